@@ -55,14 +55,14 @@ T = TypeVar("T")
 
 @frozen
 class _Estimated:
-    """What an estimate said, in seconds."""
+    """The times of an estimate, in seconds."""
 
     seconds: float
     longest: float
 
 
 class CreationWatch(JobWaiter[CreationStatus]):
-    """Waits for creations; the views of a client share what estimates said, too, by generator and model."""
+    """Waits for creations. The views of a client share it, and the estimated times by generator and model."""
 
     def __init__(self, session: Session, options: Options, kind: JobType[CreationStatus]) -> None:
         super().__init__(session, options, kind)
@@ -106,10 +106,20 @@ class AsyncGeneror(Client):
         return CreationWatch(session, options, _CREATIONS)
 
     async def send(self, operation: Operation[T]) -> T:
-        """Send an operation that was built before, and return its decoded result.
+        """Send an operation that was built before.
 
-        An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
-        longer than the 900 seconds that it has anyway.
+        The time of an estimate is remembered: a generate of the same generator and model gets it as its timeout, where
+        it is longer than the usual 900 seconds.
+
+        Args:
+            operation: An operation of Generor, as `generor_async.api.generor.operations` builds them.
+
+        Returns:
+            The decoded result.
+
+        Raises:
+            InvalidRequestError: This is no operation of this API; nothing was sent.
+            APIError: Whatever the operation's own method raises.
         """
         if not isinstance(operation, Operation):  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
             raise wrong_operation(operation, GENEROR)
@@ -145,7 +155,7 @@ class AsyncGeneror(Client):
                 self._watch.job_exists(str(creation.creation_id))
 
     def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated | None:
-        """Keep what an estimate said of the time; None where it said nothing."""
+        """Keep the time of an estimate; return None where it has none."""
         time = maybe(estimate.time_estimate)
         seconds = None if time is None else maybe(time.seconds)
         if time is None or seconds is None:
@@ -154,7 +164,7 @@ class AsyncGeneror(Client):
         return known
 
     async def _with_progress(self, operation: Operation[T], on_progress: Callable[[GenerateProgress], object]) -> T:
-        """Generate, and tell every second how much is likely to be done."""
+        """Generate, and report every second how much is likely to be done."""
         work, progress = self._lifetime.begin(), Progress(self._clock, on_progress)
         known = self._watch.estimated.get(_order(operation))
         telling = asyncio.create_task(
@@ -172,7 +182,7 @@ class AsyncGeneror(Client):
         return result
 
     async def _expected(self, operation: Operation[Any]) -> float | None:
-        """Ask for the estimate of a generate under way; None where there is none to be had."""
+        """Ask for the estimate of a generate under way; return its seconds, or None where there are none."""
         path = f"{operation.path.rpartition('/')[0]}/estimate"
         wish = Operation(GENERATORS_ESTIMATE, path, body=operation.body)
         try:
@@ -183,7 +193,7 @@ class AsyncGeneror(Client):
         return None if known is None else known.seconds
 
     def _given_time(self, operation: Operation[T]) -> Operation[T]:
-        """Raise a generate's own times to what was estimated: a `timeout` of the caller's would cover the queue too."""
+        """Raise a generate's own timeouts to the estimated time: a `timeout` of the caller's covers the queue too."""
         endpoint = operation.endpoint
         if endpoint is not GENERATORS_GENERATE:
             return operation
@@ -193,14 +203,17 @@ class AsyncGeneror(Client):
         return evolve(operation, endpoint=evolve(endpoint, timeout=known.longest, attempt_timeout=known.longest))
 
     async def check(self) -> KeyCheck:
-        """Find out whether the key is good, at no cost: the caller's own profile is fetched.
+        """Find out whether the key is good, at no cost, by fetching the caller's own profile.
 
-        A key whose scopes don't let it read is good as well: its 403 proves it (documented).
+        A key whose scopes don't let it read the profile is good as well: its 403 proves it (documented).
+
+        Returns:
+            What is known of the key.
 
         Raises:
-            MissingAPIKeyError: there is none.
-            AuthenticationError: it is not good.
-            NotFoundError: the API isn't at `base_url`.
+            MissingAPIKeyError: The client has no key.
+            AuthenticationError: The key is not good.
+            NotFoundError: The API isn't at `base_url`.
         """
         known: dict[str, Any] = {"api": "generor", "base_url": self._session.base_url}
         try:
@@ -229,18 +242,27 @@ class AsyncGeneror(Client):
         max_bytes: int = MAX_BYTES,
         on_progress: DownloadTold | None = None,
     ) -> list[Path]:
-        """Download what a result or creation holds into the folder `to`; return the files' paths in order.
+        """Download all images, videos and sounds of a result or a creation, wherever it names them, and its text.
 
-        That is all its images, videos and sounds, wherever it names them, and its text. A file is called
-        `<creation id>-<n>` with the extension of what it is, a text `<creation id>.txt`, and appears whole or not at
-        all: one that breaks off is tried again as often as calls are. Relative addresses (`/users/42/img/...`) are the
-        site's; what lies there is asked for with the key, as it may be private. A file of more than `max_bytes` is not
-        taken. Where there is one file, `to` may be its path: one that ends in a suffix of media.
+        A file is called `<creation id>-<n>` with the extension of what it is, a text `<creation id>.txt`, and appears
+        whole or not at all; one that breaks off is tried again as often as calls are. Relative addresses
+        (`/users/42/img/...`) are the site's: such files are asked for with the key, as they may be private.
+
+        Args:
+            result: What `generate` or `creations.get` returned, or one creation of it.
+            to: A folder, made if need be. Where there is one file, it may be the file's path, with a suffix of media.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have; 2 GiB by default.
+            on_progress: A function that gets a DownloadProgress for each piece.
+
+        Returns:
+            The files' paths, in order.
 
         Raises:
-            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
-                already.
-            DeadlineExceededError: the client's `timeout` is over.
+            InvalidRequestError: An argument can never be right.
+            DownloadError: There is nothing to download, it broke off, isn't what was asked for, is too large, or the
+                file exists already.
+            DeadlineExceededError: The client's `timeout` is over.
         """
         instead = "Look at it first: await creations.get(id)"
         arguments.one_of(result, "result", (GenerateResult, GeneratedCreation, Creation), instead)
@@ -289,13 +311,18 @@ class Creations(resources.CreationsResource):
         self._watch = watch
 
     async def wait(self, creation_id: int, *, timeout: float = math.inf) -> CreationStatus:
-        """Wait until a creation is made, and return its status; one that failed or was cancelled is returned as such.
+        """Wait until a creation is made, has failed or was cancelled (that these states are final is assumed).
 
-        `timeout` is in seconds. That these states are final is assumed.
+        Args:
+            creation_id: The creation's id.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The creation's last status: one that failed or was cancelled is returned as such.
 
         Raises:
-            DeadlineExceededError: time is up; the creation goes on.
-            NotFoundError: there is no such creation, or it is another user's.
+            DeadlineExceededError: Time is up; the creation goes on.
+            NotFoundError: There is no such creation, or it is another user's.
         """
         known = str(arguments.whole(creation_id, "creation_id"))
         return await self._watch.wait(Tracked(known), timeout=timeout)
@@ -338,7 +365,7 @@ _CREATIONS: Final = JobType(
 
 
 def _order(operation: Operation[Any]) -> tuple[str, Any]:
-    """Return what an estimate and the generate after it have in common: generator and model."""
+    """Return the path of the generator and the model: what an estimate and the generate after it have in common."""
     body = operation.body
     return operation.path.rpartition("/")[0], body.get("model_id") if is_object(body) else None
 

@@ -45,7 +45,18 @@ class AsyncLuma(Client):
         _jobs: JobWaiter[Generation]
 
     async def send(self, operation: Operation[T]) -> T:
-        """Send an operation that was built before, and return its decoded result."""
+        """Send an operation that was built before.
+
+        Args:
+            operation: An operation of Luma Agents, as `generor_async.api.luma.operations` builds them.
+
+        Returns:
+            The decoded result.
+
+        Raises:
+            InvalidRequestError: This is no operation of this API; nothing was sent.
+            APIError: Whatever the operation's own method raises.
+        """
         try:
             self._check(operation)
             result = await self._session.send(operation, self._options)
@@ -90,12 +101,15 @@ class AsyncLuma(Client):
         return generations_get(job_id)
 
     async def check(self) -> KeyCheck:
-        """Find out whether the key is good, at no cost: a single file of the account is listed (measured to do).
+        """Find out whether the key is good, at no cost, by listing a single file of the account (measured to do).
+
+        Returns:
+            What is known of the key.
 
         Raises:
-            AuthenticationError: it is not, or not for this API.
-            PermissionDeniedError: its client is suspended or deactivated.
-            NotFoundError: the API isn't at `base_url`.
+            AuthenticationError: The key is not good, or is none of this API.
+            PermissionDeniedError: The API client is suspended or deactivated.
+            NotFoundError: The API isn't at `base_url`.
         """
         from generor_async.engine.pages import response_of  # noqa: PLC0415 - not needed to start
 
@@ -120,19 +134,27 @@ class AsyncLuma(Client):
         max_bytes: int = MAX_BYTES,
         on_progress: "Callable[[generor_async.DownloadProgress], object] | None" = None,
     ) -> list[Path]:
-        """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
+        """Download the outputs of a completed generation.
 
-        Where there is one output, `to` may be its file's path: one that ends in a suffix of media.
-
-        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all: one
+        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all. One
         that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when
-        it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew. A file of
-        more than `max_bytes` is not taken.
+        it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew.
+
+        Args:
+            result: The generation, or its job.
+            to: A folder, made if need be. Where there is one output, it may be the file's path, with a suffix of media.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have; 2 GiB by default.
+            on_progress: A function that gets a DownloadProgress for each piece.
+
+        Returns:
+            The files' paths, in the order of the outputs.
 
         Raises:
-            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
-                already.
-            DeadlineExceededError: the client's `timeout` is over.
+            InvalidRequestError: An argument can never be right.
+            DownloadError: There is nothing to download, it broke off, isn't what was asked for, is too large, or the
+                file exists already.
+            DeadlineExceededError: The client's `timeout` is over.
         """
         from generor_async.engine.tracking import naming  # noqa: PLC0415 - not needed to start
         from generor_async.luma_resources import id_of, outputs_of  # noqa: PLC0415 - the same

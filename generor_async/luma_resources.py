@@ -42,16 +42,16 @@ __all__ = ["Files", "Generation", "Generations", "Job", "id_of", "outputs_of", "
 T = TypeVar("T")
 
 RUN_SECONDS = 1_800.0
-"""How long `run` may take when nobody says."""
+"""Seconds that `run` may take where no `timeout` is given."""
 LEAST_SECONDS = 0.001
-"""What is left to a resubmission at the very end."""
+"""Seconds that are left to a resubmission at the very end."""
 
 OnSubmitted: TypeAlias = Callable[["Job"], object]
-"""Given a job before anything else happens; what it returns is awaited if it can be."""
+"""Called with a job before anything else happens; what it returns is awaited if it can be."""
 
 
 class Generations(GenerationsResource):
-    """Submit generations, wait for them, and take them up again by their ids."""
+    """Submit generations, wait for them, and go on with earlier ones by their ids."""
 
     __slots__ = ("_luma", "_watch")
 
@@ -63,10 +63,18 @@ class Generations(GenerationsResource):
     async def submit(
         self, *, on_submitted: OnSubmitted | None = None, **params: Unpack[GenerationsCreateParams]
     ) -> "Job":
-        """Submit a generation with the parameters of `create`, and return its job.
+        """Submit a generation, and return its job.
 
-        `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
-        down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+        Args:
+            on_submitted: A function or coroutine function that is given the job before anything else happens: write its
+                id down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+            **params: The parameters of `create`.
+
+        Returns:
+            The job, which is queued.
+
+        Raises:
+            APIError: Whatever `create` raises.
         """
         if on_submitted is not None:
             arguments.function(on_submitted, "on_submitted")
@@ -84,7 +92,17 @@ class Generations(GenerationsResource):
         return job
 
     def job(self, generation_id: str) -> "Job":
-        """Take up a job by its id, without a request: after a restart, for example."""
+        """Return the job of an id, without a request: after a restart, for example.
+
+        Args:
+            generation_id: The generation's id.
+
+        Returns:
+            The job. Whether there is one of this id shows when it is first polled.
+
+        Raises:
+            InvalidRequestError: This can be no id.
+        """
         segment(generation_id, "generation_id")  # whether it can be asked for
         return Job(self._luma, self._watch, Tracked(generation_id))
 
@@ -98,16 +116,25 @@ class Generations(GenerationsResource):
         on_submitted: OnSubmitted | None = None,
         **params: Unpack[GenerationsCreateParams],
     ) -> Generation:
-        """Submit a generation with the parameters of `create`, wait for it, and return it completed.
-
-        A job that fails for a reason that may pass (`generation_failed`, `output_not_found`, and after a while
-        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge; that the first two are refunded
-        is what the vendor's FAQ says. `on_submitted` is given every job, as in `submit`.
+        """Submit a generation, wait for it, and return it completed.
 
         Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
-        long as it must. Raises what `create` raises, a
-        GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
-        job goes on then, and `job(id)` takes it up again.
+        long as it must.
+
+        Args:
+            resubmit: How often a job is submitted anew that failed for a reason that may pass (`generation_failed`,
+                `output_not_found`, and after a while `rate_limited`). Each is a new charge; that the first two are
+                refunded is what the vendor's FAQ says (page).
+            on_submitted: Given every job, as in `submit`.
+            **params: The parameters of `create`.
+
+        Returns:
+            The completed generation.
+
+        Raises:
+            APIError: Whatever `create` raises.
+            GenerationFailedError: The job failed; the class tells why.
+            DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
         """
         arguments.count(resubmit, "resubmit")
         timeout = self._watch.options.timeout
@@ -133,9 +160,19 @@ class Generations(GenerationsResource):
                 await self._watch.sleep(delay)
 
     async def wait_all(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "list[Job]":
-        """Wait for jobs until each has ended, or `timeout` seconds are over, and return them in their order.
+        """Wait until each of many jobs has ended, or time is up.
 
         Nothing is raised for a job that failed or could not be waited for: each has its `result` or its `error`.
+
+        Args:
+            jobs: The jobs.
+            timeout: Seconds for all of them together.
+
+        Returns:
+            The same jobs, in their order.
+
+        Raises:
+            InvalidRequestError: Something among them is no job.
         """
         jobs = _jobs(jobs)
         async for _ in self.as_completed(jobs, timeout=timeout):
@@ -143,9 +180,19 @@ class Generations(GenerationsResource):
         return jobs
 
     async def as_completed(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "AsyncIterator[Job]":
-        """Yield each of many jobs as it ends, with its `result` or its `error`; those left when time is up come last.
+        """Iterate over many jobs as they end, each with its `result` or its `error`.
 
         Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
+
+        Args:
+            jobs: The jobs.
+            timeout: Seconds for all of them together.
+
+        Yields:
+            Each job once; those that haven't ended when time is up come last.
+
+        Raises:
+            InvalidRequestError: Something among them is no job.
         """
         held = {job._tracked: job for job in _jobs(jobs)}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         async for tracked in self._watch.as_completed(list(held), timeout=timeout):
@@ -174,21 +221,23 @@ class Files(FilesResource):
     ) -> File:
         """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
 
-        The bytes are read and sent piece by piece. What breaks off is sent again, as often as calls are retried, and
-        to a fresh URL if that has expired (which makes a file of another id); but an async iterator can't be read
-        twice.
+        The bytes are read and sent piece by piece. What breaks off is sent again, as often as calls are retried, and to
+        a fresh URL if that has expired (which makes a file of another id). An async iterator can't be read twice.
 
         Args:
-            source: a path, bytes, or an async iterator of bytes; up to 5 GiB (client).
-            mime_type: by default told from the first bytes, which must agree with a file's name.
+            source: A path, bytes, or an async iterator of bytes; up to 5 GiB (client).
+            mime_type: The media type; by default told from the first bytes, which must agree with a file's name.
             purpose: `input` for the subject of an edit, `reference` for guidance (client).
-            size_bytes: how many bytes an async iterator yields, just so many.
-            on_progress: a callable that gets an UploadProgress for each piece.
+            size_bytes: How many bytes an async iterator yields, just so many.
+            on_progress: A function that gets an UploadProgress for each piece.
+
+        Returns:
+            The file, in state `ready`.
 
         Raises:
-            InvalidRequestError: the source is no file, empty, too large, or not what its name says; nothing was sent.
-            UploadError: it changed while it was read, the host did not take it, or the API could make nothing of it.
-            DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
+            InvalidRequestError: The source is no file, empty, too large, or not what its name says; nothing was sent.
+            UploadError: It changed while it was read, the host did not take it, or the API could make nothing of it.
+            DeadlineExceededError: The client's `timeout` is over, or the API has taken half an hour to take it in.
         """
         if mime_type is not None:
             arguments.text(mime_type, "mime_type")
@@ -251,11 +300,17 @@ class Job:
         return self._tracked.error
 
     async def wait(self, *, timeout: float = math.inf) -> Generation:
-        """Wait until the job is completed, and return it; `timeout` is in seconds.
+        """Wait until the job is completed.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The completed generation.
 
         Raises:
-            GenerationFailedError: the job failed; the class tells why.
-            DeadlineExceededError: time is up; the job goes on.
+            GenerationFailedError: The job failed; the class tells why.
+            DeadlineExceededError: Time is up; the job goes on.
         """
         generation = await self._watch.wait(self._tracked, timeout=timeout)
         if generation.state == "failed":
@@ -267,12 +322,26 @@ class Job:
         return self.wait().__await__()
 
     async def updates(self, *, timeout: float = math.inf) -> AsyncIterator[Generation]:
-        """Yield the generation at each change of its state, the present one first, until it is terminal."""
+        """Iterate over the states of the job, until it has ended.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Yields:
+            The generation at each change of its state, the present one first.
+
+        Raises:
+            DeadlineExceededError: Time is up; the job goes on.
+        """
         async for generation in self._watch.changes(self._tracked, timeout=timeout):
             yield generation
 
     async def refresh(self) -> Generation:
-        """Look at the job once."""
+        """Poll the job once.
+
+        Returns:
+            The generation as it is now.
+        """
         generation = await self._luma.generations.get(self.id)
         self._watch.observed(self._tracked, generation)
         return generation
@@ -285,7 +354,20 @@ class Job:
         max_bytes: int = MAX_BYTES,
         on_progress: Progress | None = None,
     ) -> list[Path]:
-        """Download the outputs of the completed job; see `AsyncLuma.download`."""
+        """Download the outputs of the completed job, as `AsyncLuma.download` does.
+
+        Args:
+            to: A folder, made if need be. Where there is one output, it may be the file's path, with a suffix of media.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have; 2 GiB by default.
+            on_progress: A function that gets a DownloadProgress for each piece.
+
+        Returns:
+            The files' paths, in the order of the outputs.
+
+        Raises:
+            DownloadError: As for `AsyncLuma.download`.
+        """
         return await self._luma.download(self, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def __repr__(self) -> str:
@@ -294,7 +376,7 @@ class Job:
 
 
 def _jobs(jobs: Iterable[Job]) -> list[Job]:
-    """Return jobs as a list; raises InvalidRequestError for what are none."""
+    """Return jobs as a list; raise InvalidRequestError for anything else."""
     try:
         found = list(jobs)
     except TypeError:
@@ -310,13 +392,13 @@ def watch_jobs(session: Session, options: Options) -> JobWaiter[Generation]:
 
 
 def id_of(result: Generation | Job) -> str:
-    """Return the id of what is to be downloaded; raises InvalidRequestError for what is no result."""
+    """Return the id of what is to be downloaded; raise InvalidRequestError for anything else."""
     arguments.one_of(result, "result", (Generation, Job), "Look at it first: await generations.get(id)")
     return result.id
 
 
 def outputs_of(result: Generation | Job, session: Session, options: Options) -> list[Output]:
-    """Return the files of a generation, each with how to get a fresh URL; raises DownloadError where there are none."""
+    """Return the files of a generation, each with how to get a fresh URL. Raise DownloadError where there are none."""
     generation = result.generation if isinstance(result, Job) else result
     found = [] if generation is None else maybe(generation.output) or []
     places = [index for index, output in enumerate(found) if maybe(output.url)]

@@ -178,16 +178,23 @@ class Batch:
     async def estimate(self, *, first: int | None = None) -> BatchEstimate:
         """Return what a run would do and cost; nothing is charged, and the folder is not changed.
 
-        `first` limits the number of rows that are read. Raises InvalidRequestError for an iterator, which can be read
-        only once.
+        Args:
+            first: How many rows are read at most; by default all.
+
+        Returns:
+            The numbers of rows, the price and the time.
+
+        Raises:
+            InvalidRequestError: The rows are an iterator, which can be read only once, or they can't be read.
         """
         return await estimate(self._spec, max_rows=first)
 
     def tell(self, tell: Callable[[str], object]) -> None:
         """Call a function with notes, each a sentence, on assumptions about the input file and on rejected rows.
 
-        Without it, each note is a UserWarning. It is called before any later row is charged, and may be called in
-        another thread.
+        Args:
+            tell: A plain function, called before any later row is charged, perhaps in another thread. Without one, each
+                note is a UserWarning.
         """
         self._spec.notices.listen(tell)
 
@@ -224,11 +231,15 @@ class Batch:
     def stop(self, *, drain: float | None = None) -> None:
         """Submit nothing more, and end when what is paid for is stored; a second call stops at once.
 
-        With `drain`, wait at most so many seconds, and only for answers of calls under way: jobs go on, and the next
-        run resumes them by their ids. A call that takes longer leaves its row unknown. A handler of signals should call
-        this: `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
+        Any thread may call this; it does nothing if nothing runs. A handler of signals should call it:
+        `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
 
-        Any thread may call this; it does nothing if nothing runs.
+        Args:
+            drain: Seconds to wait at most, and only for answers of calls under way: jobs go on, and the next run resumes
+                them by their ids. A call that takes longer leaves its row unknown.
+
+        Raises:
+            InvalidRequestError: `drain` is no number of seconds.
         """
         if drain is not None:
             arguments.duration(drain, "drain")

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Assembling:
-    """Assembles the parts that a client and its views share when one of them is first used, once for all threads."""
+    """Assembles the parts that a client and its views share, once, when one of them is first used in any thread."""
 
     def __init__(self, client_type: "type[Client]", settings: ClientSettings) -> None:
         self.settings = settings
@@ -64,44 +64,45 @@ class Client:
     `async with` a client is closed, and every call a ClientClosedError, until it is entered again.
 
     Args:
-        api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
-        base_url: by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the vendor's own address.
-        allow_insecure: take a plain http address that is not on this machine.
-        timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
+        api_key: The key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
+        base_url: The API's address; by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the
+            vendor's own.
+        allow_insecure: Take a plain http address that is not on this machine.
+        timeout: Seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
             No end is spelled `math.inf`.
-        queue_timeout: seconds for which one call waits for its turn under the API's limits, over all its attempts,
-            when no `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout`
-            leaves, all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the
-            log has a warning.
-        attempt_timeout: seconds for one attempt; by default it depends on the call.
-        max_retries: attempts after the first, not counting those that a limit of the API refused: these are waited
+        queue_timeout: Seconds for which one call may wait under the API's limits, over all its attempts, when no
+            `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout` leaves,
+            all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the log has
+            a warning.
+        attempt_timeout: Seconds for one attempt; by default it depends on the call.
+        max_retries: Attempts after the first, not counting those that a limit of the API refused: these are waited
             for while time lasts. With 0 the first refusal is raised, whatever it is.
-        max_connections: sockets for calls that may be repeated, and as many for those that may not.
-        max_reply_bytes: the largest JSON answer that is read, after decompression.
-        connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
+        max_connections: Sockets for calls that may be repeated, and as many for those that may not.
+        max_reply_bytes: The largest JSON answer that is read, after decompression.
+        connector: An `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
             leave on whatever connection it has.
-        proxy: the URL of an HTTP proxy; for a SOCKS proxy, a connector.
-        ssl: as aiohttp has it.
-        trust_env: take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is heeded.
-        inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
+        proxy: The URL of an HTTP proxy; for a SOCKS proxy, give a connector.
+        ssl: As aiohttp has it.
+        trust_env: Take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is honoured.
+        inline_on_503: When the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
-        inline_on_422: the same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
+        inline_on_422: The same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
             programs. The refused request cost nothing.
-        on_event: a plain function that gets every event.
-        clock: where time comes from.
-        limits: what is known of the key's limits, and who shares them; by default all clients of the address and key.
+        on_event: A plain function that gets every event.
+        clock: Where time comes from.
+        limits: What is known of the key's limits, and who shares them; by default all clients of the address and key.
 
     Raises:
-        InvalidRequestError: an argument that can never be right.
-        MissingAPIKeyError: Luma without a key.
+        InvalidRequestError: An argument can never be right.
+        MissingAPIKeyError: A client of Luma has no key.
     """
 
     _vendor: ClassVar[Vendor]
     _needs_key: ClassVar[bool] = False
 
     _assembled: bool = False
-    """Whether the parts are there that `__getattr__` sees to."""
+    """Whether the client has its parts; until then `__getattr__` assembles them."""
     if TYPE_CHECKING:
         _session: Session
         _lifetime: Lifetime
@@ -180,7 +181,7 @@ class Client:
         return list(super().__dir__())
 
     def _assemble(self) -> None:
-        """Take over the parts that all views share, and make this one's resources."""
+        """Take over the parts that all views share, and make the resources of this one."""
         parts = self._assembling.get()
         self._session = parts.session
         self._lifetime = parts.session.lifetime
@@ -192,7 +193,7 @@ class Client:
         self._assembled = True  # the last: another thread may be here as well
 
     def _bind(self, jobs: "JobWaiter[Any]") -> None:
-        """Make the resources that go through this client; `jobs` is the watch that all views share."""
+        """Make the resources that send through this client; `jobs` is the JobWaiter that all views share."""
         raise NotImplementedError
 
     @staticmethod
@@ -214,11 +215,27 @@ class Client:
         on_progress: "Callable[[generor_async.GenerateProgress], object] | Unset | None" = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
-        """Return a view of this client whose calls are made otherwise; it shares connections and limits.
+        """Return a view of this client whose calls have other options; it shares connections and limits.
 
-        A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
-        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
-        told every second how far a `generate` is likely to have come, by the API's own estimate.
+        Args:
+            timeout: Seconds for one logical call, over attempts, waits and polls.
+            queue_timeout: Seconds for which one call may wait under the API's limits, when no `timeout` is given.
+            attempt_timeout: Seconds for one attempt.
+            max_retries: Attempts after the first.
+            priority: Which calls go first when they queue for a limit: `interactive` before `normal`, and that before
+                `bulk`, which spreads evenly over time.
+            extra_headers: Headers to send as well.
+            extra_query: Query parameters to send as well.
+            extra_body: Fields of the JSON body to send as well, or instead.
+            on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
+                own estimate; None for none.
+            request_id: The X-Request-Id of the first attempt. The view then serves one call.
+
+        Returns:
+            The view; what is not given stays as it is here.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
         """
         extra_headers, extra_query = auth.masked_texts(extra_headers), auth.masked_texts(extra_query)
         changes = {
@@ -246,7 +263,7 @@ class Client:
 
     @staticmethod
     def _poll_operation(job_id: str, /) -> Operation[Any]:
-        """Return the operation that looks at a job, where the API has jobs."""
+        """Return the operation that polls a job, where the API has jobs."""
         raise NotImplementedError
 
     @property
@@ -255,12 +272,23 @@ class Client:
         return self._session.limits.snapshot(self._clock.monotonic())
 
     async def send(self, operation: Operation[T]) -> T:
-        """Send an operation that was built before, and return its decoded result."""
+        """Send an operation that was built before.
+
+        Args:
+            operation: An operation of this API.
+
+        Returns:
+            The decoded result.
+
+        Raises:
+            InvalidRequestError: This is no operation of this API; nothing was sent.
+            APIError: Whatever the operation's own method raises.
+        """
         self._check(operation)
         return await self._session.send(operation, self._options)
 
     def _check(self, operation: Operation[Any]) -> None:
-        """Raise InvalidRequestError for what is no operation of this API, or one more than a view may send."""
+        """Raise InvalidRequestError for an operation of another API, or a second one of a view that serves one call."""
         if (
             not isinstance(operation, Operation)  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
             or operation.endpoint.vendor.name != self._vendor.name
@@ -287,10 +315,22 @@ class Client:
         json: JSON = None,
         retry_safety: RetrySafety = "plain",
     ) -> JSON:
-        """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
+        """Send a request to an endpoint that this package does not know.
 
-        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are,
-        `plain` and `bills` calls only if it is certain that they had no effect.
+        Args:
+            method: The HTTP method.
+            path: The path after the `base_url`, with a slash before it.
+            query: Query parameters.
+            json: The JSON body; None for none.
+            retry_safety: What repeating the request does, and so when it is repeated: `read` and `idempotent` calls
+                are, `plain` and `bills` calls only if it is certain that they had no effect.
+
+        Returns:
+            The decoded JSON of the answer.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: The call failed.
         """
         from generor_async.engine.unlisted import unlisted  # noqa: PLC0415 - not needed to start
 
@@ -298,12 +338,18 @@ class Client:
         return await self.send(operation)
 
     async def close(self, *, drain: float = 0.0) -> None:
-        """End the calls of the running event loop that are under way, and close its connections.
+        """End the calls under way in the running event loop, and close its connections.
 
-        What can end within `drain` seconds ends. The rest is cut off with a ClientClosedError, which names the job
-        that was waited for, or an OutcomeUnknownError, where a call may have been charged that left already. A client
-        that was entered by `async with` stays closed until it is entered again; for any other, the next call opens new
-        connections.
+        What is still under way after `drain` seconds is cancelled. It raises a ClientClosedError, which names the job
+        that was waited for, or an OutcomeUnknownError, where a call had left that may have been charged. A client that
+        was entered by `async with` stays closed until it is entered again; any other opens new connections for its next
+        call.
+
+        Args:
+            drain: Seconds in which calls under way may end by themselves.
+
+        Raises:
+            InvalidRequestError: `drain` is no number of seconds.
         """
         await self._lifetime.close(drain, self._release)
 

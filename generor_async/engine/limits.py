@@ -85,17 +85,17 @@ class Limits:
 
     Args:
         tier: Generor's tier: free, basic, pro or enterprise.
-        rpm: requests per minute.
-        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
+        rpm: Requests per minute.
+        jobs: How many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
             shown that some jobs weigh more than others, it counts in units. Learned where it is not given.
-        max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
-        store: a file in which to keep what is known of the limits: processes side by side then share them request by
+        max_share: The part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
+        store: A file in which to keep what is known of the limits: processes side by side then share them request by
             request, and one that starts again knows what the minute, the hour and the day still hold.
-        name: which clients share; by default a hash of address and key. Give one to the clients of several keys that
+        name: Which clients share; by default a hash of address and key. Give one to the clients of several keys that
             belong to one account, or to a client that is to stay apart from others of its key.
 
     Raises:
-        InvalidRequestError: a value that can never be right, or a `store` that can't be opened or is another's.
+        InvalidRequestError: A value that can never be right, or a `store` that can't be opened or is another's.
     """
 
     tier: str | None = field(default=None, validator=_check)

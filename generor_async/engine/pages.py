@@ -144,7 +144,17 @@ class Pages(Generic[T]):
                         return
 
     async def collect(self, *, max_items: int | None = None) -> list[T]:
-        """Return all items as a list, or the first `max_items` of them."""
+        """Return all items as a list.
+
+        Args:
+            max_items: How many items to return at most; by default as many as the list was asked for.
+
+        Returns:
+            The items, in order.
+
+        Raises:
+            ResponseShapeError: The list announces more and doesn't give it; see `Page.next_page`.
+        """
         limit = self._max_items if max_items is None else max_items
         return [item async for item in Pages(self._client, self._first, max_items=limit)]
 
@@ -172,7 +182,13 @@ async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
 
 
 def response_of(result: Any) -> ResponseInfo:
-    """Return the status, headers, request id and timing of the answer of a model or a page.
+    """Return the status, headers, request id and timing of the answer that a model or a page came with.
+
+    Args:
+        result: What a client returned.
+
+    Returns:
+        What is known of the answer.
 
     Raises:
         TypeError: The object was not returned by a client.

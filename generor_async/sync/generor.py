@@ -230,13 +230,18 @@ class Creations(SyncProxy[AsyncCreations]):
     __slots__ = ()
 
     def wait(self, creation_id: int, *, timeout: float = math.inf) -> CreationStatus:
-        """Wait until a creation is made, and return its status; one that failed or was cancelled is returned as such.
+        """Wait until a creation is made, has failed or was cancelled (that these states are final is assumed).
 
-        `timeout` is in seconds. That these states are final is assumed.
+        Args:
+            creation_id: The creation's id.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The creation's last status: one that failed or was cancelled is returned as such.
 
         Raises:
-            DeadlineExceededError: time is up; the creation goes on.
-            NotFoundError: there is no such creation, or it is another user's.
+            DeadlineExceededError: Time is up; the creation goes on.
+            NotFoundError: There is no such creation, or it is another user's.
         """
         return self._bridge.run(self._impl.wait(creation_id, timeout=timeout))
 
@@ -1484,37 +1489,38 @@ class Generor(Client[AsyncGeneror]):
     every call a ClientClosedError, until it is entered again.
 
     Args:
-        api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
-        base_url: by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the vendor's own address.
-        allow_insecure: take a plain http address that is not on this machine.
-        timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
+        api_key: The key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
+        base_url: The API's address; by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the
+            vendor's own.
+        allow_insecure: Take a plain http address that is not on this machine.
+        timeout: Seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
             No end is spelled `math.inf`.
-        queue_timeout: seconds for which one call waits for its turn under the API's limits, over all its attempts,
-            when no `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout`
-            leaves, all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the
-            log has a warning.
-        attempt_timeout: seconds for one attempt; by default it depends on the call.
-        max_retries: attempts after the first, not counting those that a limit of the API refused: these are waited
+        queue_timeout: Seconds for which one call may wait under the API's limits, over all its attempts, when no
+            `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout` leaves,
+            all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the log has
+            a warning.
+        attempt_timeout: Seconds for one attempt; by default it depends on the call.
+        max_retries: Attempts after the first, not counting those that a limit of the API refused: these are waited
             for while time lasts. With 0 the first refusal is raised, whatever it is.
-        max_connections: sockets for calls that may be repeated, and as many for those that may not.
-        max_reply_bytes: the largest JSON answer that is read, after decompression.
-        connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
+        max_connections: Sockets for calls that may be repeated, and as many for those that may not.
+        max_reply_bytes: The largest JSON answer that is read, after decompression.
+        connector: An `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
             leave on whatever connection it has.
-        proxy: the URL of an HTTP proxy; for a SOCKS proxy, a connector.
-        ssl: as aiohttp has it.
-        trust_env: take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is heeded.
-        inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
+        proxy: The URL of an HTTP proxy; for a SOCKS proxy, give a connector.
+        ssl: As aiohttp has it.
+        trust_env: Take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is honoured.
+        inline_on_503: When the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
-        inline_on_422: the same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
+        inline_on_422: The same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
             programs. The refused request cost nothing.
-        on_event: a plain function that gets every event.
-        clock: where time comes from.
-        limits: what is known of the key's limits, and who shares them; by default all clients of the address and key.
+        on_event: A plain function that gets every event.
+        clock: Where time comes from.
+        limits: What is known of the key's limits, and who shares them; by default all clients of the address and key.
 
     Raises:
-        InvalidRequestError: an argument that can never be right.
-        MissingAPIKeyError: Luma without a key.
+        InvalidRequestError: An argument can never be right.
+        MissingAPIKeyError: A client of Luma has no key.
     """
 
     __slots__ = ()
@@ -1570,22 +1576,35 @@ class Generor(Client[AsyncGeneror]):
         return UsersResource(self._bridge, self._impl.users)
 
     def send(self, operation: Operation[T]) -> T:
-        """Send an operation that was built before, and return its decoded result.
+        """Send an operation that was built before.
 
-        An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
-        longer than the 900 seconds that it has anyway.
+        The time of an estimate is remembered: a generate of the same generator and model gets it as its timeout, where
+        it is longer than the usual 900 seconds.
+
+        Args:
+            operation: An operation of Generor, as `generor_async.api.generor.operations` builds them.
+
+        Returns:
+            The decoded result.
+
+        Raises:
+            InvalidRequestError: This is no operation of this API; nothing was sent.
+            APIError: Whatever the operation's own method raises.
         """
         return self._bridge.run(self._impl.send(operation))
 
     def check(self) -> KeyCheck:
-        """Find out whether the key is good, at no cost: the caller's own profile is fetched.
+        """Find out whether the key is good, at no cost, by fetching the caller's own profile.
 
-        A key whose scopes don't let it read is good as well: its 403 proves it (documented).
+        A key whose scopes don't let it read the profile is good as well: its 403 proves it (documented).
+
+        Returns:
+            What is known of the key.
 
         Raises:
-            MissingAPIKeyError: there is none.
-            AuthenticationError: it is not good.
-            NotFoundError: the API isn't at `base_url`.
+            MissingAPIKeyError: The client has no key.
+            AuthenticationError: The key is not good.
+            NotFoundError: The API isn't at `base_url`.
         """
         return self._bridge.run(self._impl.check())
 
@@ -1598,18 +1617,27 @@ class Generor(Client[AsyncGeneror]):
         max_bytes: int = MAX_BYTES,
         on_progress: DownloadTold | None = None,
     ) -> list[Path]:
-        """Download what a result or creation holds into the folder `to`; return the files' paths in order.
+        """Download all images, videos and sounds of a result or a creation, wherever it names them, and its text.
 
-        That is all its images, videos and sounds, wherever it names them, and its text. A file is called
-        `<creation id>-<n>` with the extension of what it is, a text `<creation id>.txt`, and appears whole or not at
-        all: one that breaks off is tried again as often as calls are. Relative addresses (`/users/42/img/...`) are the
-        site's; what lies there is asked for with the key, as it may be private. A file of more than `max_bytes` is not
-        taken. Where there is one file, `to` may be its path: one that ends in a suffix of media.
+        A file is called `<creation id>-<n>` with the extension of what it is, a text `<creation id>.txt`, and appears
+        whole or not at all; one that breaks off is tried again as often as calls are. Relative addresses
+        (`/users/42/img/...`) are the site's: such files are asked for with the key, as they may be private.
+
+        Args:
+            result: What `generate` or `creations.get` returned, or one creation of it.
+            to: A folder, made if need be. Where there is one file, it may be the file's path, with a suffix of media.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have; 2 GiB by default.
+            on_progress: A function that gets a DownloadProgress for each piece.
+
+        Returns:
+            The files' paths, in order.
 
         Raises:
-            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
-                already.
-            DeadlineExceededError: the client's `timeout` is over.
+            InvalidRequestError: An argument can never be right.
+            DownloadError: There is nothing to download, it broke off, isn't what was asked for, is too large, or the
+                file exists already.
+            DeadlineExceededError: The client's `timeout` is over.
         """
         return self._bridge.run(
             self._impl.download(result, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
@@ -1677,11 +1705,27 @@ class Generor(Client[AsyncGeneror]):
         on_progress: Callable[[generor_async.GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
-        """Return a view of this client whose calls are made otherwise; it shares connections and limits.
+        """Return a view of this client whose calls have other options; it shares connections and limits.
 
-        A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
-        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
-        told every second how far a `generate` is likely to have come, by the API's own estimate.
+        Args:
+            timeout: Seconds for one logical call, over attempts, waits and polls.
+            queue_timeout: Seconds for which one call may wait under the API's limits, when no `timeout` is given.
+            attempt_timeout: Seconds for one attempt.
+            max_retries: Attempts after the first.
+            priority: Which calls go first when they queue for a limit: `interactive` before `normal`, and that before
+                `bulk`, which spreads evenly over time.
+            extra_headers: Headers to send as well.
+            extra_query: Query parameters to send as well.
+            extra_body: Fields of the JSON body to send as well, or instead.
+            on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
+                own estimate; None for none.
+            request_id: The X-Request-Id of the first attempt. The view then serves one call.
+
+        Returns:
+            The view; what is not given stays as it is here.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
         """
         extra_headers = masked_texts(extra_headers)
         extra_query = masked_texts(extra_query)
@@ -1714,9 +1758,21 @@ class Generor(Client[AsyncGeneror]):
         json: JSON = None,
         retry_safety: RetrySafety = "plain",
     ) -> JSON:
-        """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
+        """Send a request to an endpoint that this package does not know.
 
-        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are,
-        `plain` and `bills` calls only if it is certain that they had no effect.
+        Args:
+            method: The HTTP method.
+            path: The path after the `base_url`, with a slash before it.
+            query: Query parameters.
+            json: The JSON body; None for none.
+            retry_safety: What repeating the request does, and so when it is repeated: `read` and `idempotent` calls
+                are, `plain` and `bills` calls only if it is certain that they had no effect.
+
+        Returns:
+            The decoded JSON of the answer.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: The call failed.
         """
         return self._bridge.run(self._impl.request(method, path, query=query, json=json, retry_safety=retry_safety))

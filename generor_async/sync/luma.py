@@ -67,20 +67,40 @@ class Job(SyncProxy[AsyncJob]):
         return self._impl.error
 
     def wait(self, *, timeout: float = math.inf) -> Generation:
-        """Wait until the job is completed, and return it; `timeout` is in seconds.
+        """Wait until the job is completed.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The completed generation.
 
         Raises:
-            GenerationFailedError: the job failed; the class tells why.
-            DeadlineExceededError: time is up; the job goes on.
+            GenerationFailedError: The job failed; the class tells why.
+            DeadlineExceededError: Time is up; the job goes on.
         """
         return self._bridge.run(self._impl.wait(timeout=timeout))
 
     def updates(self, *, timeout: float = math.inf) -> Iterator[Generation]:
-        """Yield the generation at each change of its state, the present one first, until it is terminal."""
+        """Iterate over the states of the job, until it has ended.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Yields:
+            The generation at each change of its state, the present one first.
+
+        Raises:
+            DeadlineExceededError: Time is up; the job goes on.
+        """
         return self._bridge.iterate(self._impl.updates(timeout=timeout))
 
     def refresh(self) -> Generation:
-        """Look at the job once."""
+        """Poll the job once.
+
+        Returns:
+            The generation as it is now.
+        """
         return self._bridge.run(self._impl.refresh())
 
     def download(
@@ -91,24 +111,45 @@ class Job(SyncProxy[AsyncJob]):
         max_bytes: int = MAX_BYTES,
         on_progress: Progress | None = None,
     ) -> list[Path]:
-        """Download the outputs of the completed job; see `Luma.download`."""
+        """Download the outputs of the completed job, as `Luma.download` does.
+
+        Args:
+            to: A folder, made if need be. Where there is one output, it may be the file's path, with a suffix of media.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have; 2 GiB by default.
+            on_progress: A function that gets a DownloadProgress for each piece.
+
+        Returns:
+            The files' paths, in the order of the outputs.
+
+        Raises:
+            DownloadError: As for `Luma.download`.
+        """
         return self._bridge.run(
             self._impl.download(to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
         )
 
 
 class Generations(SyncProxy[AsyncGenerations]):
-    """Submit generations, wait for them, and take them up again by their ids."""
+    """Submit generations, wait for them, and go on with earlier ones by their ids."""
 
     __slots__ = ()
 
     def submit(
         self, *, on_submitted: Callable[[Job], object] | None = None, **params: Unpack[GenerationsCreateParams]
     ) -> Job:
-        """Submit a generation with the parameters of `create`, and return its job.
+        """Submit a generation, and return its job.
 
-        `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
-        down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+        Args:
+            on_submitted: A function or coroutine function that is given the job before anything else happens: write its
+                id down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+            **params: The parameters of `create`.
+
+        Returns:
+            The job, which is queued.
+
+        Raises:
+            APIError: Whatever `create` raises.
         """
         return Job(
             self._bridge,
@@ -123,7 +164,17 @@ class Generations(SyncProxy[AsyncGenerations]):
         )
 
     def job(self, generation_id: str) -> Job:
-        """Take up a job by its id, without a request: after a restart, for example."""
+        """Return the job of an id, without a request: after a restart, for example.
+
+        Args:
+            generation_id: The generation's id.
+
+        Returns:
+            The job. Whether there is one of this id shows when it is first polled.
+
+        Raises:
+            InvalidRequestError: This can be no id.
+        """
         return Job(self._bridge, self._impl.job(generation_id))
 
     def run(
@@ -133,16 +184,25 @@ class Generations(SyncProxy[AsyncGenerations]):
         on_submitted: Callable[[Job], object] | None = None,
         **params: Unpack[GenerationsCreateParams],
     ) -> Generation:
-        """Submit a generation with the parameters of `create`, wait for it, and return it completed.
-
-        A job that fails for a reason that may pass (`generation_failed`, `output_not_found`, and after a while
-        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge; that the first two are refunded
-        is what the vendor's FAQ says. `on_submitted` is given every job, as in `submit`.
+        """Submit a generation, wait for it, and return it completed.
 
         Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
-        long as it must. Raises what `create` raises, a
-        GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
-        job goes on then, and `job(id)` takes it up again.
+        long as it must.
+
+        Args:
+            resubmit: How often a job is submitted anew that failed for a reason that may pass (`generation_failed`,
+                `output_not_found`, and after a while `rate_limited`). Each is a new charge; that the first two are
+                refunded is what the vendor's FAQ says (page).
+            on_submitted: Given every job, as in `submit`.
+            **params: The parameters of `create`.
+
+        Returns:
+            The completed generation.
+
+        Raises:
+            APIError: Whatever `create` raises.
+            GenerationFailedError: The job failed; the class tells why.
+            DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
         """
         return self._bridge.run(
             self._impl.run(
@@ -155,9 +215,19 @@ class Generations(SyncProxy[AsyncGenerations]):
         )
 
     def wait_all(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> list[Job]:
-        """Wait for jobs until each has ended, or `timeout` seconds are over, and return them in their order.
+        """Wait until each of many jobs has ended, or time is up.
 
         Nothing is raised for a job that failed or could not be waited for: each has its `result` or its `error`.
+
+        Args:
+            jobs: The jobs.
+            timeout: Seconds for all of them together.
+
+        Returns:
+            The same jobs, in their order.
+
+        Raises:
+            InvalidRequestError: Something among them is no job.
         """
         return [
             Job(self._bridge, each)
@@ -165,9 +235,19 @@ class Generations(SyncProxy[AsyncGenerations]):
         ]
 
     def as_completed(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> Iterator[Job]:
-        """Yield each of many jobs as it ends, with its `result` or its `error`; those left when time is up come last.
+        """Iterate over many jobs as they end, each with its `result` or its `error`.
 
         Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
+
+        Args:
+            jobs: The jobs.
+            timeout: Seconds for all of them together.
+
+        Yields:
+            Each job once; those that haven't ended when time is up come last.
+
+        Raises:
+            InvalidRequestError: Something among them is no job.
         """
         return (
             Job(self._bridge, each)
@@ -291,19 +371,22 @@ class Files(SyncProxy[AsyncFiles]):
         """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
 
         The bytes are read and sent piece by piece. What breaks off is sent again, as often as calls are retried, and to
-        a fresh URL if that has expired (which makes a file of another id); but an iterator can't be read twice.
+        a fresh URL if that has expired (which makes a file of another id). An iterator can't be read twice.
 
         Args:
-            source: a path, bytes, or an iterator of bytes; up to 5 GiB (client).
-            mime_type: by default told from the first bytes, which must agree with a file's name.
+            source: A path, bytes, or an iterator of bytes; up to 5 GiB (client).
+            mime_type: The media type; by default told from the first bytes, which must agree with a file's name.
             purpose: `input` for the subject of an edit, `reference` for guidance (client).
-            size_bytes: how many bytes an iterator yields, just so many.
-            on_progress: a callable that gets an UploadProgress for each piece.
+            size_bytes: How many bytes an iterator yields, just so many.
+            on_progress: A function that gets an UploadProgress for each piece.
+
+        Returns:
+            The file, in state `ready`.
 
         Raises:
-            InvalidRequestError: the source is no file, empty, too large, or not what its name says; nothing was sent.
-            UploadError: it changed while it was read, the host did not take it, or the API could make nothing of it.
-            DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
+            InvalidRequestError: The source is no file, empty, too large, or not what its name says; nothing was sent.
+            UploadError: It changed while it was read, the host did not take it, or the API could make nothing of it.
+            DeadlineExceededError: The client's `timeout` is over, or the API has taken half an hour to take it in.
         """
         return self._bridge.run(
             self._impl.upload(
@@ -511,44 +594,45 @@ class Luma(Client[AsyncLuma]):
     every call a ClientClosedError, until it is entered again.
 
     Args:
-        api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
-        base_url: by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the vendor's own address.
-        allow_insecure: take a plain http address that is not on this machine.
-        timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
+        api_key: The key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
+        base_url: The API's address; by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the
+            vendor's own.
+        allow_insecure: Take a plain http address that is not on this machine.
+        timeout: Seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
             No end is spelled `math.inf`.
-        queue_timeout: seconds for which one call waits for its turn under the API's limits, over all its attempts,
-            when no `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout`
-            leaves, all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the
-            log has a warning.
-        attempt_timeout: seconds for one attempt; by default it depends on the call.
-        max_retries: attempts after the first, not counting those that a limit of the API refused: these are waited
+        queue_timeout: Seconds for which one call may wait under the API's limits, over all its attempts, when no
+            `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout` leaves,
+            all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the log has
+            a warning.
+        attempt_timeout: Seconds for one attempt; by default it depends on the call.
+        max_retries: Attempts after the first, not counting those that a limit of the API refused: these are waited
             for while time lasts. With 0 the first refusal is raised, whatever it is.
-        max_connections: sockets for calls that may be repeated, and as many for those that may not.
-        max_reply_bytes: the largest JSON answer that is read, after decompression.
-        connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
+        max_connections: Sockets for calls that may be repeated, and as many for those that may not.
+        max_reply_bytes: The largest JSON answer that is read, after decompression.
+        connector: An `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
             leave on whatever connection it has.
-        proxy: the URL of an HTTP proxy; for a SOCKS proxy, a connector.
-        ssl: as aiohttp has it.
-        trust_env: take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is heeded.
-        inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
+        proxy: The URL of an HTTP proxy; for a SOCKS proxy, give a connector.
+        ssl: As aiohttp has it.
+        trust_env: Take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is honoured.
+        inline_on_503: When the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
-        inline_on_422: the same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
+        inline_on_422: The same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
             programs. The refused request cost nothing.
-        on_event: a plain function that gets every event.
-        clock: where time comes from.
-        limits: what is known of the key's limits, and who shares them; by default all clients of the address and key.
+        on_event: A plain function that gets every event.
+        clock: Where time comes from.
+        limits: What is known of the key's limits, and who shares them; by default all clients of the address and key.
 
     Raises:
-        InvalidRequestError: an argument that can never be right.
-        MissingAPIKeyError: Luma without a key.
+        InvalidRequestError: An argument can never be right.
+        MissingAPIKeyError: A client of Luma has no key.
     """
 
     __slots__ = ()
 
     @property
     def generations(self) -> Generations:
-        """Submit generations, wait for them, and take them up again by their ids."""
+        """Submit generations, wait for them, and go on with earlier ones by their ids."""
         return Generations(self._bridge, self._impl.generations)
 
     @property
@@ -557,16 +641,30 @@ class Luma(Client[AsyncLuma]):
         return Files(self._bridge, self._impl.files)
 
     def send(self, operation: Operation[T]) -> T:
-        """Send an operation that was built before, and return its decoded result."""
+        """Send an operation that was built before.
+
+        Args:
+            operation: An operation of Luma Agents, as `generor_async.api.luma.operations` builds them.
+
+        Returns:
+            The decoded result.
+
+        Raises:
+            InvalidRequestError: This is no operation of this API; nothing was sent.
+            APIError: Whatever the operation's own method raises.
+        """
         return self._bridge.run(self._impl.send(operation))
 
     def check(self) -> KeyCheck:
-        """Find out whether the key is good, at no cost: a single file of the account is listed (measured to do).
+        """Find out whether the key is good, at no cost, by listing a single file of the account (measured to do).
+
+        Returns:
+            What is known of the key.
 
         Raises:
-            AuthenticationError: it is not, or not for this API.
-            PermissionDeniedError: its client is suspended or deactivated.
-            NotFoundError: the API isn't at `base_url`.
+            AuthenticationError: The key is not good, or is none of this API.
+            PermissionDeniedError: The API client is suspended or deactivated.
+            NotFoundError: The API isn't at `base_url`.
         """
         return self._bridge.run(self._impl.check())
 
@@ -579,19 +677,27 @@ class Luma(Client[AsyncLuma]):
         max_bytes: int = MAX_BYTES,
         on_progress: Callable[[generor_async.DownloadProgress], object] | None = None,
     ) -> list[Path]:
-        """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
+        """Download the outputs of a completed generation.
 
-        Where there is one output, `to` may be its file's path: one that ends in a suffix of media.
-
-        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all: one
+        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all. One
         that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when
-        it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew. A file of
-        more than `max_bytes` is not taken.
+        it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew.
+
+        Args:
+            result: The generation, or its job.
+            to: A folder, made if need be. Where there is one output, it may be the file's path, with a suffix of media.
+            overwrite: Replace files that exist.
+            max_bytes: The most that one file may have; 2 GiB by default.
+            on_progress: A function that gets a DownloadProgress for each piece.
+
+        Returns:
+            The files' paths, in the order of the outputs.
 
         Raises:
-            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
-                already.
-            DeadlineExceededError: the client's `timeout` is over.
+            InvalidRequestError: An argument can never be right.
+            DownloadError: There is nothing to download, it broke off, isn't what was asked for, is too large, or the
+                file exists already.
+            DeadlineExceededError: The client's `timeout` is over.
         """
         return self._bridge.run(
             self._impl.download(
@@ -665,11 +771,27 @@ class Luma(Client[AsyncLuma]):
         on_progress: Callable[[generor_async.GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
-        """Return a view of this client whose calls are made otherwise; it shares connections and limits.
+        """Return a view of this client whose calls have other options; it shares connections and limits.
 
-        A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
-        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
-        told every second how far a `generate` is likely to have come, by the API's own estimate.
+        Args:
+            timeout: Seconds for one logical call, over attempts, waits and polls.
+            queue_timeout: Seconds for which one call may wait under the API's limits, when no `timeout` is given.
+            attempt_timeout: Seconds for one attempt.
+            max_retries: Attempts after the first.
+            priority: Which calls go first when they queue for a limit: `interactive` before `normal`, and that before
+                `bulk`, which spreads evenly over time.
+            extra_headers: Headers to send as well.
+            extra_query: Query parameters to send as well.
+            extra_body: Fields of the JSON body to send as well, or instead.
+            on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
+                own estimate; None for none.
+            request_id: The X-Request-Id of the first attempt. The view then serves one call.
+
+        Returns:
+            The view; what is not given stays as it is here.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
         """
         extra_headers = masked_texts(extra_headers)
         extra_query = masked_texts(extra_query)
@@ -702,9 +824,21 @@ class Luma(Client[AsyncLuma]):
         json: JSON = None,
         retry_safety: RetrySafety = "plain",
     ) -> JSON:
-        """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
+        """Send a request to an endpoint that this package does not know.
 
-        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are,
-        `plain` and `bills` calls only if it is certain that they had no effect.
+        Args:
+            method: The HTTP method.
+            path: The path after the `base_url`, with a slash before it.
+            query: Query parameters.
+            json: The JSON body; None for none.
+            retry_safety: What repeating the request does, and so when it is repeated: `read` and `idempotent` calls
+                are, `plain` and `bills` calls only if it is certain that they had no effect.
+
+        Returns:
+            The decoded JSON of the answer.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: The call failed.
         """
         return self._bridge.run(self._impl.request(method, path, query=query, json=json, retry_safety=retry_safety))

@@ -83,5 +83,15 @@ class Pages(SyncProxy[AsyncPages[T]], Generic[T]):
         return self._bridge.iterate(self._impl.__aiter__())
 
     def collect(self, *, max_items: int | None = None) -> list[T]:
-        """Return all items as a list, or the first `max_items` of them."""
+        """Return all items as a list.
+
+        Args:
+            max_items: How many items to return at most; by default as many as the list was asked for.
+
+        Returns:
+            The items, in order.
+
+        Raises:
+            ResponseShapeError: The list announces more and doesn't give it; see `Page.next_page`.
+        """
         return self._bridge.run(self._impl.collect(max_items=max_items))

@@ -44,8 +44,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     What reads the machine's clock sees no time pass: aiohttp keeps idle connections for as long as that says.
 
-    With a `shuffle_seed`, the tasks that are ready at one time run in an order drawn from the seed. Plain callbacks
-    run before them and in their own order, on which asyncio itself relies.
+    Args:
+        start: The time at which the loop begins, in seconds.
+        shuffle_seed: Run the tasks that are ready at one time in an order drawn from this seed. Plain callbacks run
+            before them and in their own order, on which asyncio itself relies.
     """
 
     def __init__(self, *, start: float = 0.0, shuffle_seed: int | None = None) -> None:
@@ -60,7 +62,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def hold(self, reason: str = "hold()") -> Generator[None, None, None]:
-        """Let time stand still, and really wait, until the block is left; `reason` is named should it never be."""
+        """Let time stand still, and really wait, until the block is left.
+
+        Args:
+            reason: What is waited for; named in the error where the block is never left.
+        """
         holder = object()
         self._waiting.holds[holder] = reason
         try:
@@ -69,14 +75,27 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             del self._waiting.holds[holder]
 
     def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> "asyncio.Future[T]":
-        """Run `func` in a thread; time stands still until its result is here, or nobody wants it any more."""
+        """Run a function in a thread; time stands still until its result is here, or nobody wants it any more.
+
+        Args:
+            executor: As asyncio has it: None for the loop's own.
+            func: The function.
+            *args: Its arguments.
+
+        Returns:
+            The future of its result.
+        """
         future = super().run_in_executor(executor, func, *args)
         self._waiting.holds[future] = repr(func)
         future.add_done_callback(self._waiting.holds.pop)
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002  # asyncio gives it
-        """Wait for the threads to end; time stands still meanwhile, so a `timeout` never comes."""
+        """Wait for the threads to end; time stands still meanwhile.
+
+        Args:
+            timeout: Seconds that never pass, because time stands still.
+        """
         with self.hold("threads to end"):
             await super().shutdown_default_executor()
 
@@ -86,7 +105,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        """Call `callback` in the loop's next turn; with a `shuffle_seed`, a task's step waits for its draw."""
+        """Call a function in the loop's next turn; with a `shuffle_seed`, a task's step waits until it is drawn.
+
+        Args:
+            callback: The function.
+            *args: Its arguments.
+            context: As asyncio has it.
+
+        Returns:
+            A handle by which the call can be cancelled.
+        """
         of_task = isinstance(getattr(callback, "__self__", None), asyncio.Task)
         if self._dice is None or not of_task or self.is_closed():
             return super().call_soon(callback, *args, context=context)
@@ -109,7 +137,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T], *, shuffle_seed: int | None = None) -> T:
-    """Run a coroutine in virtual time, as `asyncio.run` does in real time."""
+    """Run a coroutine in virtual time, as `asyncio.run` does in real time.
+
+    Args:
+        main: The coroutine.
+        shuffle_seed: Run the tasks that are ready at one time in an order drawn from this seed.
+
+    Returns:
+        What the coroutine returns.
+    """
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(shuffle_seed=shuffle_seed)) as runner:
         return runner.run(main)
 

@@ -26,30 +26,65 @@ class MediaRef:
 
     @classmethod
     def url(cls, url: str, *, media_type: str | None = None) -> Self:
-        """Refer to media by a URL that the API fetches; a video source needs a `media_type` (client)."""
+        """Refer to media by a URL that the API fetches.
+
+        Args:
+            url: An https URL.
+            media_type: The media type, such as `video/mp4`; needed for the source of a video (client).
+
+        Returns:
+            The reference.
+        """
         return cls("url", url, media_type)
 
     @classmethod
     def bytes(cls, data: bytes, media_type: str) -> Self:
-        """Send media inside the request, as base64; at most 50 MB (documented)."""
+        """Send media inside the request, as base64.
+
+        Args:
+            data: At most 50 MB (documented).
+            media_type: The media type, such as `image/png`.
+
+        Returns:
+            The reference.
+        """
         return cls("data", _copied(data), media_type)
 
     @classmethod
     def file(cls, path: str | PurePath, *, media_type: str | None = None) -> Self:
-        """Send a local file inside the request; it is read just before sending; at most 50 MB (documented).
+        """Send a local file inside the request; it is read just before sending.
 
-        The media type is detected from the first bytes of the file unless it is given.
+        Args:
+            path: The file's path; at most 50 MB (documented).
+            media_type: The media type; by default it is told from the first bytes of the file.
+
+        Returns:
+            The reference.
         """
         return cls("path", str(path) if isinstance(path, PurePath) else path, media_type)
 
     @classmethod
     def generation(cls, generation_id: str) -> Self:
-        """Refer to the output of an earlier generation of the same account (client)."""
+        """Refer to the output of an earlier generation of the same account (client).
+
+        Args:
+            generation_id: The generation's id.
+
+        Returns:
+            The reference.
+        """
         return cls("generation_id", generation_id)
 
     @classmethod
     def uploaded(cls, file_id: str) -> Self:
-        """Refer to an uploaded file whose state is `ready` (client)."""
+        """Refer to an uploaded file whose state is `ready` (client).
+
+        Args:
+            file_id: The file's id.
+
+        Returns:
+            The reference.
+        """
         return cls("file_id", file_id)
 
     def to_json(self) -> "dict[str, Any] | MediaRef":

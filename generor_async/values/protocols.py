@@ -22,7 +22,11 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so many of this clock's seconds."""
+        """Wait.
+
+        Args:
+            seconds: How many seconds of this clock.
+        """
         ...
 
 

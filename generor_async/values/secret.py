@@ -43,6 +43,9 @@ class Secret:
     """A key: `repr`, `str` and pickles are masked, and `reveal()` returns it.
 
     A copy keeps the value, a pickle doesn't: `reveal()` of an unpickled secret raises ValueError.
+
+    Args:
+        value: The key itself.
     """
 
     __slots__ = ("_mask", "_value")
