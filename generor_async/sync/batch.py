@@ -97,8 +97,8 @@ class Batch(SyncProxy[AsyncBatch]):
         `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
 
         Args:
-            drain: Seconds to wait at most, and only for answers of calls under way: jobs go on, and the next run resumes
-                them by their ids. A call that takes longer leaves its row unknown.
+            drain: Seconds to wait at most, and only for answers of calls under way: jobs go on, and the next run
+                resumes them by their ids. A call that takes longer leaves its row unknown.
 
         Raises:
             InvalidRequestError: `drain` is no number of seconds.
