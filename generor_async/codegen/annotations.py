@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from generor_async.codegen.ir import (
     HAND_WRITTEN,
-    Choice,
+    ClassRef,
     Field,
     ListOf,
     MapOf,
     OneOf,
-    Operation,
+    OpenEnum,
+    OperationSpec,
     Parameter,
-    Ref,
     Scalar,
     Type,
     classes_of,
@@ -29,41 +29,41 @@ __all__ = [
 ANNOTATIONS: Mapping[str, str] = {"any": "Any", "secret": "Secret"}
 
 
-def _annotation(kind: Type, prefix: str = "") -> str:
+def _answer_annotation(kind: Type, prefix: str = "") -> str:
     """Return the annotation of a type as it is answered."""
     match kind:
         case Scalar(name):
             return ANNOTATIONS.get(name, name)
-        case Choice(name) | Ref(name):
+        case OpenEnum(name) | ClassRef(name):
             return prefix + name
         case ListOf(item):
-            return f"list[{_annotation(item, prefix)}]"
+            return f"list[{_answer_annotation(item, prefix)}]"
         case MapOf(value):
-            return f"dict[str, {_annotation(value, prefix)}]"
+            return f"dict[str, {_answer_annotation(value, prefix)}]"
         case OneOf(members):
-            return " | ".join(_annotation(member, prefix) for member in members)
+            return " | ".join(_answer_annotation(member, prefix) for member in members)
 
 
-def _sent(kind: Type, prefix: str, list_name: str = "list") -> str:
+def _input_annotation(kind: Type, prefix: str, list_name: str = "list") -> str:
     """Return the annotation of a type as it is sent: wider where that harms nothing."""
     match kind:
-        case Ref(name):
+        case ClassRef(name):
             return f"{name if name in HAND_WRITTEN else prefix + name} | Mapping[str, Any]"
-        case ListOf(Choice() | Scalar("str") as item):
+        case ListOf(OpenEnum() | Scalar("str") as item):
             # A string is a sequence of strings: Sequence would take one by mistake.
-            inside = _sent(item, prefix)
+            inside = _input_annotation(item, prefix)
             return f"{list_name}[{inside}] | tuple[{inside}, ...]"
         case ListOf(item):
-            return f"Sequence[{_sent(item, prefix)}]"
+            return f"Sequence[{_input_annotation(item, prefix)}]"
         case MapOf(value):
-            return f"Mapping[str, {_sent(value, prefix)}]"
+            return f"Mapping[str, {_input_annotation(value, prefix)}]"
         case _:
-            return _annotation(kind, prefix)
+            return _answer_annotation(kind, prefix)
 
 
 def attribute_annotation(field: Field, known: set[str]) -> str:
     """Return the annotation of an answer's attribute; quoted where it names a class that comes later."""
-    annotation = _annotation(field.type)
+    annotation = _answer_annotation(field.type)
     if not field.promised and not field.computed and field.type != Scalar("any"):
         annotation += " | None"
     return annotation if classes_of(field.type) <= known else f'"{annotation}"'
@@ -71,12 +71,12 @@ def attribute_annotation(field: Field, known: set[str]) -> str:
 
 def input_annotation(field: Field) -> str:
     """Return the annotation of an input object's attribute."""
-    return _argument(_sent(field.type, ""), field.nullable, field.required)
+    return _argument(_input_annotation(field.type, ""), field.nullable, field.required)
 
 
 def parameter_annotation(parameter: Parameter, list_name: str = "list") -> str:
     """Return the annotation of an argument."""
-    return _argument(_sent(parameter.type, "models.", list_name), parameter.nullable, parameter.required)
+    return _argument(_input_annotation(parameter.type, "models.", list_name), parameter.nullable, parameter.required)
 
 
 def params_annotation(parameter: Parameter) -> str:
@@ -89,7 +89,7 @@ def _argument(annotation: str, nullable: bool, required: bool) -> str:
     return annotation + ("" if required else " | Unset") + (" | None" if nullable else "")
 
 
-def signature(operation: Operation, list_name: str = "list", *, method: bool = False) -> str:
+def signature(operation: OperationSpec, list_name: str = "list", *, method: bool = False) -> str:
     """Return the parameters of the function that builds an operation, or of the method that sends it."""
     before = ["self"] if method else []
     before += [f"{each.name}: {parameter_annotation(each, list_name)}" for each in operation.positional]
@@ -104,14 +104,14 @@ def signature(operation: Operation, list_name: str = "list", *, method: bool = F
     return ", ".join([*before, "*", *named] if named else before)
 
 
-def call_arguments(operation: Operation) -> str:
+def call_arguments(operation: OperationSpec) -> str:
     """Return the arguments with which a method calls the function that builds its operation."""
     given = [each.name for each in operation.positional]
     named = [f"{each.name}={each.name}" for each in operation.keywords]
     return ", ".join([*given, *named, *(["**others"] if operation.others else [])])
 
 
-def result_annotation(operation: Operation, *, list_name: str = "list", sent: bool = False) -> str:
+def result_annotation(operation: OperationSpec, *, list_name: str = "list", sent: bool = False) -> str:
     """Return what a method returns, or, where `sent`, what the operation's decoder does."""
     name = f"models.{operation.result.schema}"
     match operation.result.kind:

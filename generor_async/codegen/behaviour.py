@@ -20,8 +20,8 @@ from generor_async.simulator import Simulator
 PATH = ROOT / "generor_async" / "simulator" / "BEHAVIOUR.md"
 SPEC = ROOT / "generor_async" / "spec"
 CORPUS = ROOT / "tests" / "documents"
-TABLE = ROOT / "tests" / "simulator" / "behaviour"
-METHODS = ("get", "post", "put", "patch", "delete")
+TABLE_FOLDER = ROOT / "tests" / "simulator" / "behaviour"
+HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 ANSWERED = "test_an_error_is_answered_and_raised_as_described"
 TITLES = {"luma": "Luma errors", "generor": "Generor API"}
 
@@ -96,7 +96,7 @@ class Behaviour:
 
 def read_table(name: str) -> list[Behaviour]:
     """Read the rows of one API, or of what both have in common (`shared`)."""
-    text = (TABLE / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (TABLE_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     return [Behaviour(**row) for row in yaml.safe_load(text)]
 
 
@@ -185,7 +185,7 @@ def _statuses() -> str:
 
 def _spec(api: str) -> Iterator[tuple[str, list[str]]]:
     for item in Document.load(SPEC / f"{api}.yaml").root["paths"].values():
-        for method in METHODS:
+        for method in HTTP_METHODS:
             if method in item:
                 yield f"{api}.{item[method]['operationId']}", list(item[method]["responses"])
 

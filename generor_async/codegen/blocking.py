@@ -11,9 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from generor_async.codegen.docs import WIDTH
 from generor_async.codegen.ir import SpecError
-from generor_async.codegen.proxies import FUNCTIONS, Proxied, find_proxied, is_property, target_of
-from generor_async.codegen.signatures import Scope
-from generor_async.codegen.sources import Attribute, Function, Module, Ref, attributes, functions, lineage, load
+from generor_async.codegen.proxies import FUNCTIONS, ProxyClass, find_proxy_classes, is_property, target_of
+from generor_async.codegen.signatures import ModuleScope
+from generor_async.codegen.sources import (
+    Function,
+    InstanceAttribute,
+    Module,
+    SourceRef,
+    attributes,
+    functions,
+    lineage,
+    load,
+)
 
 __all__ = ["BY_HAND", "blocking_modules"]
 
@@ -58,13 +67,13 @@ PHRASES = (
 
 def blocking_modules() -> Iterator[tuple[str, str]]:
     """Yield the path and the text, not yet formatted, of every generated module of `sync/`."""
-    proxies = find_proxied()
+    proxies = find_proxy_classes()
     yield "__init__.py", _package(proxies.values())
     for target in sorted({proxy.target for proxy in proxies.values()}):
         yield f"{target}.py", _module(target, proxies)
 
 
-def _package(proxies: Iterable[Proxied]) -> str:
+def _package(proxies: Iterable[ProxyClass]) -> str:
     doc = "The blocking clients: each class is a proxy that passes its calls to an async object."
     places = [(proxy.target, proxy.name) for proxy in proxies] + [(target_of(ref), ref.name) for ref in FUNCTIONS]
     at_once = [f"from generor_async.sync.{target} import {name}" for target, name in places if target != LATER]
@@ -73,9 +82,9 @@ def _package(proxies: Iterable[Proxied]) -> str:
     return _text(doc, ["import typing", *at_once, "if typing.TYPE_CHECKING:", *later], names, GETTER)
 
 
-def _module(target: str, proxies: Mapping[Ref, Proxied]) -> str:
+def _module(target: str, proxies: Mapping[SourceRef, ProxyClass]) -> str:
     ours = [proxy for proxy in proxies.values() if proxy.target == target]
-    scope = Scope(target, proxies)
+    scope = ModuleScope(target, proxies)
     functions = [ref for ref in FUNCTIONS if target_of(ref) == target]
     body = [_class(proxy, scope) for proxy in ours] + [_function(ref, scope) for ref in functions]
     impls = dict.fromkeys(f"`{proxy.ref.module}`" for proxy in reversed(ours))
@@ -88,7 +97,7 @@ def _text(doc: str, imports: Iterable[str], names: Iterable[str], *body: str) ->
     return "\n".join([ORIGIN, f'"""{doc}"""', *imports, f"__all__ = [{quoted}]", *body, ""])
 
 
-def _function(ref: Ref, scope: Scope) -> str:
+def _function(ref: SourceRef, scope: ModuleScope) -> str:
     """Write the proxy of a function, which works with the client that it is given first."""
     module = load(ref.module)
     node = module.functions[ref.name]
@@ -107,7 +116,7 @@ def _function(ref: Ref, scope: Scope) -> str:
     )
 
 
-def _class(proxy: Proxied, scope: Scope) -> str:
+def _class(proxy: ProxyClass, scope: ModuleScope) -> str:
     """Write one proxy."""
     base = f"{scope.take('Client' if proxy.is_root else 'SyncProxy')}[{scope.impl(proxy)}]"
     generic = next(
@@ -120,21 +129,23 @@ def _class(proxy: Proxied, scope: Scope) -> str:
             scope.use(name, proxy.impl.module)
         base = f"{scope.take('SyncProxy')}[{scope.impl(proxy)}[{variables}]], {generic}"
     members = [_attribute(each, proxy, scope) for each in attributes(proxy.impl)]
-    members += [_member(node, module, proxy, scope) for node, module in functions(proxy.impl) if _is_taken(node, proxy)]
+    members += [
+        _member(node, module, proxy, scope) for node, module in functions(proxy.impl) if _is_proxied(node, proxy)
+    ]
     scope.define(proxy)
     return "\n".join(
         [f"class {proxy.name}({base}):", _docstring(_class_doc(proxy), proxy, 4), "    __slots__ = ()", "", *members]
     )
 
 
-def _is_taken(node: Function, proxy: Proxied) -> bool:
+def _is_proxied(node: Function, proxy: ProxyClass) -> bool:
     if node.name == "__init__":
         return proxy.is_root
     hidden = node.name.startswith("_") and not node.name.startswith("__")
     return not hidden and node.name not in NOT_TAKEN
 
 
-def _attribute(attribute: Attribute, proxy: Proxied, scope: Scope) -> str:
+def _attribute(attribute: InstanceAttribute, proxy: ProxyClass, scope: ModuleScope) -> str:
     """Write what an async instance has as a property."""
     kind = scope.read(attribute.annotation, attribute.module)
     other = scope.proxy_of(kind)
@@ -153,7 +164,7 @@ def _property(name: str, annotation: str, doc: str, value: str) -> str:
     return f"    @property\n    def {name}(self) -> {annotation}:\n{doc}\n        return {value}\n"
 
 
-def _member(node: Function, module: Module, proxy: Proxied, scope: Scope) -> str:
+def _member(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScope) -> str:
     """Write one method or property."""
     place = f"{module.name}.{proxy.ref.name}.{node.name}"
     if node.returns is None:
@@ -176,7 +187,7 @@ def _member(node: Function, module: Module, proxy: Proxied, scope: Scope) -> str
     return "\n".join([head, *([doc] if doc else []), *(f"        {line}" for line in body), ""])
 
 
-def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> str:
+def _body(node: Function, module: Module, returns: ast.expr, scope: ModuleScope) -> str:
     """Write the one line of a method: hand the call on."""
     code = f"self._impl.{node.name}({scope.arguments(node, module)})"
     if isinstance(node, ast.AsyncFunctionDef) and not _yields(node):
@@ -184,12 +195,12 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> st
     return code if ast.unparse(returns) == "None" else f"return {scope.result(returns, code)}"
 
 
-def _init(node: Function, module: Module, proxy: Proxied, scope: Scope) -> str:
+def _init(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScope) -> str:
     """Write how a client is made."""
     return f"super().__init__({scope.impl(proxy)}({scope.arguments(node, module)}))"
 
 
-def _hidden(node: Function, scope: Scope) -> list[str]:
+def _hidden(node: Function, scope: ModuleScope) -> list[str]:
     """Write what keeps a frame of ours from showing a key or a password."""
     given = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
     hides = {name: hide for name, hide in HIDDEN.items() if name in given}
@@ -198,18 +209,18 @@ def _hidden(node: Function, scope: Scope) -> list[str]:
 
 def _yields(node: ast.AsyncFunctionDef) -> bool:
     """Whether a function is a generator."""
-    return any(isinstance(each, ast.Yield) for statement in node.body for each in _own(statement))
+    return any(isinstance(each, ast.Yield) for statement in node.body for each in _walk_own(statement))
 
 
-def _own(node: ast.AST) -> Iterator[ast.AST]:
+def _walk_own(node: ast.AST) -> Iterator[ast.AST]:
     """Walk what belongs to a function itself, and not to those defined in it."""
     yield node
     if not isinstance(node, Function | ast.Lambda | ast.ClassDef):
         for child in ast.iter_child_nodes(node):
-            yield from _own(child)
+            yield from _walk_own(child)
 
 
-def _class_doc(proxy: Proxied) -> str:
+def _class_doc(proxy: ProxyClass) -> str:
     """Return what the async class says; a client's base class tells of the arguments."""
     docs = [ast.get_docstring(each.node) or "" for each in lineage(proxy.impl)]
     if not proxy.is_root:
@@ -217,7 +228,7 @@ def _class_doc(proxy: Proxied) -> str:
     return "\n\n".join(filter(None, [docs[0], BLOCKING, *(text.partition("\n\n")[2] for text in docs[1:])]))
 
 
-def _docstring(text: str, proxy: Proxied | None, indent: int) -> str:
+def _docstring(text: str, proxy: ProxyClass | None, indent: int) -> str:
     """Write a docstring as it is said of the blocking clients."""
     if not text:
         return ""
@@ -227,7 +238,7 @@ def _docstring(text: str, proxy: Proxied | None, indent: int) -> str:
     return textwrap.indent(quoted, " " * indent)
 
 
-def _paragraph(text: str, proxy: Proxied | None, width: int) -> str:
+def _paragraph(text: str, proxy: ProxyClass | None, width: int) -> str:
     """Say a paragraph of the blocking clients, wrapped anew if it differs and is no list."""
     said = text
     for pattern, instead in PHRASES:

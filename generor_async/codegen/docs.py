@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable
 
 from generor_async.codegen.document import ROOT, first_sentence
-from generor_async.codegen.ir import Operation, Parameter, Schema, SpecError
+from generor_async.codegen.ir import OperationSpec, Parameter, Schema, SpecError
 
 __all__ = ["attribute_doc", "class_doc", "method_doc", "operation_doc"]
 
@@ -28,14 +28,14 @@ def class_doc(schema: Schema) -> str:
     return _docstring(summary, [block for block in (rest, partial) if block], 4)
 
 
-def operation_doc(operation: Operation) -> str:
+def operation_doc(operation: OperationSpec) -> str:
     """Return the docstring of the function that builds an operation: it points to the method that also sends it."""
     summary, rest = _summary(operation.summary, 4)
     pointer = f"The client's `{operation.resource}.{operation.method}` has the same arguments, and describes them."
     return _docstring(summary, [block for block in (rest, pointer) if block], 4)
 
 
-def method_doc(operation: Operation) -> str:
+def method_doc(operation: OperationSpec) -> str:
     """Return the docstring of the method that sends an operation."""
     summary, rest = _summary(operation.summary, 8)
     extra = [("max_items", MAX_ITEMS)] if operation.result.kind == "pages" else []
@@ -52,13 +52,13 @@ REFUSED = "An argument can never be right; nothing was sent."
 MAX_ITEMS = "How many items to yield in all; None for as many as there are."
 
 
-def _returns(operation: Operation) -> str:
+def _returns(operation: OperationSpec) -> str:
     if operation.result.kind == "pages":
         return "The pages, fetched as they are asked for."
     return operation.returns
 
 
-def _arguments(operation: Operation, indent: int, extra: Iterable[tuple[str, str]] = ()) -> list[str]:
+def _arguments(operation: OperationSpec, indent: int, extra: Iterable[tuple[str, str]] = ()) -> list[str]:
     arguments = [_argument(each) for each in (*operation.positional, *operation.keywords)]
     entries = [*arguments, *extra]
     return [_section("Args", entries, indent)] if entries else []

@@ -20,7 +20,7 @@ __all__ = [
     "python_name",
     "schema_name",
     "singular",
-    "sourced",
+    "with_source",
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def first_sentence(text: str) -> tuple[str, str]:
     return (flat[: end.start() + 1].replace("\n", " "), flat[end.end() :].strip()) if end else (flat, "")
 
 
-def sourced(node: Node, *, within: str = "") -> str:
+def with_source(node: Node, *, within: str = "") -> str:
     """Return a node's description, and where the fact comes from when that differs from what is around it."""
     text: str = " ".join(node.get("description", "").split())
     source = node.get("x-source", "")

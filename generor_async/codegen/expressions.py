@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from generor_async.codegen.ir import (
     Api,
-    Choice,
+    ClassRef,
     Field,
     ListOf,
     MapOf,
     OneOf,
-    Operation,
+    OpenEnum,
+    OperationSpec,
     Parameter,
-    Ref,
     Scalar,
     Schema,
     SpecError,
@@ -45,7 +45,7 @@ SCALARS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 def _scalars(kind: Type) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the scalars that a type may be; none where it is read by a function."""
     match kind:
-        case Choice():
+        case OpenEnum():
             return (SCALARS["str"],)
         case Scalar(name):
             return (SCALARS[name],) if name in SCALARS else ()
@@ -73,7 +73,7 @@ def wanted(field: Field) -> str:
             return "anything"
         case ListOf():
             return "an array"
-        case Ref() | MapOf():
+        case ClassRef() | MapOf():
             return "an object"
         case _:
             return " or ".join(called for called, _ in _scalars(field.type))
@@ -98,7 +98,7 @@ def read_call(field: Field, value: str, api: Api) -> str:
     match field.type:
         case Scalar("datetime"):
             return f"read_datetime({value})"
-        case Ref(name):
+        case ClassRef(name):
             return f"{api.schema(name).decoder}({value})"
         case ListOf(item):
             return f"read_list({_reader(item, api)}, {value})"
@@ -113,9 +113,9 @@ def read_call(field: Field, value: str, api: Api) -> str:
 def _reader(kind: Type, api: Api) -> str:
     """Return the name of the function that reads one item."""
     match kind:
-        case Ref(name):
+        case ClassRef(name):
             return api.schema(name).decoder
-        case Choice():
+        case OpenEnum():
             return "read_str"
         case Scalar("any" | "str" | "int" | "float" | "bool" as name):
             return f"read_{name}"
@@ -132,7 +132,7 @@ def attribute_row(field: Field, schema: Schema, api: Api) -> str:
 
 def _lenient(kind: Type, schema: Schema, api: Api) -> str:
     match kind:
-        case Ref(name):
+        case ClassRef(name):
             shape = api.schema(name).shape
             later = name not in api.before(schema)
             return f"lambda *given: {shape}.lenient(*given)" if later else f"{shape}.lenient"
@@ -142,7 +142,7 @@ def _lenient(kind: Type, schema: Schema, api: Api) -> str:
             return "as_dict"
         case MapOf(item):
             return f"map_of({_lenient(item, schema, api)})"
-        case Choice():
+        case OpenEnum():
             return "as_word"
         case OneOf(members):
             return f"as_one_of({', '.join(_lenient(member, schema, api) for member in members)})"
@@ -156,7 +156,7 @@ def json_value(parameter: Parameter) -> str:
     match parameter.type:
         case Scalar("datetime"):
             made = f"{checked}.isoformat()"
-        case ListOf() | MapOf() | Ref():
+        case ListOf() | MapOf() | ClassRef():
             made = f"to_json({checked})"
         case _:
             made = checked
@@ -167,7 +167,7 @@ def query_value(parameter: Parameter) -> str:
     """Return the expression that looks at an argument, and puts it into a query or a form."""
     checked = checked_value(parameter)
     match parameter.type:
-        case Scalar("str") | Choice():
+        case Scalar("str") | OpenEnum():
             return checked
         case Scalar("bool"):
             return f'"true" if {checked} else "false"'
@@ -200,17 +200,17 @@ def checked_value(parameter: Parameter) -> str:
             function = "url" if parameter.type == Scalar("str") else "urls"
         case Scalar(kind) if kind in KINDS:
             function = KINDS[kind]
-        case Choice():
+        case OpenEnum():
             function = "text"
         case OneOf(members) if set(members) <= {Scalar("str"), Scalar("int")}:
             function = "text_or_whole"
-        case ListOf(Choice() | Scalar("str")):
+        case ListOf(OpenEnum() | Scalar("str")):
             function = "texts"
-        case ListOf(Ref("MediaRef")):
+        case ListOf(ClassRef("MediaRef")):
             function = "media"
-        case Ref("MediaRef"):
+        case ClassRef("MediaRef"):
             function = "medium"
-        case Ref(name):
+        case ClassRef(name):
             return f"nested_objects.instance({given}, models.{name})"
         case ListOf():
             function = "items"
@@ -221,7 +221,7 @@ def checked_value(parameter: Parameter) -> str:
     return f"arguments.{function}({given})"
 
 
-def path_expression(operation: Operation) -> str:
+def path_expression(operation: OperationSpec) -> str:
     """Return the expression of the path, its arguments encoded."""
     path = operation.template
     arguments = operation.sent_in("path")

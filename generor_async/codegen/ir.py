@@ -10,23 +10,23 @@ __all__ = [
     "Alias",
     "Api",
     "Check",
-    "Choice",
-    "ErrorDoc",
+    "ClassRef",
+    "DocumentedError",
     "Field",
     "ListOf",
     "MapOf",
     "OneOf",
-    "Operation",
+    "OpenEnum",
+    "OperationSpec",
     "Parameter",
     "Place",
-    "Ref",
     "Resource",
     "Result",
     "Scalar",
     "Schema",
     "SpecError",
     "Type",
-    "Weighing",
+    "WeightSpec",
     "classes_of",
 ]
 
@@ -47,14 +47,14 @@ class Scalar:
 
 
 @frozen
-class Choice:
+class OpenEnum:
     """A string with known values, open for new ones, by the name of its alias."""
 
     alias: str
 
 
 @frozen
-class Ref:
+class ClassRef:
     """An object that has a class of its own."""
 
     schema: str
@@ -78,16 +78,16 @@ class MapOf:
 class OneOf:
     """A scalar of one of several kinds."""
 
-    members: tuple[Scalar | Choice, ...]
+    members: tuple[Scalar | OpenEnum, ...]
 
 
-Type: TypeAlias = Scalar | Choice | Ref | ListOf | MapOf | OneOf
+Type: TypeAlias = Scalar | OpenEnum | ClassRef | ListOf | MapOf | OneOf
 
 
 def classes_of(kind: Type) -> set[str]:
     """Return the names of the classes in a type."""
     match kind:
-        case Ref(name):
+        case ClassRef(name):
             return {name}
         case ListOf(inside) | MapOf(inside):
             return classes_of(inside)
@@ -226,7 +226,7 @@ class Result:
 
 
 @frozen(kw_only=True)
-class ErrorDoc:
+class DocumentedError:
     """An error that the spec describes, by the class that is raised for it."""
 
     error: str
@@ -235,7 +235,7 @@ class ErrorDoc:
 
 
 @frozen(kw_only=True)
-class Weighing:
+class WeightSpec:
     """What the requests of an operation weigh: the default model and type, and the weights that are not 1."""
 
     model: str
@@ -245,7 +245,7 @@ class Weighing:
 
 
 @frozen(kw_only=True)
-class Operation:
+class OperationSpec:
     """One method: an HTTP method on a path, with one media type of request body."""
 
     api: str
@@ -260,7 +260,7 @@ class Operation:
     shows_job: bool
     names: str
     """The attribute of the result that repeats the id in the path; empty for none."""
-    weighing: Weighing | None
+    weighing: WeightSpec | None
     """None where each request is one unit."""
     timeout: float
     attempt_timeout: float
@@ -277,7 +277,7 @@ class Operation:
     summary: str
     description: str
     returns: str
-    errors: tuple[ErrorDoc, ...]
+    errors: tuple[DocumentedError, ...]
 
     @property
     def name(self) -> str:
@@ -336,7 +336,7 @@ class Resource:
 
     name: str
     doc: str
-    operations: tuple[Operation, ...]
+    operations: tuple[OperationSpec, ...]
 
     @property
     def class_name(self) -> str:
@@ -378,6 +378,6 @@ class Api:
         return set(names[: names.index(schema.name)])
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self) -> tuple[OperationSpec, ...]:
         """Every operation, by resource."""
         return tuple(each for resource in self.resources for each in resource.operations)

@@ -5,11 +5,11 @@ from typing import Literal
 
 from attrs import frozen
 
-from generor_async.codegen.document import Document, Node, first_sentence, python_name, sourced
+from generor_async.codegen.document import Document, Node, first_sentence, python_name, with_source
 from generor_async.codegen.ir import (
     Check,
-    ErrorDoc,
-    Operation,
+    DocumentedError,
+    OperationSpec,
     Parameter,
     Place,
     Resource,
@@ -17,7 +17,7 @@ from generor_async.codegen.ir import (
     Scalar,
     Schema,
     SpecError,
-    Weighing,
+    WeightSpec,
 )
 from generor_async.codegen.type_reader import TypeReader, read_checks
 from generor_async.errors import APIStatusError, InternalServerError, InvalidRequestError, MissingAPIKeyError
@@ -37,7 +37,7 @@ Body = Literal["none", "json", "form"]
 BODIES: Mapping[str, Body] = {"application/json": "json", "multipart/form-data": "form"}
 PART_ARGUMENTS: Mapping[str, Place] = {"filename": "filename", "mime_type": "media_type"}
 """What travels as headers of the file's part."""
-TAKEN = frozenset({"self", "body", "query", "fields", "max_items", "others"})
+RESERVED_NAMES = frozenset({"self", "body", "query", "fields", "max_items", "others"})
 """Names that the generated functions use themselves."""
 
 
@@ -72,13 +72,13 @@ class OperationReader:
         return tuple(
             Resource(
                 name=tag["name"],
-                doc=sourced(tag),
+                doc=with_source(tag),
                 operations=tuple(each for each in operations if each.resource == tag["name"]),
             )
             for tag in self.document.root["tags"]
         )
 
-    def _operations(self) -> Iterator[Operation]:
+    def _operations(self) -> Iterator[OperationSpec]:
         for path, item in self.document.root["paths"].items():
             for http in HTTP_METHODS:
                 if http not in item:
@@ -89,18 +89,18 @@ class OperationReader:
                 }
                 content: Node = node.get("requestBody", {}).get("content") or {"": {}}
                 for media_type, media in content.items():
-                    yield self._operation(http, path, _with_own(node, media), media, BODIES.get(media_type, "none"))
+                    yield self._operation(http, path, _for_media(node, media), media, BODIES.get(media_type, "none"))
 
-    def _operation(self, http: str, path: str, node: Node, media: Node, body: Body) -> Operation:
+    def _operation(self, http: str, path: str, node: Node, media: Node, body: Body) -> OperationSpec:
         schema = self.document.resolve(media.get("schema", {}))
         parameters = tuple(self._parameters(node, media, schema, body))
         for parameter in parameters:
             path = path.replace(f"{{{parameter.wire}}}", f"{{{parameter.name}}}")
-            if parameter.name in TAKEN:
+            if parameter.name in RESERVED_NAMES:
                 raise SpecError(f"{node['operationId']}: {parameter.name} is taken, give it an x-python")
         timeout, attempt_timeout = TIMEOUTS[node["x-retry-safety"]]
         result = self._result(node)
-        return Operation(
+        return OperationSpec(
             api=self.api,
             resource=node["x-resource"],
             method=node["x-method"],
@@ -112,7 +112,7 @@ class OperationReader:
             quota=tuple(node["x-quota"]),
             shows_job=node.get("x-shows-job", False),
             names=python_name(node.get("x-names", "")),
-            weighing=_weighing(node.get("x-weight")),
+            weighing=_weights(node.get("x-weight")),
             timeout=float(node.get("x-timeout", timeout)),
             attempt_timeout=float(node.get("x-timeout", attempt_timeout)),
             parameters=parameters,
@@ -150,7 +150,7 @@ class OperationReader:
             nullable=nullable,
             required=required,
             positional=where == "path" or node.get("x-positional", False),
-            doc=sourced(node, within=around),
+            doc=with_source(node, within=around),
             default=schema.get("default"),
             is_url="uri" in {schema.get("format"), schema.get("items", {}).get("format")},
             checks=_checks(node, schema),
@@ -188,16 +188,16 @@ class OperationReader:
         for status, response in node["responses"].items():
             yield int(status), self.document.resolve(response)["description"].strip()
 
-    def _errors(self, node: Node) -> Iterator[ErrorDoc]:
+    def _errors(self, node: Node) -> Iterator[DocumentedError]:
         for status, text in self._responses(node):
             if status >= 400:
-                yield ErrorDoc(error=ERRORS[status], status=status, doc=first_sentence(text)[0])
+                yield DocumentedError(error=ERRORS[status], status=status, doc=first_sentence(text)[0])
 
 
 RESULTS = ("x-result-none", "x-result", "x-result-list", "x-result-map")
 
 
-def _with_own(node: Node, media: Node) -> Node:
+def _for_media(node: Node, media: Node) -> Node:
     """Return an operation as one of its media types sees it: with that one's own words on top."""
     own = {key: value for key, value in media.items() if key.startswith("x-")}
     texts = {key: own[f"x-{key}"] for key in ("summary", "description") if f"x-{key}" in own}
@@ -214,11 +214,11 @@ def _description(node: Node) -> str:
     return "\n\n".join(part for part in (text, source) if part)
 
 
-def _weighing(node: Node | None) -> Weighing | None:
+def _weights(node: Node | None) -> WeightSpec | None:
     if node is None:
         return None
     table = [(model, kind, units) for model, kinds in node["units"].items() for kind, units in kinds.items()]
-    return Weighing(model=node["model"], type=node["type"], table=tuple(table))
+    return WeightSpec(model=node["model"], type=node["type"], table=tuple(table))
 
 
 def _checks(node: Node, schema: Node) -> tuple[Check, ...]:

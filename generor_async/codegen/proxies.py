@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
-from generor_async.codegen.resolved_annotations import class_at, names_in, read
-from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions, load
+from generor_async.codegen.resolved_annotations import class_at, names_in, resolve
+from generor_async.codegen.sources import Class, Function, Module, SourceRef, attributes, functions, load
 
-__all__ = ["FUNCTIONS", "ROOTS", "Proxied", "find_proxied", "is_property", "target_of"]
+__all__ = ["FUNCTIONS", "ROOTS", "ProxyClass", "find_proxy_classes", "is_property", "target_of"]
 
-ROOTS = (Ref("generor_async.generor", "AsyncGeneror"), Ref("generor_async.luma", "AsyncLuma"))
-FUNCTIONS = (Ref("generor_async.batch.runner", "run_batch"),)
+ROOTS = (SourceRef("generor_async.generor", "AsyncGeneror"), SourceRef("generor_async.luma", "AsyncLuma"))
+FUNCTIONS = (SourceRef("generor_async.batch.runner", "run_batch"),)
 """What is called with a client, and hands on what belongs to it."""
 
 
-def target_of(ref: Ref) -> str:
+def target_of(ref: SourceRef) -> str:
     """Return the module of `sync/` in which a proxy stands: its API's, the batch's, or one of what the APIs share."""
     parts = ref.module.split(".")[1:]
     target = parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
@@ -27,10 +27,10 @@ def target_of(ref: Ref) -> str:
 
 
 @frozen(eq=False)
-class Proxied:
+class ProxyClass:
     """A class to be written: the blocking proxy of the class `impl`."""
 
-    ref: Ref
+    ref: SourceRef
     impl: Class
 
     @property
@@ -68,20 +68,20 @@ class Proxied:
         return None
 
 
-def find_proxied() -> Mapping[Ref, Proxied]:
+def find_proxy_classes() -> Mapping[SourceRef, ProxyClass]:
     """Return the classes that get a proxy, each after those that it mentions, as far as that is possible."""
-    found: dict[Ref, Proxied] = {}
-    under_way: set[Ref] = set()
+    found: dict[SourceRef, ProxyClass] = {}
+    under_way: set[SourceRef] = set()
 
-    def visit(ref: Ref) -> None:
+    def visit(ref: SourceRef) -> None:
         if ref in under_way:
             return
         under_way.add(ref)
         impl = Class.of(ref)
-        for other in _comes_out(impl):
+        for other in _result_classes(impl):
             visit(other)
         if ref in ROOTS or _is_async(impl, {ref}):
-            found[ref] = Proxied(ref, impl)
+            found[ref] = ProxyClass(ref, impl)
 
     for root in ROOTS:
         visit(root)
@@ -98,14 +98,14 @@ def is_property(node: Function) -> bool:
     return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
-def _is_async(impl: Class, seen: set[Ref]) -> bool:
+def _is_async(impl: Class, seen: set[SourceRef]) -> bool:
     """Whether anything of a class waits, or leads to what does."""
     if any(isinstance(node, ast.AsyncFunctionDef) for node, _ in _public(impl)):
         return True
-    return any(_is_async(Class.of(ref), seen | {ref}) for ref in _comes_out(impl) if ref not in seen)
+    return any(_is_async(Class.of(ref), seen | {ref}) for ref in _result_classes(impl) if ref not in seen)
 
 
-def _comes_out(impl: Class) -> Iterator[Ref]:
+def _result_classes(impl: Class) -> Iterator[SourceRef]:
     for each in attributes(impl):
         yield from _mentioned(each.annotation, each.module)
     for node, module in _public(impl):
@@ -117,8 +117,8 @@ def _public(impl: Class) -> Iterator[tuple[Function, Module]]:
     return (found for found in functions(impl) if not found[0].name.startswith("_") or found[0].name.startswith("__"))
 
 
-def _mentioned(annotation: ast.expr, module: Module) -> Iterator[Ref]:
-    for name in names_in(read(annotation, module, lambda _: True)):
+def _mentioned(annotation: ast.expr, module: Module) -> Iterator[SourceRef]:
+    for name in names_in(resolve(annotation, module, lambda _: True)):
         ref = class_at(name)
         if ref is not None:
             yield ref

@@ -4,30 +4,30 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import cast
 
-from generor_async.codegen.sources import Module, Ref, load
+from generor_async.codegen.sources import Module, SourceRef, load
 
-__all__ = ["ITERATORS", "alternatives", "class_at", "named", "names_in", "read", "text_of"]
+__all__ = ["ITERATORS", "alternatives", "class_at", "module_and_name", "name_text", "names_in", "resolve"]
 
 ITERATORS = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator"})
 
 
-def read(node: ast.expr, module: Module, opens: Callable[[ast.expr], bool]) -> ast.expr:
+def resolve(node: ast.expr, module: Module, opens: Callable[[ast.expr], bool]) -> ast.expr:
     """Return an annotation in which each name, dotted or not, is an `ast.Name` of the form `module:name`.
 
     An alias whose meaning `opens` says yes to is replaced by that.
     """
     copy = ast.parse(ast.unparse(node), mode="eval")
-    return cast("ast.Expression", _Reading(module, opens).visit(copy)).body
+    return cast("ast.Expression", _Resolver(module, opens).visit(copy)).body
 
 
-class _Reading(ast.NodeTransformer):
+class _Resolver(ast.NodeTransformer):
     def __init__(self, module: Module, opens: Callable[[ast.expr], bool]) -> None:
         self._module = module
         self._opens = opens
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return (
-            read(ast.parse(node.value, mode="eval").body, self._module, self._opens)
+            resolve(ast.parse(node.value, mode="eval").body, self._module, self._opens)
             if isinstance(node.value, str)
             else node
         )
@@ -40,20 +40,20 @@ class _Reading(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         value = cast("ast.expr", self.visit(node.value))
-        within = node.slice if text_of(value) == "Literal" else cast("ast.expr", self.visit(node.slice))
+        within = node.slice if name_text(value) == "Literal" else cast("ast.expr", self.visit(node.slice))
         return ast.Subscript(value, within)
 
     def _named(self, node: ast.Name | ast.Attribute) -> ast.expr:
         text = ast.unparse(node)
         place = self._module.find(text)
         if place is not None and place[1] in place[0].aliases:
-            meaning = read(place[0].variables[place[1]], place[0], self._opens)
+            meaning = resolve(place[0].variables[place[1]], place[0], self._opens)
             if self._opens(meaning):
                 return meaning
         return ast.Name(f"{self._module.name}:{text}")
 
 
-def named(node: ast.AST) -> tuple[Module, str] | None:
+def module_and_name(node: ast.AST) -> tuple[Module, str] | None:
     """Return the module that a name is written in, and the name."""
     if not isinstance(node, ast.Name):
         return None
@@ -61,17 +61,17 @@ def named(node: ast.AST) -> tuple[Module, str] | None:
     return load(module), text
 
 
-def text_of(node: ast.AST) -> str:
+def name_text(node: ast.AST) -> str:
     """Return a name as it is written; nothing for anything else."""
-    found = named(node)
+    found = module_and_name(node)
     return "" if found is None else found[1]
 
 
-def class_at(node: ast.AST) -> Ref | None:
+def class_at(node: ast.AST) -> SourceRef | None:
     """Return the class of the package that is named, with or without parameters."""
-    found = named(node.value if isinstance(node, ast.Subscript) else node)
+    found = module_and_name(node.value if isinstance(node, ast.Subscript) else node)
     place = None if found is None else found[0].find(found[1])
-    return Ref(place[0].name, place[1]) if place is not None and place[1] in place[0].classes else None
+    return SourceRef(place[0].name, place[1]) if place is not None and place[1] in place[0].classes else None
 
 
 def names_in(node: ast.expr) -> Iterator[ast.Name]:

@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, sourced
+from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, with_source
 from generor_async.codegen.ir import HAND_WRITTEN, Field, Scalar, Schema, SpecError, classes_of
 from generor_async.codegen.type_reader import TypeReader
 
@@ -33,7 +33,7 @@ def read_schemas(document: Document, types: TypeReader) -> tuple[Schema, ...]:
 def _input(types: TypeReader, name: str, node: Node) -> Schema:
     if any({"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()):
         raise SpecError(f"{name}: what is only sent inside a parameter is neither checked nor renamed")
-    return Schema(name=name, doc=sourced(node), fields=tuple(_fields(types, node)), kind="input")
+    return Schema(name=name, doc=with_source(node), fields=tuple(_fields(types, node)), kind="input")
 
 
 def _answer(types: TypeReader, name: str, node: Node, *, partial: bool) -> Schema:
@@ -47,7 +47,7 @@ def _answer(types: TypeReader, name: str, node: Node, *, partial: bool) -> Schem
         raise SpecError(f"{name}: nothing is called {', '.join(sorted(unknown))}")
     return Schema(
         name=name,
-        doc=sourced(node),
+        doc=with_source(node),
         truth=node.get("x-truth", ""),
         fields=fields,
         kind="answer",
@@ -90,7 +90,7 @@ def _field(
         identity=identity,
         computed=computed,
         presigned=node.get("x-presigned", False),
-        doc=sourced(node, within=within),
+        doc=with_source(node, within=within),
     )
 
 

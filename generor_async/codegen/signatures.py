@@ -6,24 +6,32 @@ from copy import deepcopy
 from typing import cast
 
 from generor_async.codegen.ir import SpecError
-from generor_async.codegen.proxies import Proxied
-from generor_async.codegen.resolved_annotations import ITERATORS, alternatives, class_at, named, names_in, read, text_of
-from generor_async.codegen.sources import Function, Module, Ref
+from generor_async.codegen.proxies import ProxyClass
+from generor_async.codegen.resolved_annotations import (
+    ITERATORS,
+    alternatives,
+    class_at,
+    module_and_name,
+    name_text,
+    names_in,
+    resolve,
+)
+from generor_async.codegen.sources import Function, Module, SourceRef
 
-__all__ = ["Scope"]
+__all__ = ["ModuleScope"]
 
 BRIDGE = "generor_async.sync.bridge"
 
 
-class Scope:
+class ModuleScope:
     """The names of one generated module: whoever writes one has it imported."""
 
-    def __init__(self, target: str, proxies: Mapping[Ref, Proxied]) -> None:
+    def __init__(self, target: str, proxies: Mapping[SourceRef, ProxyClass]) -> None:
         self._target = target
         self._proxies = proxies
         self._imports: dict[str, str] = {}
         self._variables: dict[str, str] = {}
-        self._defined: set[Ref] = set()
+        self._defined: set[SourceRef] = set()
 
     def imports(self) -> Iterable[str]:
         """Return the statements that the names need."""
@@ -33,7 +41,7 @@ class Scope:
         """Return the type variables among them."""
         return self._variables.values()
 
-    def define(self, proxy: Proxied) -> None:
+    def define(self, proxy: ProxyClass) -> None:
         """Note that a class is there: until then, what names it stands in quotes."""
         self._defined.add(proxy.ref)
 
@@ -41,16 +49,16 @@ class Scope:
         """Return the name of something that only the blocking module has."""
         return self._import(name, f"from {module} import {name}")
 
-    def impl(self, proxy: Proxied) -> str:
+    def impl(self, proxy: ProxyClass) -> str:
         """Return the name of the async class of a proxy."""
         return self.renamed(proxy.ref, proxy.impl_name)
 
-    def renamed(self, ref: Ref, name: str) -> str:
+    def renamed(self, ref: SourceRef, name: str) -> str:
         """Return the name under which something of the async module is imported."""
         alias = "" if ref.name == name else f" as {name}"
         return self._import(name, f"from {ref.module} import {ref.name}{alias}")
 
-    def proxy_name(self, proxy: Proxied) -> str:
+    def proxy_name(self, proxy: ProxyClass) -> str:
         """Return the name of a proxy."""
         if proxy.target != self._target:
             self._import(proxy.name, f"from generor_async.sync.{proxy.target} import {proxy.name}")
@@ -58,9 +66,9 @@ class Scope:
 
     def read(self, node: ast.expr, module: Module) -> ast.expr:
         """Read an annotation, opening the aliases that mean something else for the proxy."""
-        return read(node, module, self._differs)
+        return resolve(node, module, self._differs)
 
-    def proxy_of(self, node: ast.expr) -> Proxied | None:
+    def proxy_of(self, node: ast.expr) -> ProxyClass | None:
         """Return the proxy that stands for the class that was read."""
         ref = class_at(node)
         return None if ref is None else self._proxies.get(ref)
@@ -68,7 +76,7 @@ class Scope:
     def annotation(self, node: ast.expr, *, given: bool = False) -> str:
         """Write an annotation that was read; a `given` async iterable may be a plain one."""
         proxies = [proxy for name in names_in(node) if (proxy := self.proxy_of(name)) is not None]
-        written = cast("ast.expr", _Writing(self, given=given).visit(deepcopy(node)))
+        written = cast("ast.expr", _AnnotationWriter(self, given=given).visit(deepcopy(node)))
         text = " | ".join(dict.fromkeys(map(ast.unparse, alternatives(written))))
         ahead = any(proxy.target == self._target and proxy.ref not in self._defined for proxy in proxies)
         return f'"{text}"' if ahead else text
@@ -89,10 +97,10 @@ class Scope:
         """Write what a call of the async function with the function's own parameters takes."""
         arguments = function.args
         by_place = (*arguments.posonlyargs, *arguments.args)
-        written = [self._handed_on(each, module) for each in by_place if each.arg != "self"]
+        written = [self._argument(each, module) for each in by_place if each.arg != "self"]
         if arguments.vararg is not None:
-            written.append(f"*{self._handed_on(arguments.vararg, module, many=True)}")
-        written += [f"{each.arg}={self._handed_on(each, module)}" for each in arguments.kwonlyargs]
+            written.append(f"*{self._argument(arguments.vararg, module, many=True)}")
+        written += [f"{each.arg}={self._argument(each, module)}" for each in arguments.kwonlyargs]
         if arguments.kwarg is not None:
             written.append(f"**{arguments.kwarg.arg}")
         return ", ".join(written)
@@ -105,11 +113,11 @@ class Scope:
                 return code
             case _ if proxy is not None:
                 return f"{self.proxy_name(proxy)}(self._bridge, {code})"
-            case ast.Name() if text_of(node) == "Self":
+            case ast.Name() if name_text(node) == "Self":
                 return f"self._view({code})"
-            case ast.Subscript(value=value, slice=items) if text_of(value) in ITERATORS:
+            case ast.Subscript(value=value, slice=items) if name_text(value) in ITERATORS:
                 return self._each_result(_first(items), f"self._bridge.iterate({code})", "()")
-            case ast.Subscript(value=value, slice=item) if text_of(value) == "list":
+            case ast.Subscript(value=value, slice=item) if name_text(value) == "list":
                 return self._each_result(item, code, "[]")
             case ast.BinOp(left=left, right=ast.Constant(value=None)):
                 return f"None if (found := {code}) is None else {self.result(left, 'found')}"
@@ -121,38 +129,38 @@ class Scope:
             return code
         return f"{brackets[0]}{self.result(item, 'each')} for each in {code}{brackets[1]}"
 
-    def _handed_on(self, argument: ast.arg, module: Module, *, many: bool = False) -> str:
+    def _argument(self, argument: ast.arg, module: Module, *, many: bool = False) -> str:
         """Write an argument as the async function takes it."""
         name = argument.arg
         if argument.annotation is None:
             return name
         annotation = self.read(argument.annotation, module)
         if not many:
-            return self._given(annotation, name)
+            return self._unwrapped(annotation, name)
         if (proxy := self.proxy_of(annotation)) is not None:
             return self._impls(name, proxy)
-        each = self._given(annotation, "each")
+        each = self._unwrapped(annotation, "each")
         return name if each == "each" else f"[{each} for each in {name}]"
 
-    def _given(self, node: ast.expr, name: str) -> str:
+    def _unwrapped(self, node: ast.expr, name: str) -> str:
         """Write what the async function takes for a value of an annotation that was read."""
         if not self._differs(node):
             return name
-        if any(text_of(each) in ITERATORS for each in names_in(node)):
+        if any(name_text(each) in ITERATORS for each in names_in(node)):
             return f"{self.take('streamed')}({name})"
         proxy = self.proxy_of(node)
         if proxy is not None:
             return self._impl_of(name, [proxy])
         match node:
             case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
-                text_of(value) == "Callable"
+                name_text(value) == "Callable"
             ):
                 told_to = f"lambda given: {name}({self.result(told, 'given')})"
                 return f"{self.take('wrapped')}({name}, {name!r}, {told_to})"
             case ast.Subscript(slice=item) if (proxy := self.proxy_of(item)) is not None:
                 return self._impls(name, proxy)
             case ast.BinOp(left=left, right=ast.Constant(value=None)):
-                return f"None if {name} is None else {self._given(left, name)}"
+                return f"None if {name} is None else {self._unwrapped(left, name)}"
             case ast.BinOp():
                 kinds = list(alternatives(node))
                 proxies = [proxy for proxy in map(self.proxy_of, kinds) if proxy is not None]
@@ -165,15 +173,17 @@ class Scope:
                 pass
         raise SpecError(f"sync/{self._target}.py: there is no rule for what takes {ast.unparse(node)}")
 
-    def _impls(self, name: str, proxy: Proxied) -> str:
+    def _impls(self, name: str, proxy: ProxyClass) -> str:
         return f"{self.take('impls')}({name}, {name!r}, {self.proxy_name(proxy)})"
 
-    def _impl_of(self, name: str, proxies: Iterable[Proxied]) -> str:
+    def _impl_of(self, name: str, proxies: Iterable[ProxyClass]) -> str:
         return f"{self.take('impl_of')}({name}, {name!r}, {', '.join(map(self.proxy_name, proxies))})"
 
     def _differs(self, node: ast.expr) -> bool:
         """Whether a value of this type is another one for the proxy."""
-        return any(self.proxy_of(each) is not None or text_of(each) in {"Self", *ITERATORS} for each in names_in(node))
+        return any(
+            self.proxy_of(each) is not None or name_text(each) in {"Self", *ITERATORS} for each in names_in(node)
+        )
 
     def use(self, name: str, module: Module) -> None:
         """Bind a name as the module binds it that it is taken from."""
@@ -199,10 +209,10 @@ class Scope:
         return name
 
 
-class _Writing(ast.NodeTransformer):
+class _AnnotationWriter(ast.NodeTransformer):
     """Turns an annotation that was read into what stands in the generated module."""
 
-    def __init__(self, scope: Scope, *, given: bool) -> None:
+    def __init__(self, scope: ModuleScope, *, given: bool) -> None:
         self._scope = scope
         self._given = given
 
@@ -210,14 +220,14 @@ class _Writing(ast.NodeTransformer):
         proxy = self._scope.proxy_of(node)
         if proxy is not None:
             return ast.Name(self._scope.proxy_name(proxy))
-        found = named(node)
+        found = module_and_name(node)
         assert found is not None
         module, text = found
         self._scope.use(text.partition(".")[0], module)
         return ast.Name(text)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        if text_of(node.value) not in ITERATORS:
+        if name_text(node.value) not in ITERATORS:
             self.generic_visit(node)
             return node
         item = cast("ast.expr", self.visit(_first(node.slice)))

@@ -9,7 +9,18 @@ from attrs import field, frozen
 from generor_async.codegen.document import ROOT
 from generor_async.codegen.ir import SpecError
 
-__all__ = ["Attribute", "Class", "Function", "Imported", "Module", "Ref", "attributes", "functions", "lineage", "load"]
+__all__ = [
+    "Class",
+    "Function",
+    "Imported",
+    "InstanceAttribute",
+    "Module",
+    "SourceRef",
+    "attributes",
+    "functions",
+    "lineage",
+    "load",
+]
 
 PACKAGE = "generor_async"
 
@@ -17,7 +28,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @frozen
-class Ref:
+class SourceRef:
     """A class or function of the package, by where it is defined."""
 
     module: str
@@ -64,14 +75,14 @@ class Class:
     node: ast.ClassDef
 
     @classmethod
-    def of(cls, ref: Ref) -> "Class":
+    def of(cls, ref: SourceRef) -> "Class":
         """Return the class that is meant."""
         module = load(ref.module)
         return cls(module, module.classes[ref.name])
 
 
 @frozen(eq=False)
-class Attribute:
+class InstanceAttribute:
     """Something public that each instance has."""
 
     name: str
@@ -128,7 +139,7 @@ def lineage(found: Class) -> Iterator[Class]:
     for base in found.node.bases:
         place = found.module.find(ast.unparse(base).partition("[")[0])
         if place is not None:
-            yield from lineage(Class.of(Ref(place[0].name, place[1])))
+            yield from lineage(Class.of(SourceRef(place[0].name, place[1])))
 
 
 def functions(found: Class) -> Iterator[tuple[Function, Module]]:
@@ -143,14 +154,14 @@ def functions(found: Class) -> Iterator[tuple[Function, Module]]:
         seen |= names
 
 
-def attributes(found: Class) -> Iterator[Attribute]:
+def attributes(found: Class) -> Iterator[InstanceAttribute]:
     """Yield what is public of each instance: annotated in the class, or set in `__init__`."""
     seen: set[str] = set()
     for each in lineage(found):
         for name, annotation, doc in (*_annotated(each.node.body), *_set_at_first(each)):
             if name not in seen and not name.startswith("_"):
                 seen.add(name)
-                yield Attribute(name, annotation, doc, each.module)
+                yield InstanceAttribute(name, annotation, doc, each.module)
 
 
 def _annotated(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr, str | None]]:

@@ -5,8 +5,8 @@ from typing import Literal
 
 from attrs import define, field
 
-from generor_async.codegen.document import Document, Node, as_node, camel, schema_name, singular, sourced
-from generor_async.codegen.ir import Alias, Check, Choice, ListOf, MapOf, OneOf, Ref, Scalar, SpecError, Type
+from generor_async.codegen.document import Document, Node, as_node, camel, schema_name, singular, with_source
+from generor_async.codegen.ir import Alias, Check, ClassRef, ListOf, MapOf, OneOf, OpenEnum, Scalar, SpecError, Type
 
 __all__ = ["TypeReader", "read_checks"]
 
@@ -44,7 +44,7 @@ class TypeReader:
                 alias = node.get("x-alias") or f"{owner}{camel(name)}"
                 if alias in self.document.schemas or any(alias == each.name for each in self._names.values()):
                     raise SpecError(f"two things are called {alias}: give the values an x-alias")
-                self._names[name, values] = Alias(name=alias, values=values, doc=sourced(node))
+                self._names[name, values] = Alias(name=alias, values=values, doc=with_source(node))
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
@@ -60,10 +60,10 @@ class TypeReader:
         return (self._single(kinds[0], name) if len(kinds) == 1 else self._one_of(kinds, name)), nullable
 
     def _one_of(self, nodes: list[Node], name: str) -> Type:
-        members: list[Scalar | Choice] = []
+        members: list[Scalar | OpenEnum] = []
         for node in nodes:
             member = self._single(node, name)
-            if not isinstance(member, Scalar | Choice):
+            if not isinstance(member, Scalar | OpenEnum):
                 raise SpecError(f"{name}: one of several types, not all of them scalars")
             if member not in members:
                 members.append(member)
@@ -72,7 +72,7 @@ class TypeReader:
     def _single(self, node: Node, name: str) -> Type:
         if target := schema_name(node):
             inside = self.document.schemas[target]
-            return Ref(target) if inside.get("type") == "object" else self._single(inside, target)
+            return ClassRef(target) if inside.get("type") == "object" else self._single(inside, target)
         kind = node.get("type")
         if kind == "array":
             item, _ = self.read(node.get("items", {}), name)
@@ -89,7 +89,7 @@ class TypeReader:
                 return Scalar("datetime")
             if alias := self._names.get((name, _known_values(node))):
                 self._used.add(alias.name)
-                return Choice(alias.name)
+                return OpenEnum(alias.name)
             return BY_FORMAT.get(node.get("format", ""), Scalar("str"))
         return Scalar(KINDS[kind])
 

@@ -14,7 +14,7 @@ from generor_async.engine import assembly as _assembly  # noqa: F401 # pyright: 
 from generor_async.engine import client as engine
 from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments
-from generor_async.sync.calls import Call
+from generor_async.sync.calls import BlockingCall
 from generor_async.sync.registrations import ClientRegistration, Process, process, shown
 from generor_async.sync.threads import run_in_thread, warn_in_running_loop
 
@@ -48,7 +48,7 @@ class Bridge:
         KeyboardInterrupt, or another exception of a signal handler, cancels the coroutine, waits for its end, and is
         raised with notes that say what became of the call.
         """
-        call = Call(work)
+        call = BlockingCall(work)
         try:
             warn_in_running_loop()
             call.run(self._admit(call))
@@ -124,7 +124,7 @@ class Bridge:
             else None
         )
 
-    def _admit(self, call: Call[Any]) -> ClientRegistration:
+    def _admit(self, call: BlockingCall[Any]) -> ClientRegistration:
         """Register a call with the event loop, which is started for the first one."""
         ours = process()
         ours.refuse_own_thread()
@@ -141,7 +141,7 @@ class Bridge:
         # In another thread: Ctrl-C could interrupt this one, and leave a loop behind that is not stopped.
         return run_in_thread(lambda: self._open(ours, call))
 
-    def _open(self, ours: Process, call: Call[Any]) -> ClientRegistration:
+    def _open(self, ours: Process, call: BlockingCall[Any]) -> ClientRegistration:
         with ours.lock:
             if call.ended:
                 raise _closed("the call was interrupted")  # nobody waits for it
@@ -153,13 +153,13 @@ class Bridge:
         return registration
 
     @staticmethod
-    def _mark_interrupted(call: Call[Any]) -> None:
+    def _mark_interrupted(call: BlockingCall[Any]) -> None:
         """Mark a call that was interrupted before it was registered, so that it isn't registered later."""
         with process().lock:
             if call.registration is None:
                 call.ended = True
 
-    def _unregister(self, call: Call[Any]) -> None:
+    def _unregister(self, call: BlockingCall[Any]) -> None:
         registration = call.registration
         if registration is not None:
             with registration.process.lock:

@@ -10,12 +10,12 @@ from generor_async.errors import ClientClosedError
 from generor_async.sync.registrations import ClientRegistration
 from generor_async.sync.threads import wait_for
 
-__all__ = ["Call"]
+__all__ = ["BlockingCall"]
 
 T = TypeVar("T")
 
 
-class Call(Generic[T]):
+class BlockingCall(Generic[T]):
     """A coroutine that runs in the event loop while its caller waits.
 
     It is started by `call_soon_threadsafe`, and a lock is released at its end. That is cheaper than a call of anyio's
@@ -75,7 +75,7 @@ class Call(Generic[T]):
                 self._cancel_and_wait(self.registration.loop)
             except BaseException:  # noqa: BLE001 - the first interruption is raised
                 if self.registration.loop.is_closed():
-                    self._lose()
+                    self._mark_lost()
         for line in self._notes():
             interruption.add_note(line)
         self._error = self._task = None
@@ -107,7 +107,7 @@ class Call(Generic[T]):
             self._error = asyncio.CancelledError()
             self._end()
 
-    def _lose(self) -> None:
+    def _mark_lost(self) -> None:
         """Record that the coroutine never ended, because its loop was closed."""
         self.ended = True
         if self._task is None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
     from anyio.from_thread import BlockingPortalProvider
 
-    from generor_async.sync.calls import Call
+    from generor_async.sync.calls import BlockingCall
 
 __all__ = ["ClientRegistration", "Process", "process", "shown"]
 
@@ -35,7 +35,7 @@ class ClientRegistration:
     def __init__(self, holder: "Process", client: Client) -> None:
         self.process = holder
         self.client = client
-        self.calls: set[Call[Any]] = set()
+        self.calls: set[BlockingCall[Any]] = set()
         """The calls under way; it may hold one more, whose caller was interrupted as it ended."""
         self.closing = False
         self.ended = False

@@ -3,7 +3,7 @@
 from typing import Any
 
 from generor_async.codegen.document import Document
-from generor_async.codegen.ir import Api, Operation, Schema
+from generor_async.codegen.ir import Api, OperationSpec, Schema
 from generor_async.codegen.render import read_api
 
 
@@ -70,6 +70,6 @@ def schema(name: str, **parts: Any) -> Schema:
     return next(each for each in api(**parts).schemas if each.name == name)
 
 
-def only_operation(path: str = "/things", http: str = "get", /, *, schemas: Any = None, **more: Any) -> Operation:
+def only_operation(path: str = "/things", http: str = "get", /, *, schemas: Any = None, **more: Any) -> OperationSpec:
     (found,) = api(paths={path: {http: operation(**more)}}, schemas=schemas).operations
     return found

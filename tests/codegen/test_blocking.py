@@ -12,7 +12,7 @@ from generor_async.codegen.__main__ import compare
 from generor_async.codegen.blocking import BY_HAND, blocking_modules
 from generor_async.codegen.ir import SpecError
 from generor_async.codegen.render import generate_blocking
-from generor_async.codegen.sources import Ref
+from generor_async.codegen.sources import SourceRef
 
 HEAD = """
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
@@ -63,10 +63,10 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     package.mkdir()
     monkeypatch.setattr(sources, "ROOT", tmp_path)
     monkeypatch.setattr(
-        proxies, "ROOTS", tuple(Ref("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
+        proxies, "ROOTS", tuple(SourceRef("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
     )
     for module in (proxies, blocking):
-        monkeypatch.setattr(module, "FUNCTIONS", (Ref("generor_async.small", "run_job"),))
+        monkeypatch.setattr(module, "FUNCTIONS", (SourceRef("generor_async.small", "run_job"),))
 
     def write(method: str) -> str:
         sources.load.cache_clear()

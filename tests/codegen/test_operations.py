@@ -7,26 +7,26 @@ from codegen.small import api, document, obj, only_operation, operation, text
 
 from generor_async.codegen.annotations import call_arguments, result_annotation, signature
 from generor_async.codegen.expressions import check_calls, json_value, path_expression, query_value
-from generor_async.codegen.ir import Operation, SpecError, Weighing
+from generor_async.codegen.ir import OperationSpec, SpecError, WeightSpec
 from generor_async.codegen.render import read_api
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
 
 
-def posting(properties: dict[str, Any], *required: str, **more: Any) -> Operation:
+def posting(properties: dict[str, Any], *required: str, **more: Any) -> OperationSpec:
     request = obj(*required, properties=properties, **{"x-unpack": True, **more})
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/ThingRequest"}}}
     return only_operation("/things", "post", requestBody={"content": content}, schemas={"ThingRequest": request})
 
 
-def asking(name: str, node: dict[str, Any], **more: Any) -> Operation:
+def asking(name: str, node: dict[str, Any], **more: Any) -> OperationSpec:
     return only_operation(parameters=[{"name": name, "in": "query", "schema": node, **more}])
 
 
 def test_an_operation_is_told_what_its_requests_weigh() -> None:
     weight = {"model": "m", "type": "t", "units": {"big": {"edit": 3, "video": 2}}}
     found = only_operation(**{"x-weight": weight}).weighing
-    assert found == Weighing(model="m", type="t", table=(("big", "edit", 3), ("big", "video", 2)))
+    assert found == WeightSpec(model="m", type="t", table=(("big", "edit", 3), ("big", "video", 2)))
     assert only_operation().weighing is None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from codegen.small import document, obj, operation, text
 
-from generor_async.codegen.ir import Check, Choice, ListOf, MapOf, OneOf, Ref, Scalar, SpecError, Type
+from generor_async.codegen.ir import Check, ClassRef, ListOf, MapOf, OneOf, OpenEnum, Scalar, SpecError, Type
 from generor_async.codegen.type_reader import TypeReader, read_checks
 
 
@@ -31,8 +31,8 @@ def reader(**schemas: Any) -> TypeReader:
         ({"type": "object"}, MapOf(Scalar("any")), False),
         ({"type": "object", "additionalProperties": True}, MapOf(Scalar("any")), False),
         ({"type": "object", "additionalProperties": {"type": "integer"}}, MapOf(Scalar("int")), False),
-        ({"$ref": "#/components/schemas/Thing"}, Ref("Thing"), False),
-        ({"oneOf": [{"$ref": "#/components/schemas/Thing"}, {"type": "null"}]}, Ref("Thing"), True),
+        ({"$ref": "#/components/schemas/Thing"}, ClassRef("Thing"), False),
+        ({"oneOf": [{"$ref": "#/components/schemas/Thing"}, {"type": "null"}]}, ClassRef("Thing"), True),
     ],
 )
 def test_a_node_is_read_as_a_type(node: dict[str, Any], expected: Type, nullable: bool) -> None:
@@ -56,7 +56,7 @@ def test_known_values_are_named_after_the_answer_that_has_them() -> None:
         LampRequest=obj(properties={"state": state}, **{"x-unpack": True}),
         Lamp=obj(properties={"state": state}),
     )
-    assert read.read(state, "state") == (Choice("LampState"), False)
+    assert read.read(state, "state") == (OpenEnum("LampState"), False)
     (alias,) = read.aliases
     assert (alias.name, alias.values, alias.doc) == ("LampState", ("on", "off"), "A text.")
 
@@ -64,7 +64,7 @@ def test_known_values_are_named_after_the_answer_that_has_them() -> None:
 def test_the_values_of_items_are_named_in_the_singular() -> None:
     colours = {"type": "array", "items": text(**{"x-values": ["red"]})}
     assert reader(Lamp=obj(properties={"colours": colours})).read(colours, "colours") == (
-        ListOf(Choice("LampColour")),
+        ListOf(OpenEnum("LampColour")),
         False,
     )
 
@@ -73,7 +73,7 @@ def test_a_query_parameter_of_its_own_is_named_after_its_method() -> None:
     status = text(**{"x-values": ["all"]})
     parameter = {"name": "status", "in": "query", "schema": status}
     paths = {"/things": {"get": operation(operationId="things.list", parameters=[parameter])}}
-    assert TypeReader(document(paths)).read(status, "status") == (Choice("ThingListStatus"), False)
+    assert TypeReader(document(paths)).read(status, "status") == (OpenEnum("ThingListStatus"), False)
 
 
 def test_aliases_that_nothing_uses_are_left_out() -> None:
@@ -93,7 +93,7 @@ def test_two_things_of_one_name_are_refused() -> None:
 
 def test_an_alias_may_be_named_by_the_spec() -> None:
     state = text(**{"x-values": ["on"], "x-alias": "Switch"})
-    assert reader(Lamp=obj(properties={"state": state})).read(state, "state") == (Choice("Switch"), False)
+    assert reader(Lamp=obj(properties={"state": state})).read(state, "state") == (OpenEnum("Switch"), False)
 
 
 def test_a_constraint_with_a_refusal_is_checked() -> None:
