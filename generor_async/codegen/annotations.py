@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from generor_async.codegen.ir import (
+from generor_async.codegen.ir import OperationSpec, Parameter
+from generor_async.codegen.ir_types import (
     HAND_WRITTEN,
     ClassRef,
     Field,
@@ -10,8 +11,6 @@ from generor_async.codegen.ir import (
     MapOf,
     OneOf,
     OpenEnum,
-    OperationSpec,
-    Parameter,
     Scalar,
     Type,
     classes_of,

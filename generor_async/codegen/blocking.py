@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
 from generor_async.codegen.docs import WIDTH
-from generor_async.codegen.ir import SpecError
+from generor_async.codegen.ir_types import SpecError
 from generor_async.codegen.proxies import FUNCTIONS, ProxyClass, find_proxy_classes, is_property, target_of
 from generor_async.codegen.signatures import ModuleScope
 from generor_async.codegen.sources import (

@@ -5,7 +5,8 @@ import tomllib
 from collections.abc import Iterable
 
 from generor_async.codegen.document import ROOT, first_sentence
-from generor_async.codegen.ir import OperationSpec, Parameter, Schema, SpecError
+from generor_async.codegen.ir import OperationSpec, Parameter
+from generor_async.codegen.ir_types import Schema, SpecError
 
 __all__ = ["attribute_doc", "class_doc", "method_doc", "operation_doc"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 import yaml
 from attrs import frozen
 
-from generor_async.codegen.ir import SpecError
+from generor_async.codegen.ir_types import SpecError
 
 __all__ = [
     "ROOT",

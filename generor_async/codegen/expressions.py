@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 
-from generor_async.codegen.ir import (
-    Api,
+from generor_async.codegen.ir import Api, OperationSpec, Parameter
+from generor_async.codegen.ir_types import (
     ClassRef,
     Field,
     ListOf,
     MapOf,
     OneOf,
     OpenEnum,
-    OperationSpec,
-    Parameter,
     Scalar,
     Schema,
     SpecError,

@@ -14,11 +14,9 @@ from generor_async.codegen.ir import (
     Place,
     Resource,
     Result,
-    Scalar,
-    Schema,
-    SpecError,
     WeightSpec,
 )
+from generor_async.codegen.ir_types import Scalar, Schema, SpecError
 from generor_async.codegen.type_reader import TypeReader, read_checks
 from generor_async.errors import APIStatusError, InternalServerError, InvalidRequestError, MissingAPIKeyError
 

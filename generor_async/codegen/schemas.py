@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, with_source
-from generor_async.codegen.ir import HAND_WRITTEN, Field, Scalar, Schema, SpecError, classes_of
+from generor_async.codegen.ir_types import HAND_WRITTEN, Field, Scalar, Schema, SpecError, classes_of
 from generor_async.codegen.type_reader import TypeReader
 
 __all__ = ["read_schemas"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import cast
 
-from generor_async.codegen.ir import SpecError
+from generor_async.codegen.ir_types import SpecError
 from generor_async.codegen.proxies import ProxyClass
 from generor_async.codegen.resolved_annotations import (
     ITERATORS,

@@ -7,7 +7,7 @@ from functools import cache
 from attrs import field, frozen
 
 from generor_async.codegen.document import ROOT
-from generor_async.codegen.ir import SpecError
+from generor_async.codegen.ir_types import SpecError
 
 __all__ = [
     "Class",

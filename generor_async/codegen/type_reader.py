@@ -6,7 +6,8 @@ from typing import Literal
 from attrs import define, field
 
 from generor_async.codegen.document import Document, Node, as_node, camel, schema_name, singular, with_source
-from generor_async.codegen.ir import Alias, Check, ClassRef, ListOf, MapOf, OneOf, OpenEnum, Scalar, SpecError, Type
+from generor_async.codegen.ir import Check
+from generor_async.codegen.ir_types import Alias, ClassRef, ListOf, MapOf, OneOf, OpenEnum, Scalar, SpecError, Type
 
 __all__ = ["TypeReader", "read_checks"]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from generor_async.codegen.document import Document
-from generor_async.codegen.ir import Api, OperationSpec, Schema
+from generor_async.codegen.ir import Api, OperationSpec
+from generor_async.codegen.ir_types import Schema
 from generor_async.codegen.render import read_api
 
 

@@ -10,7 +10,7 @@ import generor_async
 from generor_async.codegen import blocking, proxies, sources
 from generor_async.codegen.__main__ import compare
 from generor_async.codegen.blocking import BY_HAND, blocking_modules
-from generor_async.codegen.ir import SpecError
+from generor_async.codegen.ir_types import SpecError
 from generor_async.codegen.render import generate_blocking
 from generor_async.codegen.sources import SourceRef
 

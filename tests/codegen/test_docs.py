@@ -6,7 +6,7 @@ import pytest
 from codegen.small import obj, only_operation, schema, text
 
 from generor_async.codegen.docs import WIDTH, attribute_doc, class_doc, method_doc, operation_doc
-from generor_async.codegen.ir import SpecError
+from generor_async.codegen.ir_types import SpecError
 
 LONG = "word " * 40
 

@@ -7,7 +7,8 @@ from codegen.small import api, document, obj, only_operation, operation, text
 
 from generor_async.codegen.annotations import call_arguments, result_annotation, signature
 from generor_async.codegen.expressions import check_calls, json_value, path_expression, query_value
-from generor_async.codegen.ir import OperationSpec, SpecError, WeightSpec
+from generor_async.codegen.ir import OperationSpec, WeightSpec
+from generor_async.codegen.ir_types import SpecError
 from generor_async.codegen.render import read_api
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}

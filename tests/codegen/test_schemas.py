@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from codegen.small import api, document, obj, operation, ref, schema, text
 
-from generor_async.codegen.ir import Field, SpecError
+from generor_async.codegen.ir_types import Field, SpecError
 from generor_async.codegen.render import read_api
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from codegen.small import document, obj, operation, text
 
-from generor_async.codegen.ir import Check, ClassRef, ListOf, MapOf, OneOf, OpenEnum, Scalar, SpecError, Type
+from generor_async.codegen.ir import Check
+from generor_async.codegen.ir_types import ClassRef, ListOf, MapOf, OneOf, OpenEnum, Scalar, SpecError, Type
 from generor_async.codegen.type_reader import TypeReader, read_checks
 
 
