@@ -1,4 +1,4 @@
-"""`python -m generor_async.codegen`: regenerate `api/` and `sync/`, or check that they are what their sources say."""
+"""`python -m generor_async.codegen`: regenerate `api/` and `sync/`, or check that they are up to date."""
 
 import argparse
 import difflib
@@ -15,7 +15,7 @@ PACKAGE = ROOT / "generor_async"
 
 
 def main() -> int:
-    """Regenerate or check; the exit code is 1 where the tree and its sources disagree."""
+    """Regenerate or check; the exit code is 1 if a generated file is out of date."""
     parser = argparse.ArgumentParser(
         prog="python -m generor_async.codegen", description="Regenerate api/ from spec/, and then sync/ from both."
     )
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def compare(tree: Path, fresh: Path, *, by_hand: Collection[str] = ()) -> Iterator[str]:
-    """Yield a line for each generated file that isn't in `tree` as it is in `fresh`."""
+    """Yield a line for each generated file that differs between `tree` and `fresh`."""
     for name in sorted(name for name in {*_modules(tree), *_modules(fresh)} if str(name) not in by_hand):
         old, new = tree / name, fresh / name
         if not new.exists():

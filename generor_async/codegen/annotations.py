@@ -1,4 +1,4 @@
-"""How types look in signatures: annotations of what is answered, and of what is sent."""
+"""Annotations in the generated code, of answers and of arguments."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ ANNOTATIONS: Mapping[str, str] = {"any": "Any", "secret": "Secret"}
 
 
 def _answer_annotation(kind: Type, prefix: str = "") -> str:
-    """Return the annotation of a type as it is answered."""
+    """Return the annotation of a type in an answer."""
     match kind:
         case Scalar(name):
             return ANNOTATIONS.get(name, name)
@@ -44,7 +44,7 @@ def _answer_annotation(kind: Type, prefix: str = "") -> str:
 
 
 def _input_annotation(kind: Type, prefix: str, list_name: str = "list") -> str:
-    """Return the annotation of a type as it is sent: wider where that harms nothing."""
+    """Return the annotation of a type in an argument: wider than in an answer where that is safe."""
     match kind:
         case ClassRef(name):
             return f"{name if name in HAND_WRITTEN else prefix + name} | Mapping[str, Any]"
@@ -61,7 +61,7 @@ def _input_annotation(kind: Type, prefix: str, list_name: str = "list") -> str:
 
 
 def attribute_annotation(field: Field, known: set[str]) -> str:
-    """Return the annotation of an answer's attribute; quoted where it names a class that comes later."""
+    """Return the annotation of an answer's attribute; quoted if it names a later class."""
     annotation = _answer_annotation(field.type)
     if not field.promised and not field.computed and field.type != Scalar("any"):
         annotation += " | None"
@@ -79,7 +79,7 @@ def parameter_annotation(parameter: Parameter, list_name: str = "list") -> str:
 
 
 def params_annotation(parameter: Parameter) -> str:
-    """Return the annotation of an argument where all of them stand together in a TypedDict."""
+    """Return the annotation of an argument in a TypedDict."""
     annotation = parameter_annotation(parameter)
     return f"Required[{annotation}]" if parameter.required else annotation
 
@@ -89,7 +89,7 @@ def _argument(annotation: str, nullable: bool, required: bool) -> str:
 
 
 def signature(operation: OperationSpec, list_name: str = "list", *, method: bool = False) -> str:
-    """Return the parameters of the function that builds an operation, or of the method that sends it."""
+    """Return the parameters of an operation's builder or method."""
     before = ["self"] if method else []
     before += [f"{each.name}: {parameter_annotation(each, list_name)}" for each in operation.positional]
     named = [
@@ -104,14 +104,14 @@ def signature(operation: OperationSpec, list_name: str = "list", *, method: bool
 
 
 def call_arguments(operation: OperationSpec) -> str:
-    """Return the arguments with which a method calls the function that builds its operation."""
+    """Return the arguments with which a method calls its builder."""
     given = [each.name for each in operation.positional]
     named = [f"{each.name}={each.name}" for each in operation.keywords]
     return ", ".join([*given, *named, *(["**others"] if operation.others else [])])
 
 
 def result_annotation(operation: OperationSpec, *, list_name: str = "list", sent: bool = False) -> str:
-    """Return what a method returns, or, where `sent`, what the operation's decoder does."""
+    """Return the result of a method or, with `sent`, of the operation's decoder."""
     name = f"models.{operation.result.schema}"
     match operation.result.kind:
         case "none":

@@ -1,7 +1,7 @@
 """`python -m generor_async.codegen.behaviour`: write `simulator/BEHAVIOUR.md`, or check that it is up to date.
 
-It is made of three sources: the behaviour table (`tests/simulator/behaviour/*.yaml`), the corpus of what the vendors'
-documents print (`tests/documents/*.json`), and the statuses in our spec.
+It is generated from the behaviour table (`tests/simulator/behaviour/*.yaml`), the examples in the vendors' documents
+(`tests/documents/*.json`), and the statuses in our spec.
 """
 
 import argparse
@@ -75,27 +75,27 @@ each of them, and fails for one that is added to the spec until it can. The othe
 
 @frozen(kw_only=True)
 class Behaviour:
-    """One thing that the simulator does, and how far it can be relied upon to be what the real API does."""
+    """One behaviour of the simulator, and the source that says that the real API has it."""
 
     name: str
     says: str
     weight: Literal["documented", "page", "measured", "client", "assumed"]
-    """`documented`: the contract says so; `page`: another page of the vendor's; `measured`: public logs of the live
-    server; `client`: the official client's types; `assumed`: nobody does."""
+    """`documented`: the contract; `page`: another page of the vendor's; `measured`: public logs of the live
+    server; `client`: the official client's types; `assumed`: no source."""
     where: str = ""
-    """Document and heading, or whose logs; empty for what is assumed."""
+    """Document and heading, or the author of the logs; empty for assumptions."""
     tests: list[str]
-    """Who shows it, as pytest names them, below `tests/simulator/`."""
+    """The tests of it, as pytest names them, below `tests/simulator/`."""
     switch: str = ""
-    """The argument of `Simulator` that makes it otherwise."""
+    """The argument of `Simulator` that changes it."""
     unswitched: str = ""
-    """Why what is assumed needs no switch: what a program could make of it, were it otherwise."""
+    """Why an assumption needs no switch: how a program would notice if it were wrong."""
     otherwise: str = ""
-    """What the switch's other positions are, who says so, and why they aren't the default."""
+    """The other values of the switch, their source, and why they aren't the default."""
 
 
 def read_table(name: str) -> list[Behaviour]:
-    """Read the rows of one API, or of what both have in common (`shared`)."""
+    """Read the rows of one API, or those that both have in common (`shared`)."""
     text = (TABLE_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     return [Behaviour(**row) for row in yaml.safe_load(text)]
 
@@ -109,7 +109,7 @@ BEHAVIOURS: Final = {
 
 
 def main() -> int:
-    """Write or check; the exit code is 1 where the file isn't what it should be."""
+    """Write or check the file; the exit code is 1 if it is out of date."""
     parser = argparse.ArgumentParser(prog="python -m generor_async.codegen.behaviour", description=f"Write {PATH}.")
     parser.add_argument("--check", action="store_true", help="write nothing; say whether the file is up to date")
     if not parser.parse_args().check:
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def render() -> str:
-    """Make the whole text."""
+    """Return the whole text."""
     sections = map(_section, BEHAVIOURS, BEHAVIOURS.values())
     return "\n".join([HEAD, SWITCHES + _switches(), *sections, REFUSALS + _refusals(), STATUSES + _statuses()])
 

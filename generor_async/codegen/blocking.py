@@ -1,7 +1,8 @@
-"""Writes `sync/`, the blocking clients: a proxy for each public async class, whose methods call the async ones.
+"""Generates `sync/`, the blocking clients: a proxy for each public async class, whose methods call the async ones.
 
-A proxy has no base class but `SyncProxy`: what the async class inherits is written into it. Signatures and docstrings
-are copied, with what differs replaced. Code for which there is no rule raises SpecError, which names the place.
+The only base class of a proxy is `SyncProxy`: inherited methods are written into it. Signatures and docstrings are
+copied, and adapted where blocking code differs. Code for which there is no rule raises SpecError, which names the
+place.
 """
 
 import ast
@@ -27,46 +28,48 @@ from generor_async.codegen.sources import (
 __all__ = ["BY_HAND", "blocking_modules"]
 
 BY_HAND = frozenset({"bridge.py", "calls.py", "registrations.py", "threads.py"})
-"""What of `sync/` is not generated."""
+"""The modules of `sync/` that are not generated."""
 
-LATER = "batch"
-"""What is imported when it is asked for: most programs don't need it."""
+LAZY_MODULE = "batch"
+"""The module that is imported on demand, as most programs don't need it."""
 GETTER = f'''
 def __getattr__(name: str) -> object:
-    """Import what not every program wants when it is asked for."""
+    """Import the batch on demand."""
     if name in __all__:
-        from generor_async.sync import {LATER}  # noqa: PLC0415 - see above
-        return getattr({LATER}, name)
+        from generor_async.sync import {LAZY_MODULE}  # noqa: PLC0415 - see above
+        return getattr({LAZY_MODULE}, name)
     raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
 '''
-ORIGIN = """\
+HEADER = """\
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`."""
-HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query"), "masked_texts")
-"""Parameters that may hold a key, and what hides it from whoever sees the frame."""
-NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__dir__", "__repr__", "close"})
-"""Methods that a proxy has from its base class, or has no use for."""
-KEPT = frozenset({"without_others"})
-"""Decorators that a proxy's method has as well."""
-BLOCKING = """\
-Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
-all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
-make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
-of a running event loop the clients work as well, but hold it up."""
-"""What is to be known of a blocking client beside what its async client says."""
-PHRASES = (
+MASKED_PARAMETERS = {"api_key": "as_secret"} | dict.fromkeys(
+    ("base_url", "proxy", "extra_headers", "extra_query"), "masked_texts"
+)
+"""Parameters that may contain a key, and the function that masks it in traceback locals."""
+NOT_PROXIED = frozenset({"__aenter__", "__aexit__", "__await__", "__dir__", "__repr__", "close"})
+"""Methods that a proxy doesn't need, or inherits from its base class."""
+KEPT_DECORATORS = frozenset({"without_others"})
+"""Decorators that are copied to a proxy's method."""
+BLOCKING_NOTE = """\
+Each call blocks its thread until it is done; threads may share a client. All blocking clients of a process share an
+event loop in a thread of its own, where calls and callbacks such as `on_event` run; a callback can't make blocking
+calls. Ctrl-C cancels a call, and a note of the KeyboardInterrupt says what is known about it. The clients also work
+inside a running event loop, but block it."""
+"""The paragraph that the docstring of a blocking client has in addition to that of its async client."""
+REPLACEMENTS = (
     (r"\bAsync(?=[A-Z])", ""),
     (r", async\.", ", blocking."),
     (r"\basync (?=with\b|for\b)", ""),
     (r"\basync (?=iterator\b|iterable\b)", ""),
     (r", once for each event loop", ""),
 )
-"""What a docstring says otherwise; `await` is looked after by itself."""
+"""Replacements in docstrings; `await` is handled separately."""
 
 
 def blocking_modules() -> Iterator[tuple[str, str]]:
-    """Yield the path and the text, not yet formatted, of every generated module of `sync/`."""
+    """Yield path and unformatted text of every generated module of `sync/`."""
     proxies = find_proxy_classes()
     yield "__init__.py", _package(proxies.values())
     for target in sorted({proxy.target for proxy in proxies.values()}):
@@ -76,8 +79,8 @@ def blocking_modules() -> Iterator[tuple[str, str]]:
 def _package(proxies: Iterable[ProxyClass]) -> str:
     doc = "The blocking clients: each class is a proxy that passes its calls to an async object."
     places = [(proxy.target, proxy.name) for proxy in proxies] + [(target_of(ref), ref.name) for ref in FUNCTIONS]
-    at_once = [f"from generor_async.sync.{target} import {name}" for target, name in places if target != LATER]
-    later = [f"    from generor_async.sync.{target} import {name}" for target, name in places if target == LATER]
+    at_once = [f"from generor_async.sync.{target} import {name}" for target, name in places if target != LAZY_MODULE]
+    later = [f"    from generor_async.sync.{target} import {name}" for target, name in places if target == LAZY_MODULE]
     names = [name for _, name in places]
     return _text(doc, ["import typing", *at_once, "if typing.TYPE_CHECKING:", *later], names, GETTER)
 
@@ -94,11 +97,11 @@ def _module(target: str, proxies: Mapping[SourceRef, ProxyClass]) -> str:
 
 def _text(doc: str, imports: Iterable[str], names: Iterable[str], *body: str) -> str:
     quoted = ", ".join(f'"{name}"' for name in names)
-    return "\n".join([ORIGIN, f'"""{doc}"""', *imports, f"__all__ = [{quoted}]", *body, ""])
+    return "\n".join([HEADER, f'"""{doc}"""', *imports, f"__all__ = [{quoted}]", *body, ""])
 
 
 def _function(ref: SourceRef, scope: ModuleScope) -> str:
-    """Write the proxy of a function, which works with the client that it is given first."""
+    """Return the proxy of a function whose first argument is a client."""
     module = load(ref.module)
     node = module.functions[ref.name]
     assert node.returns is not None
@@ -117,7 +120,7 @@ def _function(ref: SourceRef, scope: ModuleScope) -> str:
 
 
 def _class(proxy: ProxyClass, scope: ModuleScope) -> str:
-    """Write one proxy."""
+    """Return the code of a proxy class."""
     base = f"{scope.take('Client' if proxy.is_root else 'SyncProxy')}[{scope.impl(proxy)}]"
     generic = next(
         (ast.unparse(each) for each in proxy.impl.node.bases if ast.unparse(each).startswith("Generic[")), ""
@@ -142,11 +145,11 @@ def _is_proxied(node: Function, proxy: ProxyClass) -> bool:
     if node.name == "__init__":
         return proxy.is_root
     hidden = node.name.startswith("_") and not node.name.startswith("__")
-    return not hidden and node.name not in NOT_TAKEN
+    return not hidden and node.name not in NOT_PROXIED
 
 
 def _attribute(attribute: InstanceAttribute, proxy: ProxyClass, scope: ModuleScope) -> str:
-    """Write what an async instance has as a property."""
+    """Return a property for an attribute of the async instance."""
     kind = scope.read(attribute.annotation, attribute.module)
     other = scope.proxy_of(kind)
     doc = attribute.doc
@@ -165,7 +168,7 @@ def _property(name: str, annotation: str, doc: str, value: str) -> str:
 
 
 def _member(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScope) -> str:
-    """Write one method or property."""
+    """Return a method or property."""
     place = f"{module.name}.{proxy.ref.name}.{node.name}"
     if node.returns is None:
         raise SpecError(f"{place} has no annotation of what it returns")
@@ -176,7 +179,7 @@ def _member(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScop
         return _property(node.name, returns, doc, scope.result(kind, f"self._impl.{node.name}"))
     decorators = [ast.unparse(each) for each in node.decorator_list]
     for each in decorators:
-        if each not in KEPT:
+        if each not in KEPT_DECORATORS:
             raise SpecError(f"{place}: there is no rule for {each}")
         scope.use(each, module)
     name = {"__aiter__": "__iter__"}.get(node.name, node.name)
@@ -188,7 +191,7 @@ def _member(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScop
 
 
 def _body(node: Function, module: Module, returns: ast.expr, scope: ModuleScope) -> str:
-    """Write the one line of a method: hand the call on."""
+    """Return the body of a method, which passes the call on."""
     code = f"self._impl.{node.name}({scope.arguments(node, module)})"
     if isinstance(node, ast.AsyncFunctionDef) and not _yields(node):
         code = f"self._bridge.run({code})"
@@ -196,24 +199,24 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: ModuleScope)
 
 
 def _init(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScope) -> str:
-    """Write how a client is made."""
+    """Return the `__init__` of a client."""
     return f"super().__init__({scope.impl(proxy)}({scope.arguments(node, module)}))"
 
 
 def _hidden(node: Function, scope: ModuleScope) -> list[str]:
-    """Write what keeps a frame of ours from showing a key or a password."""
+    """Return the lines that mask keys and passwords in the frame's locals."""
     given = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
-    hides = {name: hide for name, hide in HIDDEN.items() if name in given}
+    hides = {name: hide for name, hide in MASKED_PARAMETERS.items() if name in given}
     return [f"{name} = {scope.take(hide, 'generor_async.engine.auth')}({name})" for name, hide in hides.items()]
 
 
 def _yields(node: ast.AsyncFunctionDef) -> bool:
-    """Whether a function is a generator."""
+    """Tell whether a function is a generator."""
     return any(isinstance(each, ast.Yield) for statement in node.body for each in _walk_own(statement))
 
 
 def _walk_own(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk what belongs to a function itself, and not to those defined in it."""
+    """Yield the nodes of a function without those of nested functions."""
     yield node
     if not isinstance(node, Function | ast.Lambda | ast.ClassDef):
         for child in ast.iter_child_nodes(node):
@@ -221,15 +224,15 @@ def _walk_own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _class_doc(proxy: ProxyClass) -> str:
-    """Return what the async class says; a client's base class tells of the arguments."""
+    """Return the docstring of the async class; a client's arguments are in that of its base class."""
     docs = [ast.get_docstring(each.node) or "" for each in lineage(proxy.impl)]
     if not proxy.is_root:
         return docs[0]
-    return "\n\n".join(filter(None, [docs[0], BLOCKING, *(text.partition("\n\n")[2] for text in docs[1:])]))
+    return "\n\n".join(filter(None, [docs[0], BLOCKING_NOTE, *(text.partition("\n\n")[2] for text in docs[1:])]))
 
 
 def _docstring(text: str, proxy: ProxyClass | None, indent: int) -> str:
-    """Write a docstring as it is said of the blocking clients."""
+    """Return a docstring adapted to the blocking clients."""
     if not text:
         return ""
     paragraphs = [_paragraph(each, proxy, WIDTH - indent) for each in text.split("\n\n")]
@@ -239,9 +242,9 @@ def _docstring(text: str, proxy: ProxyClass | None, indent: int) -> str:
 
 
 def _paragraph(text: str, proxy: ProxyClass | None, width: int) -> str:
-    """Say a paragraph of the blocking clients, wrapped anew if it differs and is no list."""
+    """Return a paragraph adapted to the blocking clients, rewrapped if it changed and is no list."""
     said = text
-    for pattern, instead in PHRASES:
+    for pattern, instead in REPLACEMENTS:
         said = re.sub(pattern, instead, said)
     if proxy is not None and proxy.awaited is not None:
         said = re.sub(rf"\bawait {proxy.name.lower()}\b", f"{proxy.name.lower()}.{proxy.awaited}()", said)

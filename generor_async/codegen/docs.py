@@ -1,4 +1,4 @@
-"""Lays out docstrings: the summary, the paragraphs, the sections, each line within its width."""
+"""Formats docstrings: summary, paragraphs and sections, within the line width."""
 
 import textwrap
 import tomllib
@@ -30,7 +30,7 @@ def class_doc(schema: Schema) -> str:
 
 
 def operation_doc(operation: OperationSpec) -> str:
-    """Return the docstring of the function that builds an operation: it points to the method that also sends it."""
+    """Return the docstring of a builder, which refers to its method."""
     summary, rest = _summary(operation.summary, 4)
     pointer = f"The client's `{operation.resource}.{operation.method}` has the same arguments, and describes them."
     return _docstring(summary, [block for block in (rest, pointer) if block], 4)
@@ -84,7 +84,7 @@ def _section(title: str, entries: Iterable[tuple[str, str]], indent: int) -> str
 
 
 def _summary(text: str, indent: int) -> tuple[str, str]:
-    """Split a text into a first sentence that fits its line, and the rest."""
+    """Split a text into a first sentence that fits on a line, and the rest."""
     summary, rest = first_sentence(" ".join(text.split()))
     if indent + len(summary) + 3 > WIDTH:
         raise SpecError(f"the first sentence must fit one line: {summary}")
@@ -96,7 +96,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _docstring(summary: str, blocks: list[str], indent: int) -> str:
-    """Return the quoted docstring, its lines after the first indented."""
+    """Return the quoted docstring, with all lines but the first indented."""
     if '"""' in (whole := summary + "".join(blocks)) or "\\" in whole:
         raise SpecError(f"a docstring cannot hold this: {whole}")
     if not blocks and indent + len(summary) + 6 <= WIDTH:

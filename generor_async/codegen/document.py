@@ -1,4 +1,4 @@
-"""A spec as it is read from YAML: nodes, and references between them."""
+"""A spec as YAML: nodes, and references between them."""
 
 import keyword
 import re
@@ -48,7 +48,7 @@ class Document:
         return schemas
 
     def resolve(self, node: Node) -> Node:
-        """Return what `node` refers to, the keys beside `$ref` on top; `node` itself without one."""
+        """Return the target of a reference, updated by the keys beside `$ref`; `node` itself without one."""
         if "$ref" not in node:
             return node
         target: Any = self.root
@@ -83,7 +83,7 @@ def singular(name: str) -> str:
 
 
 def python_name(name: str) -> str:
-    """Return a name of the wire as one of Python's."""
+    """Return the Python name of a wire name."""
     plain = re.sub(r"\W", "_", name)
     return f"{plain}_" if keyword.iskeyword(plain) else plain
 
@@ -96,7 +96,7 @@ def first_sentence(text: str) -> tuple[str, str]:
 
 
 def with_source(node: Node, *, within: str = "") -> str:
-    """Return a node's description, and where the fact comes from when that differs from what is around it."""
+    """Return a node's description, with its source if that differs from the enclosing node's."""
     text: str = " ".join(node.get("description", "").split())
     source = node.get("x-source", "")
     if not text or not source or source == within:

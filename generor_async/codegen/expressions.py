@@ -1,4 +1,4 @@
-"""How values are read and sent: the lines of decoders, and of the functions that build operations."""
+"""Expressions in the generated decoders and builders, which read and send values."""
 
 from collections.abc import Mapping
 
@@ -37,11 +37,11 @@ SCALARS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bool": ("true or false", ("bool",)),
     "secret": ("a string", ("str",)),
 }
-"""What each scalar is called, and its classes in decoded JSON."""
+"""The name of each scalar in messages, and its classes in decoded JSON."""
 
 
 def _scalars(kind: Type) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the scalars that a type may be; none where it is read by a function."""
+    """Return the scalars of a type; none if a function reads it."""
     match kind:
         case OpenEnum():
             return (SCALARS["str"],)
@@ -54,7 +54,7 @@ def _scalars(kind: Type) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def guard(field: Field, partial: bool = False) -> str:
-    """Return the condition under which a decoder finds a scalar odd; empty for what isn't looked at."""
+    """Return the condition under which a decoder rejects a scalar; empty if it accepts anything."""
     classes = [each for _, classes in _scalars(field.type) for each in classes]
     refused = " and ".join(f"type({field.local}) is not {each}" for each in classes)
     if not refused or (field.promised and not partial):
@@ -63,7 +63,7 @@ def guard(field: Field, partial: bool = False) -> str:
 
 
 def wanted(field: Field) -> str:
-    """Return what a field is to be, in words."""
+    """Return the expected type of a field, for messages."""
     match field.type:
         case Scalar("datetime"):
             return "a date and time"
@@ -78,7 +78,7 @@ def wanted(field: Field) -> str:
 
 
 def needs_reading(field: Field, partial: bool = False) -> bool:
-    """Tell whether a field that may be absent is read by a function where it is there."""
+    """Tell whether a function reads an optional field when it is present."""
     needed = field.promised and not partial
     return not (needed or field.type == Scalar("any") or _scalars(field.type))
 
@@ -122,7 +122,7 @@ def _reader(kind: Type, api: Api) -> str:
 
 
 def attribute_row(field: Field, schema: Schema, api: Api) -> str:
-    """Return the row that says how a field is read as far as it goes."""
+    """Return the row of the lenient decoder for a field."""
     reader = "as_id" if field.identifies else _lenient(field.type, schema, api)
     promised = ", promised=True" if field.promised else ""
     return f'Attribute("{field.name}", "{field.wire}", "{wanted(field)}", {reader}{promised})'
@@ -149,7 +149,7 @@ def _lenient(kind: Type, schema: Schema, api: Api) -> str:
 
 
 def json_value(parameter: Parameter) -> str:
-    """Return the expression that looks at an argument, and puts it into a JSON body."""
+    """Return the expression that checks an argument and converts it for a JSON body."""
     name, checked = parameter.name, checked_value(parameter)
     match parameter.type:
         case Scalar("datetime"):
@@ -162,7 +162,7 @@ def json_value(parameter: Parameter) -> str:
 
 
 def query_value(parameter: Parameter) -> str:
-    """Return the expression that looks at an argument, and puts it into a query or a form."""
+    """Return the expression that checks an argument and converts it for a query or form."""
     checked = checked_value(parameter)
     match parameter.type:
         case Scalar("str") | OpenEnum():
@@ -185,11 +185,11 @@ KINDS: Mapping[str, str] = {
     "datetime": "moment",
     "bytes": "data",
 }
-"""The function of `rules.arguments` that looks at each scalar."""
+"""The function of `rules.arguments` that checks each scalar."""
 
 
 def checked_value(parameter: Parameter) -> str:
-    """Return the call that gives an argument's value, if it is of the kind that goes there."""
+    """Return the call that checks an argument's type and returns its value."""
     given = f"{parameter.name}, {parameter.name!r}"
     if parameter.where in {"filename", "media_type"}:
         return f"arguments.{'file_name' if parameter.where == 'filename' else 'media_type'}({given})"
@@ -231,7 +231,7 @@ def path_expression(operation: OperationSpec) -> str:
 
 
 def check_calls(parameter: Parameter) -> list[str]:
-    """Return the calls that hold an argument against its bounds before anything is sent."""
+    """Return the calls that check an argument's bounds before anything is sent."""
     calls: list[str] = []
     for check in parameter.checks:
         given = [f"{key}={value!r}" for key, value in check.arguments]

@@ -12,14 +12,14 @@ __all__ = ["Api", "Check", "DocumentedError", "OperationSpec", "Parameter", "Pla
 
 @frozen(kw_only=True)
 class Check:
-    """A constraint that is looked at before sending: a function of `rules.checks` and its keywords."""
+    """A constraint that is checked before sending: a function of `rules.checks` and its keyword arguments."""
 
     function: Literal["length", "within", "items", "reserved"]
     arguments: tuple[tuple[str, str | float], ...]
 
 
 Place: TypeAlias = Literal["path", "query", "body", "content", "filename", "media_type", "part"]
-"""Where an argument travels; the last four make up a multipart body."""
+"""Where an argument is sent; the last four are parts of a multipart body."""
 
 
 @frozen(kw_only=True)
@@ -35,9 +35,9 @@ class Parameter:
     positional: bool
     doc: str
     is_url: bool = False
-    """Whether it is a URL, or a list of some."""
+    """Whether it is a URL or a list of URLs."""
     default: str | int | None = None
-    """What the server takes it for where it is left out; None where no document says."""
+    """The server's default; None if it isn't documented."""
     checks: tuple[Check, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Result:
 
 @frozen(kw_only=True)
 class DocumentedError:
-    """An error that the spec describes, by the class that is raised for it."""
+    """An error in the spec, by the class that is raised for it."""
 
     error: str
     status: int
@@ -62,7 +62,7 @@ class DocumentedError:
 
 @frozen(kw_only=True)
 class WeightSpec:
-    """What the requests of an operation weigh: the default model and type, and the weights that are not 1."""
+    """The rate limit weights of an operation: the default model and type, and all weights other than 1."""
 
     model: str
     type: str
@@ -87,15 +87,15 @@ class OperationSpec:
     names: str
     """The attribute of the result that repeats the id in the path; empty for none."""
     weighing: WeightSpec | None
-    """None where each request is one unit."""
+    """None if each request is one unit."""
     timeout: float
     attempt_timeout: float
     parameters: tuple[Parameter, ...]
     body: Literal["none", "json", "form"]
     check: str
-    """The function of `rules.checks` that looks at the finished body; empty for none."""
+    """The function of `rules.checks` that checks the whole body; empty for none."""
     others: str
-    """The module of `rules` that says what arguments are which it doesn't have; empty where Python does."""
+    """The module of `rules` that explains unknown arguments; empty if Python's own error is enough."""
     derive: str
     """The function of `rules.derived_values` that completes the result; empty for none."""
     result: Result
@@ -112,7 +112,7 @@ class OperationSpec:
 
     @property
     def function(self) -> str:
-        """The name of the function that builds it."""
+        """The name of its builder."""
         return f"{self.resource}_{self.method}"
 
     @property
@@ -122,9 +122,9 @@ class OperationSpec:
 
     @property
     def params(self) -> str:
-        """The name of the type of its arguments together; empty where nothing hands them on.
+        """The name of the TypedDict of its arguments; empty if there is none.
 
-        Jobs and batches hand on those of what is paid for.
+        Jobs and batches pass on the arguments of operations that cost credits.
         """
         if self.retry_safety != "bills":
             return ""
@@ -132,17 +132,17 @@ class OperationSpec:
 
     @property
     def defaults(self) -> Mapping[str, str | int]:
-        """What the server takes arguments for that are left out of the body."""
+        """The server's defaults for arguments of the body."""
         return {each.wire: each.default for each in self.sent_in("body") if each.default is not None}
 
     @property
     def positional(self) -> tuple[Parameter, ...]:
-        """The arguments that are given by place."""
+        """The positional arguments."""
         return tuple(parameter for parameter in self.parameters if parameter.positional)
 
     @property
     def keywords(self) -> tuple[Parameter, ...]:
-        """The arguments that are given by name, the required ones first."""
+        """The keyword arguments, required ones first."""
         named = [parameter for parameter in self.parameters if not parameter.positional]
         return tuple(sorted(named, key=lambda parameter: not parameter.required))
 
@@ -152,7 +152,7 @@ class OperationSpec:
         return bool(self.parameters)
 
     def sent_in(self, *places: Place) -> tuple[Parameter, ...]:
-        """Return the arguments that travel in one of `places`."""
+        """Return the arguments that are sent in one of `places`."""
         return tuple(parameter for parameter in self.parameters if parameter.where in places)
 
 
@@ -171,13 +171,13 @@ class Resource:
 
     @property
     def list_name(self) -> str:
-        """How the class names the type `list`: a method of that name hides the builtin."""
+        """The name of the type `list` in the class, where a method of that name hides the builtin."""
         return "builtins.list" if any(each.method == "list" for each in self.operations) else "list"
 
 
 @frozen(kw_only=True)
 class Api:
-    """All of one spec."""
+    """The API of one spec."""
 
     name: str
     title: str
@@ -199,7 +199,7 @@ class Api:
         return next(each for each in self.schemas if each.name == name)
 
     def before(self, schema: Schema) -> set[str]:
-        """Return the names of the classes that stand before one."""
+        """Return the names of the classes that are defined before one."""
         names = [each.name for each in self.schemas]
         return set(names[: names.index(schema.name)])
 

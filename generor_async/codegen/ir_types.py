@@ -22,30 +22,30 @@ __all__ = [
 
 
 HAND_WRITTEN = frozenset({"MediaRef"})
-"""Schemas whose class stands in `values`."""
+"""Schemas whose class is hand-written, in `values`."""
 
 
 class SpecError(Exception):
-    """The spec says something that the generator has no rule for; the message names the place."""
+    """The spec has something for which the generator has no rule; the message names the place."""
 
 
 @frozen
 class Scalar:
-    """A value that is one thing; `any` is whatever the server sends."""
+    """A single value; `any` is any JSON value."""
 
     kind: Literal["str", "int", "float", "bool", "datetime", "secret", "bytes", "any"]
 
 
 @frozen
 class OpenEnum:
-    """A string with known values, open for new ones, by the name of its alias."""
+    """A string with known values that may get new ones; `alias` names the set."""
 
     alias: str
 
 
 @frozen
 class ClassRef:
-    """An object that has a class of its own."""
+    """An object with its own class."""
 
     schema: str
 
@@ -100,24 +100,24 @@ class Field:
 
     name: str
     local: str
-    """The name of the decoder's local variable: `name`, unless something in scope is called so."""
+    """The name of the decoder's local variable: `name`, unless that is taken."""
     wire: str
     type: Type
     nullable: bool
     required: bool
     promised: bool
-    """Whether the documents show that it is always there."""
+    """Whether it is documented as always present."""
     identity: bool
-    """Whether it alone identifies the answer, which is odd without it."""
+    """Whether it is the only field that identifies the answer."""
     computed: bool
-    """Whether it isn't on the wire: worked out by hand-written code."""
+    """Whether hand-written code computes it, so that it isn't on the wire."""
     presigned: bool
-    """Whether it lets anybody in who has it: kept out of the repr."""
+    """Whether it is a credential by itself, and kept out of the repr."""
     doc: str
 
     @property
     def identifies(self) -> bool:
-        """Whether it is an id, which is kept even where it isn't the number that it should be."""
+        """Whether it is an id, which is kept even if it isn't a number."""
         return self.type == Scalar("int") and (self.wire == "id" or self.wire.endswith("_id"))
 
 
@@ -130,13 +130,13 @@ class Schema:
     fields: tuple[Field, ...]
     kind: Literal["answer", "input"]
     identity: tuple[str, ...] = ()
-    """The attributes of which an answer must have one."""
+    """The attributes of which an answer must have at least one."""
     item: str = ""
     """The attribute that a bare string stands for."""
     truth: str = ""
-    """The attribute that it is as true as, used as a condition; empty where it is true whatever it holds."""
+    """The attribute that `bool()` of the object returns; empty if the object is always true."""
     partial: bool = False
-    """Whether it comes in answers as well that no document shows, so that there is a decoder that needs no field."""
+    """Whether undocumented answers have it as well, so that it also needs a decoder without required fields."""
 
     @property
     def wire_fields(self) -> tuple[Field, ...]:
@@ -165,10 +165,10 @@ class Schema:
 
     @property
     def partial_decoder(self) -> str:
-        """The name of the decoder that needs no field."""
+        """The name of the decoder without required fields."""
         return f"decode_partial_{self.words}"
 
     @property
     def partial_shape(self) -> str:
-        """The name of its shape in answers that no document shows."""
+        """The name of its shape in undocumented answers."""
         return f"PARTIAL_{self.shape}"

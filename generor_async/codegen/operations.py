@@ -1,4 +1,4 @@
-"""Reads the operations: one for each method that the surface names."""
+"""Reads the operations of a spec: one for each method."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -34,7 +34,7 @@ TIMEOUTS: Mapping[str, tuple[float, float]] = {
 Body = Literal["none", "json", "form"]
 BODIES: Mapping[str, Body] = {"application/json": "json", "multipart/form-data": "form"}
 PART_ARGUMENTS: Mapping[str, Place] = {"filename": "filename", "mime_type": "media_type"}
-"""What travels as headers of the file's part."""
+"""Arguments that are sent as headers of the file's part."""
 RESERVED_NAMES = frozenset({"self", "body", "query", "fields", "max_items", "others"})
 """Names that the generated functions use themselves."""
 
@@ -57,7 +57,7 @@ ERRORS = _error_names()
 
 @frozen
 class OperationReader:
-    """Reads the operations of one document; its classes have been read before."""
+    """Reads the operations of one document, after its schemas."""
 
     document: Document
     types: TypeReader
@@ -155,7 +155,7 @@ class OperationReader:
         )
 
     def _result(self, node: Node) -> Result:
-        """Return what comes back, and the expression that reads it."""
+        """Return the result, and the expression that decodes it."""
         enveloped = "Envelope" in self.document.schemas
         key = next((each for each in RESULTS if each in node), None)
         if key is None:
@@ -196,14 +196,14 @@ RESULTS = ("x-result-none", "x-result", "x-result-list", "x-result-map")
 
 
 def _for_media(node: Node, media: Node) -> Node:
-    """Return an operation as one of its media types sees it: with that one's own words on top."""
+    """Return an operation for one of its media types, whose own keys take precedence."""
     own = {key: value for key, value in media.items() if key.startswith("x-")}
     texts = {key: own[f"x-{key}"] for key in ("summary", "description") if f"x-{key}" in own}
     return {**node, **own, **texts}
 
 
 def _description(node: Node) -> str:
-    """Return an operation's description, and where it is known from."""
+    """Return an operation's description with its source."""
     text = node.get("description", "").strip()
     if source := node.get("x-source"):
         source = f"Source: {source}."

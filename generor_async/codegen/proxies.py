@@ -1,7 +1,7 @@
-"""Which classes and functions of the async code get a blocking proxy, its name, and its module.
+"""Finds the classes and functions that get a blocking proxy, with its name and module.
 
-What comes out of a client and has anything async about it gets one: as an attribute, a result, or an item of either.
-What only goes in, such as a clock, is handed on as it is.
+A class gets a proxy if it has async methods, and a client returns it as an attribute, a result, or an item of these.
+Objects that are only arguments, such as a clock, are passed on unchanged.
 """
 
 import ast
@@ -16,11 +16,11 @@ __all__ = ["FUNCTIONS", "ROOTS", "ProxyClass", "find_proxy_classes", "is_propert
 
 ROOTS = (SourceRef("generor_async.generor", "AsyncGeneror"), SourceRef("generor_async.luma", "AsyncLuma"))
 FUNCTIONS = (SourceRef("generor_async.batch.runner", "run_batch"),)
-"""What is called with a client, and hands on what belongs to it."""
+"""Functions that take a client and return an object of it."""
 
 
 def target_of(ref: SourceRef) -> str:
-    """Return the module of `sync/` in which a proxy stands: its API's, the batch's, or one of what the APIs share."""
+    """Return the module of `sync/` for a proxy: that of its API, of the batch, or of shared classes."""
     parts = ref.module.split(".")[1:]
     target = parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
     return target.removesuffix("_resources")
@@ -28,14 +28,14 @@ def target_of(ref: SourceRef) -> str:
 
 @frozen(eq=False)
 class ProxyClass:
-    """A class to be written: the blocking proxy of the class `impl`."""
+    """A proxy class to be generated for the async class `impl`."""
 
     ref: SourceRef
     impl: Class
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self.ref.name.removeprefix("Async")
 
     @property
@@ -50,7 +50,7 @@ class ProxyClass:
 
     @property
     def target(self) -> str:
-        """The module of `sync/` in which it stands."""
+        """Its module in `sync/`."""
         return target_of(self.ref)
 
     @property
@@ -69,7 +69,7 @@ class ProxyClass:
 
 
 def find_proxy_classes() -> Mapping[SourceRef, ProxyClass]:
-    """Return the classes that get a proxy, each after those that it mentions, as far as that is possible."""
+    """Return the classes that get a proxy, each after those that it mentions where possible."""
     found: dict[SourceRef, ProxyClass] = {}
     under_way: set[SourceRef] = set()
 
@@ -94,12 +94,12 @@ def find_proxy_classes() -> Mapping[SourceRef, ProxyClass]:
 
 
 def is_property(node: Function) -> bool:
-    """Whether a function is read like an attribute."""
+    """Tell whether a function is a property."""
     return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
 def _is_async(impl: Class, seen: set[SourceRef]) -> bool:
-    """Whether anything of a class waits, or leads to what does."""
+    """Tell whether a class has async methods, or returns objects that have."""
     if any(isinstance(node, ast.AsyncFunctionDef) for node, _ in _public(impl)):
         return True
     return any(_is_async(Class.of(ref), seen | {ref}) for ref in _result_classes(impl) if ref not in seen)

@@ -1,4 +1,4 @@
-"""Turns the intermediate representation into files: templates, then ruff."""
+"""Renders the intermediate representation into files, with templates and ruff."""
 
 import subprocess
 import sys
@@ -21,13 +21,13 @@ SPECS = ROOT / "generor_async" / "spec"
 
 
 def generate(out: Path) -> None:
-    """Write `api/`, as the spec has it, below `out`, formatted."""
+    """Write `api/`, generated from the specs, into the folder `out`."""
     apis = [read_api(path.stem, Document.load(path)) for path in sorted(SPECS.glob("*.yaml"))]
     _write(out, modules(apis))
 
 
 def generate_blocking(out: Path) -> None:
-    """Write `sync/`, as the async implementation has it, below `out`, formatted."""
+    """Write `sync/`, generated from the async classes, into the folder `out`."""
     _write(out, blocking_modules())
 
 
@@ -42,7 +42,7 @@ def _write(out: Path, texts: Iterable[tuple[str, str]]) -> None:
 
 
 def read_api(name: str, document: Document) -> Api:
-    """Return one document as the templates see it."""
+    """Return the intermediate representation of one document."""
     types = TypeReader(document)
     schemas = read_schemas(document, types)
     resources = OperationReader(document, types, {each.name: each for each in schemas}, name).resources()
@@ -57,7 +57,7 @@ def read_api(name: str, document: Document) -> Api:
 
 
 def modules(apis: list[Api]) -> Iterator[tuple[str, str]]:
-    """Yield the path and the text, not yet formatted, of every generated module."""
+    """Yield path and unformatted text of every generated module."""
     templates = _environment()
     yield "__init__.py", templates.get_template("package.py.jinja").render(apis=apis)
     for api in apis:

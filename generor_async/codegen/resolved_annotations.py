@@ -1,4 +1,4 @@
-"""Annotations as they are read: no quotes, each name with the module it stands in, telling aliases opened."""
+"""Resolves annotations: without quotes, each name with its module, and some aliases replaced by their meaning."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ ITERATORS = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator"})
 def resolve(node: ast.expr, module: Module, opens: Callable[[ast.expr], bool]) -> ast.expr:
     """Return an annotation in which each name, dotted or not, is an `ast.Name` of the form `module:name`.
 
-    An alias whose meaning `opens` says yes to is replaced by that.
+    An alias is replaced by its meaning if `opens` returns true for that.
     """
     copy = ast.parse(ast.unparse(node), mode="eval")
     return cast("ast.Expression", _Resolver(module, opens).visit(copy)).body
@@ -54,7 +54,7 @@ class _Resolver(ast.NodeTransformer):
 
 
 def module_and_name(node: ast.AST) -> tuple[Module, str] | None:
-    """Return the module that a name is written in, and the name."""
+    """Return the module in which a name is written, and the name."""
     if not isinstance(node, ast.Name):
         return None
     module, _, text = node.id.partition(":")
@@ -62,13 +62,13 @@ def module_and_name(node: ast.AST) -> tuple[Module, str] | None:
 
 
 def name_text(node: ast.AST) -> str:
-    """Return a name as it is written; nothing for anything else."""
+    """Return the text of a name; empty for anything else."""
     found = module_and_name(node)
     return "" if found is None else found[1]
 
 
 def class_at(node: ast.AST) -> SourceRef | None:
-    """Return the class of the package that is named, with or without parameters."""
+    """Return the package's class that is named, with or without type parameters."""
     found = module_and_name(node.value if isinstance(node, ast.Subscript) else node)
     place = None if found is None else found[0].find(found[1])
     return SourceRef(place[0].name, place[1]) if place is not None and place[1] in place[0].classes else None
@@ -80,7 +80,7 @@ def names_in(node: ast.expr) -> Iterator[ast.Name]:
 
 
 def alternatives(node: ast.expr) -> Iterator[ast.expr]:
-    """Yield the members of a union; what is none is its only one."""
+    """Yield the members of a union, or the annotation itself."""
     if isinstance(node, ast.BinOp):
         yield from (*alternatives(node.left), *alternatives(node.right))
     else:

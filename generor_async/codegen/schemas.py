@@ -1,4 +1,4 @@
-"""Reads the classes: answers with their decoders, and inputs."""
+"""Reads the classes of a spec: answers with their decoders, and inputs."""
 
 import builtins
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,11 @@ from generor_async.codegen.type_reader import TypeReader
 __all__ = ["read_schemas"]
 
 DECODER_NAMES = frozenset({"source", "get"})
-"""What a decoder's body already calls something else."""
+"""Names that the body of a decoder uses itself."""
 
 
 def read_schemas(document: Document, types: TypeReader) -> tuple[Schema, ...]:
-    """Return every class that answers and request bodies need, each after those it refers to."""
+    """Return the classes that answers and request bodies need, each after those to which it refers."""
     documented, assumed = _results(document)
     answers = _reachable(document, documented | assumed)
     inputs = _reachable(document, _inputs(document)) - HAND_WRITTEN
@@ -95,7 +95,7 @@ def _field(
 
 
 def _results(document: Document) -> tuple[set[str], set[str]]:
-    """Return the schemas of the answers that the documents show, and of those that are assumed."""
+    """Return the schemas of documented answers, and those of assumed ones."""
     documented: set[str] = set()
     assumed: set[str] = set()
     for path in document.root["paths"].values():
@@ -135,7 +135,7 @@ def _mentioned(node: object) -> list[str]:
 
 
 def _in_order(schemas: dict[str, Schema]) -> Iterator[Schema]:
-    """Yield each class after those that it refers to; what refers to itself is quoted by the template."""
+    """Yield each class after those to which it refers; the template quotes references to the class itself."""
     done: set[str] = set()
 
     def visit(name: str) -> Iterator[Schema]:

@@ -24,7 +24,7 @@ BRIDGE = "generor_async.sync.bridge"
 
 
 class ModuleScope:
-    """The names of one generated module: whoever writes one has it imported."""
+    """The names of one generated module, with an import for each name that is used."""
 
     def __init__(self, target: str, proxies: Mapping[SourceRef, ProxyClass]) -> None:
         self._target = target
@@ -42,11 +42,11 @@ class ModuleScope:
         return self._variables.values()
 
     def define(self, proxy: ProxyClass) -> None:
-        """Note that a class is there: until then, what names it stands in quotes."""
+        """Note that a class is defined; annotations before that quote its name."""
         self._defined.add(proxy.ref)
 
     def take(self, name: str, module: str = BRIDGE) -> str:
-        """Return the name of something that only the blocking module has."""
+        """Return a name that is imported from the blocking modules."""
         return self._import(name, f"from {module} import {name}")
 
     def impl(self, proxy: ProxyClass) -> str:
@@ -54,7 +54,7 @@ class ModuleScope:
         return self.renamed(proxy.ref, proxy.impl_name)
 
     def renamed(self, ref: SourceRef, name: str) -> str:
-        """Return the name under which something of the async module is imported."""
+        """Return the name under which an object of the async module is imported."""
         alias = "" if ref.name == name else f" as {name}"
         return self._import(name, f"from {ref.module} import {ref.name}{alias}")
 
@@ -65,16 +65,16 @@ class ModuleScope:
         return proxy.name
 
     def read(self, node: ast.expr, module: Module) -> ast.expr:
-        """Read an annotation, opening the aliases that mean something else for the proxy."""
+        """Resolve an annotation, with the aliases replaced that mean something else for the proxy."""
         return resolve(node, module, self._differs)
 
     def proxy_of(self, node: ast.expr) -> ProxyClass | None:
-        """Return the proxy that stands for the class that was read."""
+        """Return the proxy of the class in a resolved annotation."""
         ref = class_at(node)
         return None if ref is None else self._proxies.get(ref)
 
     def annotation(self, node: ast.expr, *, given: bool = False) -> str:
-        """Write an annotation that was read; a `given` async iterable may be a plain one."""
+        """Return the text of a resolved annotation; an async iterable that is `given` may be a plain one."""
         proxies = [proxy for name in names_in(node) if (proxy := self.proxy_of(name)) is not None]
         written = cast("ast.expr", _AnnotationWriter(self, given=given).visit(deepcopy(node)))
         text = " | ".join(dict.fromkeys(map(ast.unparse, alternatives(written))))
@@ -82,7 +82,7 @@ class ModuleScope:
         return f'"{text}"' if ahead else text
 
     def parameters(self, function: Function, module: Module) -> str:
-        """Write the parameters of a function."""
+        """Return the parameters of a function."""
         arguments = deepcopy(function.args)
         for argument in _each(arguments):
             if argument.annotation is not None:
@@ -94,7 +94,7 @@ class ModuleScope:
         return ast.unparse(arguments)
 
     def arguments(self, function: Function, module: Module) -> str:
-        """Write what a call of the async function with the function's own parameters takes."""
+        """Return the arguments that pass a function's parameters on to the async one."""
         arguments = function.args
         by_place = (*arguments.posonlyargs, *arguments.args)
         written = [self._argument(each, module) for each in by_place if each.arg != "self"]
@@ -106,7 +106,7 @@ class ModuleScope:
         return ", ".join(written)
 
     def result(self, node: ast.expr, code: str) -> str:
-        """Write the result of a blocking method: the value of `code`, wrapped where its annotation needs that."""
+        """Return the expression of a blocking result: `code`, wrapped in proxies where its annotation needs that."""
         proxy = self.proxy_of(node)
         match node:
             case _ if not self._differs(node):
@@ -130,7 +130,7 @@ class ModuleScope:
         return f"{brackets[0]}{self.result(item, 'each')} for each in {code}{brackets[1]}"
 
     def _argument(self, argument: ast.arg, module: Module, *, many: bool = False) -> str:
-        """Write an argument as the async function takes it."""
+        """Return the expression for an argument of the async function."""
         name = argument.arg
         if argument.annotation is None:
             return name
@@ -143,7 +143,7 @@ class ModuleScope:
         return name if each == "each" else f"[{each} for each in {name}]"
 
     def _unwrapped(self, node: ast.expr, name: str) -> str:
-        """Write what the async function takes for a value of an annotation that was read."""
+        """Return the expression that unwraps a value with a resolved annotation."""
         if not self._differs(node):
             return name
         if any(name_text(each) in ITERATORS for each in names_in(node)):
@@ -180,13 +180,13 @@ class ModuleScope:
         return f"{self.take('impl_of')}({name}, {name!r}, {', '.join(map(self.proxy_name, proxies))})"
 
     def _differs(self, node: ast.expr) -> bool:
-        """Whether a value of this type is another one for the proxy."""
+        """Tell whether a value of this type must be wrapped or unwrapped."""
         return any(
             self.proxy_of(each) is not None or name_text(each) in {"Self", *ITERATORS} for each in names_in(node)
         )
 
     def use(self, name: str, module: Module) -> None:
-        """Bind a name as the module binds it that it is taken from."""
+        """Import a name in the same way as the module from which it is taken."""
         if name in module.imports:
             source = module.imports[name]
             start = f"import {source.module}" if source.name is None else f"from {source.module} import {source.name}"
@@ -210,7 +210,7 @@ class ModuleScope:
 
 
 class _AnnotationWriter(ast.NodeTransformer):
-    """Turns an annotation that was read into what stands in the generated module."""
+    """Converts a resolved annotation into that of the generated module."""
 
     def __init__(self, scope: ModuleScope, *, given: bool) -> None:
         self._scope = scope

@@ -1,4 +1,4 @@
-"""Reads the source of the async classes with `ast`: modules, their classes, and what each name in them stands for."""
+"""Reads the async classes with `ast`: modules, their classes, and what their names refer to."""
 
 import ast
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @frozen
 class SourceRef:
-    """A class or function of the package, by where it is defined."""
+    """A class or function of the package, by module and name."""
 
     module: str
     name: str
@@ -37,7 +37,7 @@ class SourceRef:
 
 @frozen
 class Imported:
-    """What an import binds: a module, or something of it."""
+    """An imported name: a module, or an object of a module."""
 
     module: str
     name: str | None = None
@@ -45,7 +45,7 @@ class Imported:
 
 @frozen(eq=False)
 class Module:
-    """One module of the package, and what its top-level names stand for."""
+    """A module of the package with its top-level names."""
 
     name: str
     imports: dict[str, Imported] = field(factory=dict[str, Imported])
@@ -53,7 +53,7 @@ class Module:
     functions: dict[str, Function] = field(factory=dict[str, Function])
     variables: dict[str, ast.expr] = field(factory=dict[str, ast.expr])
     aliases: set[str] = field(factory=set[str])
-    """Which of the variables are names of types."""
+    """The variables that are type aliases."""
 
     def find(self, dotted: str) -> "tuple[Module, str] | None":
         """Return where in the package a name is defined: `Job`, or `resources.FilesResource`."""
@@ -69,21 +69,21 @@ class Module:
 
 @frozen(eq=False)
 class Class:
-    """A class, and the module whose names it is written in."""
+    """A class and its module."""
 
     module: Module
     node: ast.ClassDef
 
     @classmethod
     def of(cls, ref: SourceRef) -> "Class":
-        """Return the class that is meant."""
+        """Return the class of a reference."""
         module = load(ref.module)
         return cls(module, module.classes[ref.name])
 
 
 @frozen(eq=False)
 class InstanceAttribute:
-    """Something public that each instance has."""
+    """A public attribute of instances."""
 
     name: str
     annotation: ast.expr
@@ -121,7 +121,7 @@ def load(name: str) -> Module:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, those for type checkers among them."""
+    """Yield the statements of a module, including those for type checkers."""
     for node in body:
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             yield from node.body
@@ -134,7 +134,7 @@ def _is_ours(module: str) -> bool:
 
 
 def lineage(found: Class) -> Iterator[Class]:
-    """Yield a class, and then its bases as far as they are the package's."""
+    """Yield a class, then its base classes in the package."""
     yield found
     for base in found.node.bases:
         place = found.module.find(ast.unparse(base).partition("[")[0])
@@ -143,7 +143,7 @@ def lineage(found: Class) -> Iterator[Class]:
 
 
 def functions(found: Class) -> Iterator[tuple[Function, Module]]:
-    """Yield the methods and properties of a class, its own and then those of its bases that it doesn't replace."""
+    """Yield the methods and properties of a class, its own and then inherited ones."""
     seen: set[str] = set()
     for each in lineage(found):
         names: set[str] = set()
@@ -155,7 +155,7 @@ def functions(found: Class) -> Iterator[tuple[Function, Module]]:
 
 
 def attributes(found: Class) -> Iterator[InstanceAttribute]:
-    """Yield what is public of each instance: annotated in the class, or set in `__init__`."""
+    """Yield the public attributes of instances: annotated in the class, or set in `__init__`."""
     seen: set[str] = set()
     for each in lineage(found):
         for name, annotation, doc in (*_annotated(each.node.body), *_set_at_first(each)):

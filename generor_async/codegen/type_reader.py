@@ -1,4 +1,4 @@
-"""Reads the parts that schemas and operations share: types, aliases of known values, constraints."""
+"""Reads what schemas and operations have in common: types, sets of known values, constraints."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -28,9 +28,9 @@ BOUNDS: Mapping[str, tuple[Literal["length", "within", "items"], str]] = {
 
 @define
 class TypeReader:
-    """Reads types, and names every set of known values once.
+    """Reads types, and gives each set of known values one name.
 
-    A set is named after the first schema that has it (answers before what is sent) and its property, so that
+    A set is named after the first schema that has it (answers before inputs) and its property, so that
     `GenerationRequest.state` and `Generation.state` share `GenerationState`.
     """
 
@@ -49,7 +49,7 @@ class TypeReader:
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
-        """Every named set that was read, by name."""
+        """The sets that were read, by name."""
         used = [alias for alias in self._names.values() if alias.name in self._used]
         return tuple(sorted(used, key=lambda alias: alias.name))
 
@@ -95,7 +95,7 @@ class TypeReader:
         return Scalar(KINDS[kind])
 
     def _places(self) -> Iterator[tuple[str, str, Node]]:
-        """Yield every property and parameter, with the name that an alias would begin with."""
+        """Yield every property and parameter, with the first part of an alias's name."""
         schemas = self.document.schemas.items()
         sent = [each for each in schemas if each[1].get("x-unpack") or each[1].get("x-input")]
         for name, schema in [each for each in schemas if each not in sent] + sent:
@@ -116,7 +116,7 @@ class TypeReader:
 
 
 def _alternatives(node: Node) -> list[Node]:
-    """Return a schema once for each type that it allows."""
+    """Return one schema for each type that a schema allows."""
     for key in ("oneOf", "anyOf"):
         if key in node:
             around = {name: value for name, value in node.items() if name != key}
@@ -130,13 +130,13 @@ def _of_parameter(parameter: Node) -> Node:
 
 
 def _known_values(node: Node) -> tuple[str, ...]:
-    """Return the known values of a string; those of a number are only told in its description."""
+    """Return the known values of a string; those of a number are only in its description."""
     values = node.get("x-values") or node.get("enum") or ()
     return tuple(values) if all(isinstance(each, str) for each in values) else ()
 
 
 def read_checks(node: Node, refusal: str) -> tuple[Check, ...]:
-    """Return the constraints that are checked before sending: those that come with a refusal."""
+    """Return the constraints that are checked before sending: those with a documented refusal."""
     if not refusal:
         return ()
     found: dict[Literal["length", "within", "items"], list[tuple[str, str | float]]] = {}

@@ -47,7 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what not every program wants when it is asked for."""
+    """Import the batch on demand."""
     if name in __all__:
         from generor_async.sync import batch  # noqa: PLC0415 - see above
 

@@ -584,10 +584,10 @@ class Luma(Client[AsyncLuma]):
     `generations.run(...)` submits a job, waits for it and returns it completed; `generations.submit(...)` returns a
     `Job` at once; `generations.create(...)` and `.get(...)` are the bare calls.
 
-    Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
-    all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
-    make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
-    of a running event loop the clients work as well, but hold it up.
+    Each call blocks its thread until it is done; threads may share a client. All blocking clients of a process share an
+    event loop in a thread of its own, where calls and callbacks such as `on_event` run; a callback can't make blocking
+    calls. Ctrl-C cancels a call, and a note of the KeyboardInterrupt says what is known about it. The clients also work
+    inside a running event loop, but block it.
 
     A client may be made at module level: its parts are imported and made when it is entered or first used, and its
     connections are opened at first use. Use it as `with`, or call `close()`. After its `with` a client is closed, and
