@@ -49,7 +49,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from generor_async import AsyncGeneror, AsyncLuma, Limits
 from generor_async.batch.runner import run_batch
-from generor_async.rules.schedule import CLOSEST, LEAST
+from generor_async.rules.schedule import LEAST_SPACING, LEAST_SPACING_IN_BACKLOG
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 from generor_async.values import Clock
@@ -446,8 +446,8 @@ async def share(scene: Scene, seed: int) -> str:
     length = statistics.mean(thing.seconds for thing in things)
     binds, reachable, over_loop = "requests", "100 %", ""
     if jobs > requests:
-        binds, reachable = "jobs", f"{length / (length + CLOSEST / 2):.1%}"
-        over_loop = f"{looks / sum(math.ceil(thing.seconds / LEAST) for thing in things):.2f}"
+        binds, reachable = "jobs", f"{length / (length + LEAST_SPACING_IN_BACKLOG / 2):.1%}"
+        over_loop = f"{looks / sum(math.ceil(thing.seconds / LEAST_SPACING) for thing in things):.2f}"
     return (
         f"| {scene.name} | {scene.rows:,} | {binds} | {max(requests, jobs):.1%} | {reachable} "
         f"| {seconds / begin:.3f} | {over_loop} | {refused} |"

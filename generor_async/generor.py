@@ -43,8 +43,8 @@ from generor_async.errors import (
 from generor_async.rules import arguments
 from generor_async.rules.derived_values import longest_seconds
 from generor_async.rules.http_types import Operation
-from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
-from generor_async.rules.media_urls import media_in, text_in
+from generor_async.rules.lifecycle import CREATION, attach_creation, resume_creation_hint
+from generor_async.rules.media_urls import generated_text, media_urls
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.values import JSON, GenerateProgress, KeyCheck, is_object, maybe, read_rate_limit
 
@@ -144,7 +144,7 @@ class AsyncGeneror(Client):
     def _name_creation(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
         """Add the creation's id to an error of a poll; record a creation that was made, by the error's own id."""
         if operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS:
-            concern_creation(error, _id_in(operation.path))
+            attach_creation(error, _id_in(operation.path))
         elif operation.endpoint is GENERATORS_GENERATE and error.creation_id is not None:
             self._watch.job_exists(str(error.creation_id))
 
@@ -272,7 +272,7 @@ class AsyncGeneror(Client):
             beside = {name: value for name, value in result.raw.items() if name != "creations"}
             first = maybe(creations[0].creation_id) if creations else None
             outputs += self._media(beside, _name(first, 0), first, after=len(outputs))
-        with naming(partial(concern_creation, creation_id=creations[0].creation_id if creations else None)):
+        with naming(partial(attach_creation, creation_id=creations[0].creation_id if creations else None)):
             if not outputs:
                 raise _nothing_in(creations)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
@@ -281,8 +281,8 @@ class AsyncGeneror(Client):
         """Return the files of one creation; one without an id goes by its place."""
         known = maybe(creation.creation_id)
         outputs = self._media(creation.raw, _name(known, place), known)
-        if text := text_in(creation.raw):
-            concern = partial(concern_creation, creation_id=known)
+        if text := generated_text(creation.raw):
+            concern = partial(attach_creation, creation_id=known)
             outputs.append(Output(name=_name(known, place), text=text, concern=concern))
         return outputs
 
@@ -292,9 +292,9 @@ class AsyncGeneror(Client):
                 name=f"{name}-{index}",
                 url=self._absolute(url),
                 kind=kind,
-                concern=partial(concern_creation, creation_id=creation_id),
+                concern=partial(attach_creation, creation_id=creation_id),
             )
-            for index, (url, kind) in enumerate(media_in(raw).items(), start=after)
+            for index, (url, kind) in enumerate(media_urls(raw).items(), start=after)
         ]
 
     def _absolute(self, url: str) -> str:
@@ -343,7 +343,7 @@ def _state(creation: CreationStatus) -> str | None:
 
 
 def _concern(error: GenerorAsyncError, creation_id: str) -> None:
-    concern_creation(error, int(creation_id))
+    attach_creation(error, int(creation_id))
 
 
 def _nothing(_: CreationStatus) -> None:
@@ -359,7 +359,7 @@ _CREATIONS: Final = JobType(
     family=_nothing,
     prior=_nothing,
     created_at=_nothing,
-    take_up=take_up_creation,
+    take_up=resume_creation_hint,
     concern=_concern,
 )
 

@@ -28,7 +28,7 @@ from generor_async.errors import (
     GenerorAsyncError,
 )
 from generor_async.rules import arguments, lifecycle, older_api
-from generor_async.rules.http_types import segment
+from generor_async.rules.http_types import path_segment
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.wait_headers import http_date
 from generor_async.values import UNSET, maybe, response_to
@@ -85,9 +85,9 @@ class Generations(GenerationsResource):
                 if isawaitable(noted):
                     await self._watch.while_open(noted, "on_submitted")
             except BaseException as error:
-                error.add_note(f"job {shown(job.id)} goes on, and {lifecycle.take_up_job(job.id)}")
+                error.add_note(f"job {shown(job.id)} goes on, and {lifecycle.resume_job_hint(job.id)}")
                 if isinstance(error, GenerorAsyncError):
-                    lifecycle.concern_job(error, job.id)
+                    lifecycle.attach_job(error, job.id)
                 raise
         return job
 
@@ -103,7 +103,7 @@ class Generations(GenerationsResource):
         Raises:
             InvalidRequestError: This can be no id.
         """
-        segment(generation_id, "generation_id")  # whether it can be asked for
+        path_segment(generation_id, "generation_id")  # whether it can be asked for
         return Job(self._luma, self._watch, Tracked(generation_id))
 
     def _submitted(self, generation: Generation) -> "Job":
@@ -296,7 +296,7 @@ class Job:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
         seen = self._tracked.seen
         if seen is not None and seen.state == "failed":
-            return lifecycle.failure(self._watch.masked(seen))
+            return lifecycle.job_failure(self._watch.masked(seen))
         return self._tracked.error
 
     async def wait(self, *, timeout: float = math.inf) -> Generation:
@@ -315,7 +315,7 @@ class Job:
         generation = await self._watch.wait(self._tracked, timeout=timeout)
         if generation.state == "failed":
             generation = self._watch.masked(generation)  # as the error has it: tracebacks may show this frame
-            raise lifecycle.failure(generation)
+            raise lifecycle.job_failure(generation)
         return generation
 
     def __await__(self) -> Generator[Any, Any, Generation]:
@@ -380,7 +380,7 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
     try:
         found = list(jobs)
     except TypeError:
-        raise arguments.refused("jobs", "a list of Jobs", jobs) from None
+        raise arguments.type_error("jobs", "a list of Jobs", jobs) from None
     for index, job in enumerate(found):
         arguments.one_of(job, f"jobs[{index}]", (Job,), "Take it up by its id: generations.job(id)")
     return found
@@ -429,7 +429,7 @@ def _output(generation: Generation, index: int, session: Session, options: Optio
 
 def _without_outputs(generation: Generation | None) -> DownloadError:
     state = "not known yet" if generation is None else generation.state
-    older = [] if generation is None else older_api.odd_in(generation.raw)
+    older = [] if generation is None else older_api.older_api_problems(generation.raw)
     return DownloadError(
         f"there is nothing to download: the generation has no outputs (its state is {state})",
         url="",
@@ -459,6 +459,6 @@ _JOBS: Final = JobType(
     family=_family,
     prior=_prior,
     created_at=attrgetter("created_at"),
-    take_up=lifecycle.take_up_job,
-    concern=lifecycle.concern_job,
+    take_up=lifecycle.resume_job_hint,
+    concern=lifecycle.attach_job,
 )

@@ -19,10 +19,10 @@ from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.budget import NO_CAP
-from generor_async.rules.equivalence import VERSION
+from generor_async.rules.equivalence import CANONICAL_VERSION
 from generor_async.rules.eta import seconds_for
-from generor_async.rules.file_fingerprint import ReadWhole
-from generor_async.rules.luma_prices import REFUNDED
+from generor_async.rules.file_fingerprint import CompletedRead
+from generor_async.rules.luma_prices import REFUNDED_CODES
 from generor_async.rules.row_states import PAID_STATES, ROW_STATES, RowState
 from generor_async.values import JSON
 
@@ -105,7 +105,7 @@ async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEsti
             under_way = sum([count for state, count in (await reader.counts()).items() if state in PAID_STATES])
             counted = (await read_charges(reader)).counted + await reader.unresolved_credits()
             if spec.refunds:
-                counted -= await reader.refundable(REFUNDED)
+                counted -= await reader.refundable(REFUNDED_CODES)
         found = await _read_rows(spec, reader, prices, most)
     finally:
         if reader is not None:
@@ -160,7 +160,7 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
         return await _count_known_file(known, spec, reader, prices, most)
     found, read_so_far = _RowCounts(), 0
     spec.first_rejects.clear()
-    version: Any = VERSION if reader is None else await reader.read_note("fingerprint")
+    version: Any = CANONICAL_VERSION if reader is None else await reader.read_note("fingerprint")
     parameters = evolve(spec.parameters, version=version or 1)
     with closing(RowDeduplicator(parameters, allowed=spec.allow_duplicates)) as occurrences:
         rows = spec.source or spec.rows
@@ -180,7 +180,7 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
 
 
 async def _count_known_file(
-    known: ReadWhole, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", most: int
+    known: CompletedRead, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", most: int
 ) -> _RowCounts:
     """Count the rows of a file that the journal has read whole; of those that wait, at most `most`."""
     found = _RowCounts(rejected=await repeat_notices(spec, reader, known))

@@ -20,9 +20,9 @@ from generor_async.batch.python_rows import DataFrame, is_frame, records_of, row
 from generor_async.batch.source import ReadingNotices, RowSource, rows_error
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.csv_records import TEXT_KEPT, Line, SetAside, Table
-from generor_async.rules.csv_separators import NAMES, named_separator, separator_of
-from generor_async.rules.json_records import Element, in_array, in_lines, is_array_text
+from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, CsvTable, Line, RejectedLines
+from generor_async.rules.csv_separators import SEPARATOR_NAMES, declared_separator, guess_separator
+from generor_async.rules.json_records import Element, is_array_text, read_array, read_lines
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read_rows"]
@@ -140,7 +140,7 @@ def _as_text(given: object) -> str:
 
 
 def _reject(place: str, text: str, reason: str) -> Reject:
-    return Reject(place=place, text=_printable(text)[:TEXT_KEPT], reason=_printable(reason))
+    return Reject(place=place, text=_printable(text)[:REJECTED_TEXT_KEPT], reason=_printable(reason))
 
 
 def _printable(text: str) -> str:
@@ -185,11 +185,11 @@ def _from_json(
     first: Line, lines: Iterator[Line], pieces: Iterator[str], name: str, parameters: Parameters, *, at_once: bool
 ) -> Iterator[NewRow | Reject]:
     if is_array_text(first[1]):
-        found = in_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
+        found = read_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
     else:
-        found = in_lines(chain([first], lines), at_once=at_once)
+        found = read_lines(chain([first], lines), at_once=at_once)
     for one in found:
-        if isinstance(one, SetAside):
+        if isinstance(one, RejectedLines):
             yield _reject(_format_place(name, one.first, one.last), one.text, one.reason)
         else:
             yield _from_element(one, name, parameters)
@@ -225,15 +225,15 @@ class _TableReader:
         self._display_name = source.display_name
         self._parameters = parameters
         self._notices = notes
-        separator = named_separator(first[1])
+        separator = declared_separator(first[1])
         why = "as its first line says"
         if separator is None:
             known = parameters.names | {"id", parameters.prompt_column or PROMPT}
-            separator, why = separator_of(first[1].rstrip("\r\n"), default_separator, known), "as its header shows"
+            separator, why = guess_separator(first[1].rstrip("\r\n"), default_separator, known), "as its header shows"
             lines = chain([first], lines)
         if separator != default_separator:
-            notes.add(f"the cells of {name} are separated by {NAMES.get(separator, repr(separator))}, {why}")
-        self._table = Table(lines, separator)
+            notes.add(f"the cells of {name} are separated by {SEPARATOR_NAMES.get(separator, repr(separator))}, {why}")
+        self._table = CsvTable(lines, separator)
 
     def rows(self) -> Iterator[NewRow | Reject]:
         """Yield the rows, and what is set aside."""
@@ -245,7 +245,7 @@ class _TableReader:
         columns = _column_names(table.header, self._parameters.prompt_column, self._display_name)
         parameters = _table_parameters(self._parameters, columns, name, self._display_name, self._notices)
         for one in table.records():
-            if isinstance(one, SetAside):
+            if isinstance(one, RejectedLines):
                 yield _reject(_format_place(name, one.first, one.last), one.text, one.reason)
             else:
                 first, last, cells = one

@@ -14,7 +14,7 @@ from attrs import Factory, define, field, frozen
 
 from generor_async.errors import FolderError
 from generor_async.rules.charges import ChargedCalls, CostSource
-from generor_async.rules.file_fingerprint import ReadWhole
+from generor_async.rules.file_fingerprint import CompletedRead
 from generor_async.rules.row_states import RowState, Step
 from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.values import JSON
@@ -251,7 +251,7 @@ class JournalReader(Protocol):
         """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
         ...
 
-    async def read_whole(self) -> ReadWhole | None:
+    async def read_whole(self) -> CompletedRead | None:
         """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
         ...
 
@@ -294,7 +294,7 @@ class Journal(JournalReader, Protocol):
         """
         ...
 
-    async def end_reading(self, whole: ReadWhole) -> None:
+    async def end_reading(self, whole: CompletedRead) -> None:
         """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
         ...
 

@@ -2,12 +2,12 @@
 
 from generor_async.batch.journal import JournalReader
 from generor_async.batch.spec import BatchSpec
-from generor_async.rules.file_fingerprint import ReadWhole
+from generor_async.rules.file_fingerprint import CompletedRead
 
 __all__ = ["find_unchanged", "repeat_notices"]
 
 
-async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> ReadWhole | None:
+async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> CompletedRead | None:
     """Return the reading of the file that the journal has, where another would find the same; None where it may not."""
     whole = await journal.read_whole()
     if whole is None or spec.source is None:
@@ -16,7 +16,7 @@ async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> ReadWhole |
     return whole if whole.is_known(spec.reading_options, content) else None
 
 
-async def repeat_notices(spec: BatchSpec, journal: JournalReader, whole: ReadWhole) -> int:
+async def repeat_notices(spec: BatchSpec, journal: JournalReader, whole: CompletedRead) -> int:
     """Say what that reading said, and keep what it set aside; return how many lines that were."""
     for sentence in whole.said:
         spec.notices.add(sentence)

@@ -25,9 +25,9 @@ from generor_async.batch.python_rows import as_json
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.rules.equivalence import VERSION, meaning, wanted
+from generor_async.rules.equivalence import CANONICAL_VERSION, canonical_parameters, content_parameters
 from generor_async.rules.http_types import Operation
-from generor_async.rules.misspellings import meant
+from generor_async.rules.misspellings import closest_name
 from generor_async.rules.older_api import advice_on_field
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
@@ -82,7 +82,7 @@ class Parameters:
     """What holds a row's prompt, where that has another name."""
     on_file: Callable[[], object] = field(default=lambda: None, kw_only=True)
     """Called for each file of this machine that a row names, there or not: the row depends on it."""
-    version: int = field(default=VERSION, kw_only=True)
+    version: int = field(default=CANONICAL_VERSION, kw_only=True)
     """How the id of a row without one is made: by what it means, as that version tells it; 1 by how it is written."""
     names: frozenset[str] = field(init=False)
     _build: Callable[..., Operation[Any]] = field(init=False)
@@ -137,7 +137,9 @@ class Parameters:
 
         `text` is how its parameters are kept.
         """
-        meant = kept if self.version == 1 else meaning(kept, DEFAULTS[self.operation], version=self.version)
+        meant = (
+            kept if self.version == 1 else canonical_parameters(kept, DEFAULTS[self.operation], version=self.version)
+        )
         if self.has_file(meant):
             text = _request_text(self.operation, meant)
         elif meant is not kept:
@@ -192,7 +194,7 @@ class Parameters:
         """
         known = self.names | {"id"}
         others = [name for name in names if name not in known and name not in self.keep]
-        if near := {name: one for name in others if (one := meant(name, known)) is not None}:
+        if near := {name: one for name in others if (one := closest_name(name, known)) is not None}:
             told = ", ".join(f"{name!r} (is it {one!r}?)" for name, one in near.items())
             raise InvalidRequestError(
                 "rows",
@@ -255,13 +257,13 @@ class Parameters:
 
 def is_same_request(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
     """Tell whether two rows of an operation, as they are kept, ask for the same; a file is what is in it."""
-    first, second = (_request_text(operation, meaning(row, DEFAULTS[operation])) for row in (one, other))
+    first, second = (_request_text(operation, canonical_parameters(row, DEFAULTS[operation])) for row in (one, other))
     return first == second
 
 
 def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
     """Return what is equal for rows of an operation that want the same, made in whatever way."""
-    text = _request_text(operation, wanted(kept, DEFAULTS[operation]))
+    text = _request_text(operation, content_parameters(kept, DEFAULTS[operation]))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 

@@ -11,10 +11,10 @@ from generor_async.batch.budget_gate import BudgetGate
 from generor_async.engine.client import Client
 from generor_async.engine.limits import RateLimits
 from generor_async.rules.budget import NO_CAP
-from generor_async.rules.eta import Rate, seconds_for
+from generor_async.rules.eta import WindowRate, seconds_for
 from generor_async.rules.row_states import END_STATES, PAID_STATES, STATE_AFTER_CRASH, RowState
 from generor_async.rules.throughput import Throughput
-from generor_async.rules.wait_reason import NOTHING, Awaited, call_awaits, rows_awaited
+from generor_async.rules.wait_reason import NO_WAIT, WaitReason, next_call_wait, running_rows_wait
 from generor_async.rules.window import SPANS
 from generor_async.values import Clock
 
@@ -89,10 +89,10 @@ class Progress:
         return self.ended + self.running + self.waiting + self.later
 
 
-def known_rates(limits: RateLimits) -> list[Rate]:
+def known_rates(limits: RateLimits) -> list[WindowRate]:
     """Return the rates that a key's limits allow, as far as they are known."""
     return [
-        Rate(max(1, int(window.limit * limits.share)), SPANS[window.scope], window.used)
+        WindowRate(max(1, int(window.limit * limits.share)), SPANS[window.scope], window.used)
         for window in limits.windows.values()
         if window.limit is not None
     ]
@@ -140,7 +140,7 @@ class RunCounters:
         running = sent + sum(states[state] for state in PAID_STATES)
         coming = waiting if phase in _STARTING_PHASES else 0
         rates = known_rates(limits)
-        awaited = NOTHING
+        awaited = NO_WAIT
         if phase == "held" or self.throughput.is_still(now, running=running > 0):
             awaited = _wait_reason(
                 phase,
@@ -186,7 +186,7 @@ class RunCounters:
         )
 
 
-def _seconds_to_send(rows: int, limits: RateLimits, rates: list[Rate], now: float, pause: float) -> float | None:
+def _seconds_to_send(rows: int, limits: RateLimits, rates: list[WindowRate], now: float, pause: float) -> float | None:
     """Return the least seconds until the last of so many calls can be sent; None if the limits are not known."""
     held = 0.0 if limits.held is None else max(0.0, limits.held.until - now)
     return max(held, pause) + seconds_for(rows, rates) if rates else None
@@ -202,16 +202,16 @@ def _wait_reason(
     running: int,
     unknown: int,
     next_check_at: float | None,
-) -> Awaited:
+) -> WaitReason:
     """Return what a run waits for in which nothing moves; times are Unix seconds, but for the pause."""
     if phase == "held":
-        return Awaited("outputs to be had again")
+        return WaitReason("outputs to be had again")
     if phase == "settling" and not (coming or running):
         rows = "1 unknown row" if unknown == 1 else f"{unknown:,} unknown rows"
-        return Awaited(f"the account to show what became of {rows}", next_check_at)
-    keeps = NOTHING
+        return WaitReason(f"the account to show what became of {rows}", next_check_at)
+    keeps = NO_WAIT
     if coming:
-        keeps = call_awaits(
+        keeps = next_call_wait(
             now,
             held=limits.held,
             paused=now + pause,
@@ -221,4 +221,4 @@ def _wait_reason(
             jobs=limits.jobs,
             running=running,
         )
-    return keeps if keeps.what else rows_awaited(running)
+    return keeps if keeps.what else running_rows_wait(running)

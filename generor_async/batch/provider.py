@@ -33,7 +33,7 @@ from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.luma_resources import Job
 from generor_async.rules.charges import valid_amount, valid_cost
-from generor_async.rules.poll_failures import OddPolls, read_failure
+from generor_async.rules.poll_failures import OddPolls, classify_poll_failure
 from generor_async.rules.row_states import to_api_id
 from generor_async.rules.spend_attribution import SpendAmount
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
@@ -282,7 +282,7 @@ class GenerorProvider:
             try:
                 return await self._client.creations.get(creation_id)
             except GenerorAsyncError as error:
-                says = read_failure(error, GENEROR)
+                says = classify_poll_failure(error, GENEROR)
                 if says == "says_nothing" or odd.end_with(says, clock.monotonic(), seen=True):
                     raise
             await clock.sleep(ODD_ANSWER_PAUSE)

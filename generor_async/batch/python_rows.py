@@ -42,13 +42,13 @@ def check_rows(rows: object) -> None:
     if isinstance(rows, str) or arguments.is_pathlike(rows):
         arguments.path(rows, "rows", "a file")
     elif isinstance(rows, io.IOBase):
-        raise arguments.refused("rows", "a file's path or an iterable of rows", rows, "Give the path of the file")
+        raise arguments.type_error("rows", "a file's path or an iterable of rows", rows, "Give the path of the file")
     elif is_frame(rows):
         records_of(rows)
     elif issubclass(type(rows), (*BYTES_TYPES, Mapping)):
-        raise arguments.refused("rows", "a file's path or an iterable of rows", rows, BRACKETS_ADVICE)
+        raise arguments.type_error("rows", "a file's path or an iterable of rows", rows, BRACKETS_ADVICE)
     elif not isinstance(rows, Iterable | AsyncIterable):
-        raise arguments.refused("rows", "a file's path or an iterable of rows", rows)
+        raise arguments.type_error("rows", "a file's path or an iterable of rows", rows)
 
 
 def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
@@ -58,7 +58,7 @@ def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
     except (TypeError, ValueError):
         found = None
     if not is_array(found) or not all(map(arguments.is_mapping, found)):
-        raise arguments.refused(
+        raise arguments.type_error(
             "rows", "a table that has to_dict('records')", frame, "Give its rows as a list of mappings, or of prompts"
         )
     return [{name: value for name, value in record.items() if value is not None} for record in found]

@@ -24,7 +24,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
-from generor_async.rules.resume_advice import CameTo
+from generor_async.rules.resume_advice import CallOutcome
 from generor_async.rules.row_states import (
     END_STATES,
     MOST_ATTEMPTS,
@@ -202,7 +202,7 @@ class RowRun:
         await self._accept(accepted, reservation)
         self._call_ended("answered")
 
-    def _call_ended(self, came_to: CameTo, error: Exception | None = None) -> None:
+    def _call_ended(self, came_to: CallOutcome, error: Exception | None = None) -> None:
         self.answered = True
         self._run.monitor.call_ended(came_to, error)
 

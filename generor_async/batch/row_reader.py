@@ -15,7 +15,7 @@ from generor_async.batch.known_file import find_unchanged, repeat_notices
 from generor_async.batch.progress import RunCounters
 from generor_async.batch.spec import BatchSpec
 from generor_async.errors import BuysAgainError
-from generor_async.rules.file_fingerprint import ReadWhole
+from generor_async.rules.file_fingerprint import CompletedRead
 
 __all__ = ["RowReader", "buys_again_error"]
 
@@ -86,7 +86,7 @@ class RowReader:
         source = self._spec.source
         if source is not None and source.content is not None and not self._names_files:
             await self._journal.end_reading(
-                ReadWhole(content=source.content, terms=self._spec.reading_options, said=said)
+                CompletedRead(content=source.content, terms=self._spec.reading_options, said=said)
             )
 
     async def _delete_unread(self) -> None:

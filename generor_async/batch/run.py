@@ -38,9 +38,9 @@ from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stopping, StopStage
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.budget import NO_CAP, Budget
-from generor_async.rules.luma_prices import REFUNDED
+from generor_async.rules.luma_prices import REFUNDED_CODES
 from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.resume_advice import StopReason
 from generor_async.rules.row_states import PAID_STATES, RowState, RowVerdict
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class BatchRun:
         journal = await open_journal(spec.folder, key=spec.key, take_over=spec.take_over)
         try:
             if spec.refunds:
-                await journal.refund(REFUNDED)
+                await journal.refund(REFUNDED_CODES)
             budget = Budget(spec.cap, await read_charges(journal), await journal.unresolved_credits())
             run = cls(spec, journal, budget)
             await run._prepare()
@@ -182,7 +182,7 @@ class BatchRun:
         self.stopping.drain(0.0 if self.stopping.stage >= StopStage.DRAINING else self._spec.drain)
 
     @property
-    def reason(self) -> Reason:
+    def reason(self) -> StopReason:
         """Why the run ended."""
         return self.stopping.reason or ("done" if self._complete else "failed")
 

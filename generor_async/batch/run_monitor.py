@@ -5,7 +5,7 @@ from collections.abc import Callable
 from generor_async.batch.outcomes import undownloaded_error, unresolved_error
 from generor_async.batch.stopping import Stopping
 from generor_async.errors import DownloadError
-from generor_async.rules.resume_advice import CameTo, RunRecord
+from generor_async.rules.resume_advice import CallOutcome, RunRecord
 
 __all__ = ["RunMonitor"]
 
@@ -41,7 +41,7 @@ class RunMonitor:
         self._unanswered -= not answered
         self.record.ended(number)
 
-    def call_ended(self, came_to: CameTo, error: Exception | None = None) -> None:
+    def call_ended(self, came_to: CallOutcome, error: Exception | None = None) -> None:
         """Record the outcome of a paid call of this run."""
         self.begun = True
         self._unanswered -= 1

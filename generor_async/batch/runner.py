@@ -25,7 +25,7 @@ from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments
 from generor_async.rules.budget import NO_CAP
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.resume_advice import StopReason
 from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]
@@ -96,7 +96,7 @@ def run_batch(
         arguments.count(concurrency, "concurrency", least=1, of="rows")
     if limit is not None:
         arguments.count(limit, "limit", least=1, of="rows")
-    if arguments.truth(tag_rows, "tag_rows") and not isinstance(client, AsyncLuma):
+    if arguments.boolean(tag_rows, "tag_rows") and not isinstance(client, AsyncLuma):
         raise InvalidRequestError(
             "tag_rows", "Generor's API takes no tag of its caller's", advice="Leave it out: only Luma's has `user_id`"
         )
@@ -108,18 +108,18 @@ def run_batch(
         folder=Path(arguments.path(to, "to")),
         cap=NO_CAP if max_credits is None else max_credits,
         price=price,
-        refunds=arguments.truth(refunds, "refunds"),
+        refunds=arguments.boolean(refunds, "refunds"),
         on_row=on_row,
         concurrency=concurrency,
         limit=limit,
         tag_rows=tag_rows,
         prompt_column=prompt_column,
         common={} if common is None else arguments.mapping(common, "common"),
-        allow_duplicates=arguments.truth(allow_duplicates, "allow_duplicates"),
+        allow_duplicates=arguments.boolean(allow_duplicates, "allow_duplicates"),
         keep=_kept(keep),
-        again=arguments.truth(again, "again"),
+        again=arguments.boolean(again, "again"),
         drain=arguments.duration(drain, "drain"),
-        take_over=arguments.truth(take_over, "take_over"),
+        take_over=arguments.boolean(take_over, "take_over"),
     )
     if unknown := sorted(spec.common.keys() - spec.parameters.names):
         advice = (
@@ -139,7 +139,7 @@ def run_batch(
 
 def _kept(keep: Any) -> frozenset[str]:
     if isinstance(keep, str) or not hasattr(keep, "__iter__"):
-        raise arguments.refused("keep", "a list of names", keep, "Write the names in brackets")
+        raise arguments.type_error("keep", "a list of names", keep, "Write the names in brackets")
     return frozenset(arguments.texts(list(keep), "keep"))
 
 
@@ -171,7 +171,7 @@ class Batch:
         self._spec = spec
         self._run: BatchRun | None = None
         self._progress: Progress | None = None
-        self._reason: Reason | None = None
+        self._reason: StopReason | None = None
         self._begun = False
         self._opening: asyncio.Task[BatchRun] | None = None
 
@@ -212,7 +212,7 @@ class Batch:
         return self._progress if self._run is None else self._run.progress()
 
     @property
-    def reason(self) -> Reason | None:
+    def reason(self) -> StopReason | None:
         """Why the run ended, also if it raised an error; None before its end.
 
         `done`: all rows are done, up to the `limit` if there is one, and none was rejected. `failed`: the run

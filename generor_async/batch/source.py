@@ -23,8 +23,8 @@ from attrs import define, field
 
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.csv_quotes import LONGEST
-from generor_async.rules.file_fingerprint import Content
+from generor_async.rules.csv_quotes import LONGEST_RECORD
+from generor_async.rules.file_fingerprint import FileFingerprint
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -174,11 +174,11 @@ class RowSource:
         """Yield each line with its number; what is longer than a line may be comes cut, and its rest is left out."""
         number = 0
         with self._translated_errors():
-            while line := text.readline(LONGEST):
+            while line := text.readline(LONGEST_RECORD):
                 number += 1
                 yield number, line
-                while len(line) == LONGEST and not line.endswith(("\n", "\r")):
-                    line = text.readline(LONGEST)
+                while len(line) == LONGEST_RECORD and not line.endswith(("\n", "\r")):
+                    line = text.readline(LONGEST_RECORD)
 
     def pieces(self, text: IO[str]) -> Iterator[str]:
         """Yield what is left of a text, piece by piece."""
@@ -201,19 +201,19 @@ class RowSource:
             raise rows_error(f"{where} breaks off or is not UTF-16 ({error})", "Write it again, as UTF-8") from None
 
     @property
-    def content(self) -> Content | None:
+    def content(self) -> FileFingerprint | None:
         """What was read when it was opened last; None unless that was all of a file."""
         return None if self._file is None else self._file.content
 
-    async def read_content(self, size: int) -> Content | None:
+    async def read_content(self, size: int) -> FileFingerprint | None:
         """Return what is in it now; None unless it is a file of this size."""
 
-        def read() -> Content | None:
+        def read() -> FileFingerprint | None:
             if self.is_pipe or self.path.stat().st_size != size:
                 return None
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, DIGEST).hexdigest()
-                return Content(size=file.tell(), digest=digest)
+                return FileFingerprint(size=file.tell(), digest=digest)
 
         try:
             return await run_to_completion(read)
@@ -302,9 +302,9 @@ class HashingFile(io.FileIO):
         return count
 
     @property
-    def content(self) -> Content | None:
+    def content(self) -> FileFingerprint | None:
         """What was read; None as long as that is not all."""
-        return Content(size=self._size, digest=self._digest.hexdigest()) if self._is_at_end else None
+        return FileFingerprint(size=self._size, digest=self._digest.hexdigest()) if self._is_at_end else None
 
 
 class _PipeReader(io.RawIOBase):

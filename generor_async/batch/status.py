@@ -25,8 +25,8 @@ from generor_async.batch.sqlite.schema import simulation_mismatch
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
-from generor_async.rules.luma_prices import REFUNDED
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.luma_prices import REFUNDED_CODES
+from generor_async.rules.resume_advice import StopReason
 from generor_async.rules.row_states import RowState
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
@@ -44,7 +44,7 @@ class Status:
     """The status of a batch."""
 
     operation: str
-    reason: Reason | None
+    reason: StopReason | None
     """Why the last run ended; None while a run goes on, and if the last one was killed."""
     simulated: bool
     """Whether a simulator was asked, so that nothing was paid."""
@@ -125,7 +125,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             doubtful=rounded(await reader.unresolved_credits()),
             doubts=await unresolved_rows(reader, vendor),
             missing=await count_rows_missing_files(reader, Path(folder)),
-            refundable=rounded(await reader.refundable(REFUNDED)),
+            refundable=rounded(await reader.refundable(REFUNDED_CODES)),
             cap=cap,
             credit_dollars=vendor.credit_dollars,
         )

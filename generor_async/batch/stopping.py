@@ -18,7 +18,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
-from generor_async.rules.resume_advice import Reason, how_to_go_on
+from generor_async.rules.resume_advice import StopReason, resume_advice
 from generor_async.rules.vendors import Vendor
 
 __all__ = ["StopStage", "Stopping", "stop_reason"]
@@ -48,7 +48,7 @@ class Stopping:
         """Called whenever the stage may have advanced."""
         self._timer: asyncio.TimerHandle | None = None
         self.stage = StopStage.RUNNING
-        self.reason: Reason | None = None
+        self.reason: StopReason | None = None
         """Why the run stops; None while nothing has stopped it."""
         self.error: BaseException | None = None
         """The error to raise at the end."""
@@ -73,7 +73,7 @@ class Stopping:
             self.error = error
             if self.reason in {None, "interrupted"}:
                 self.reason = stop_reason(error)
-            if note := how_to_go_on(error, self._vendor):
+            if note := resume_advice(error, self._vendor):
                 error.add_note(note)
         # Nothing can be stored in a folder that is gone; what is accepted is taken up from wherever it is.
         self.advance_to(StopStage.DRAINING if isinstance(error, FolderError) else StopStage.FINISHING)
@@ -94,7 +94,7 @@ class Stopping:
             self._timer.cancel()
 
 
-def stop_reason(error: BaseException) -> Reason:
+def stop_reason(error: BaseException) -> StopReason:
     """Return the reason of a run that an error stopped or kept from starting."""
     match error:
         case DownloadError():

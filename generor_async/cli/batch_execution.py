@@ -22,7 +22,7 @@ from generor_async.cli.signals import handle_signals
 from generor_async.cli.status_view import print_status
 from generor_async.cli.std_streams import write_stdout
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.resume_advice import StopReason
 from generor_async.rules.vendors import vendor_of
 
 __all__ = ["execute_batch", "report_abandoned", "report_refused"]
@@ -172,7 +172,7 @@ def _empty_status(operation: str, *, simulated: bool) -> Status:
     )
 
 
-def _end_message(reason: Reason, problem: GenerorAsyncError | None, status: Status, out: Path) -> str:
+def _end_message(reason: StopReason, problem: GenerorAsyncError | None, status: Status, out: Path) -> str:
     """Return why the run has ended, and what to do next; empty if all is well."""
     if problem is not None:
         return error_text(problem)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import typer
 
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.resume_advice import StopReason
 
 __all__ = [
     "BAD_USE",
@@ -34,7 +34,7 @@ SIGNAL_BASE: Final = 128
 """The exit code of a command that a signal ended is this plus the signal's number."""
 INTERRUPTED: Final = 130
 
-BY_REASON: Final[Mapping[Reason, int]] = {
+BY_REASON: Final[Mapping[StopReason, int]] = {
     "done": 0,
     "failed": SOME_MISSING,
     "cap": OUT_OF_MONEY,
@@ -80,7 +80,7 @@ def exit_with(message: str, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
-def exit_code(reason: Reason, *, begun: bool, error: bool) -> int:
+def exit_code(reason: StopReason, *, begun: bool, error: bool) -> int:
     """Return the exit code of a batch.
 
     `begun`: whether any of its calls had an effect; `error`: whether an error ended it. An error before that

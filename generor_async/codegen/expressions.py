@@ -181,7 +181,7 @@ KINDS: Mapping[str, str] = {
     "str": "text",
     "int": "whole",
     "float": "number",
-    "bool": "truth",
+    "bool": "boolean",
     "datetime": "moment",
     "bytes": "data",
 }
@@ -225,7 +225,7 @@ def path_expression(operation: OperationSpec) -> str:
     arguments = operation.sent_in("path")
     for parameter in arguments:
         name = parameter.name
-        given = checked_value(parameter) if parameter.type == Scalar("int") else f"segment({name}, {name!r})"
+        given = checked_value(parameter) if parameter.type == Scalar("int") else f"path_segment({name}, {name!r})"
         path = path.replace(f"{{{name}}}", f"{{{given}}}")
     return f'f"{path}"' if arguments else f'"{path}"'
 

@@ -13,7 +13,7 @@ from generor_async.errors import APIError, ConcurrentJobsError
 from generor_async.rules.http_types import Form, Operation, Reply, Request
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.rate_headers import read_rate_limit_report
-from generor_async.rules.refusal import Refusal
+from generor_async.rules.refusal import LimitRefusal
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE
 from generor_async.rules.window import SPANS
@@ -72,9 +72,9 @@ class LimitAdmission:
         """What was known of holds when the call was let go."""
         self._permit: Permit | None = None
         self._lease: JobSlot | None = None
-        self._refusal: Refusal | None = None
+        self._refusal: LimitRefusal | None = None
 
-    def waits_for(self, refusal: Refusal) -> bool:
+    def waits_for(self, refusal: LimitRefusal) -> bool:
         """Tell whether the call waits in a queue for the limit that refused it."""
         quota = self._operation.endpoint.quota
         return "jobs" in quota and self._limits.slots is not None if refusal.scope == "jobs" else bool(quota)
@@ -146,7 +146,7 @@ class LimitAdmission:
         if self._permit is not None:
             self._limits.sent(self._permit, self._clock.monotonic())
 
-    def answered(self, reply: Reply, refusal: Refusal | None) -> None:
+    def answered(self, reply: Reply, refusal: LimitRefusal | None) -> None:
         """Tell the limits what an answer says of the windows; a 429 that proves no limit says nothing."""
         self._refusal = refusal
         if not self._operation.endpoint.quota:

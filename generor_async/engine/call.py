@@ -60,7 +60,7 @@ class Call(Generic[T]):
         self._operation = operation
         self._options = options
         self._started = self._sent = shared.clock.monotonic()
-        self._context = outcome.Context(operation.endpoint, call_id)
+        self._context = outcome.CallContext(operation.endpoint, call_id)
         self._admission = Admission(shared, operation, options, self._context, self._started)
         self._requeued = 0
         """How often a limit has refused it: that is no attempt that failed."""
@@ -136,7 +136,7 @@ class Call(Generic[T]):
         except asyncio.CancelledError as error:
             context.lost = context.lost or attempt.sent
             came_of = self._cancelled_error(attempt)
-            error.add_note(outcome.cut_off(context, came_of, sent=attempt.sent))
+            error.add_note(outcome.describe_cancelled(context, came_of, sent=attempt.sent))
             raise bare(error) from came_of
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
@@ -179,7 +179,7 @@ class Call(Generic[T]):
         clock, operation = self._shared.clock, self._operation
         elapsed = clock.monotonic() - self._started
         try:
-            result = response_parsing.read(
+            result = response_parsing.parse_response(
                 operation.endpoint, self._context, reply, path=operation.path, now=clock.time(), elapsed=elapsed
             )
         except APIError as error:
@@ -197,26 +197,26 @@ class Call(Generic[T]):
 
     def _cancelled_error(self, attempt: Attempt) -> OutcomeUnknownError | None:
         """Return the error that tells what has come of the answer to a call that was cancelled."""
-        failure = outcome.came_of(self._context, *attempt.arrived())
+        failure = outcome.interrupted_error(self._context, *attempt.arrived())
         return failure and self._masked(failure, len(failure.body))
 
     def _transport_error(self, error: TransportError, began: float) -> APIConnectionError:
-        failure = outcome.broken(self._context, error, self._shared.clock.monotonic() - began)
+        failure = outcome.connection_error(self._context, error, self._shared.clock.monotonic() - began)
         return self._masked(failure, len(error.partial))
 
     def _masked(self, error: E, size: int) -> E:
         """Mask what the server sent back of what it was sent."""
-        masking.conceal(error, masking.secrets_of(self._shared.key, self._options.named), size)
+        masking.mask_error(error, masking.texts_to_mask(self._shared.key, self._options.named), size)
         return error
 
     def closed_error(self) -> APIError:
         """Return the error of a call that was cut off because its client was closed."""
-        failure = outcome.closed(self._context, sent=self._context.lost)
+        failure = outcome.client_closed_error(self._context, sent=self._context.lost)
         return self._masked(failure, len(self._context.body or ""))
 
     @property
     def _least_time(self) -> float:
-        return retry.least_time(self._operation.endpoint.retry_safety, self._admission.timeout)
+        return retry.least_seconds_left(self._operation.endpoint.retry_safety, self._admission.timeout)
 
     def delay_after(self, error: APIError) -> float:
         """Return the seconds to wait before the call is admitted again, or raise what the caller gets to see."""
@@ -229,7 +229,7 @@ class Call(Generic[T]):
             context.lost = True
             if retry_safety in {"plain", "bills"}:
                 cause = self._deadline_error("attempt") if out_of_time else error
-                raise outcome.unknown(context, error) from cause
+                raise outcome.outcome_unknown_error(context, error) from cause
         if out_of_time:
             raise self._deadline_error("attempt") from None
         refusal = context.refusal if isinstance(error, RateLimitError) else None
@@ -237,7 +237,7 @@ class Call(Generic[T]):
             self._requeued += 1
             return self._admission.requeue(error, refusal, self._draw)
         retries = context.attempts - 1 - self._requeued
-        again = retry.may_repeat(retry_safety, error) or self.images_for(error) is not None
+        again = retry.may_retry(retry_safety, error) or self.images_for(error) is not None
         if not again or retries >= self._options.max_retries:
             raise error
         delay = self._backoff(error, retries, now, remaining)
@@ -253,7 +253,7 @@ class Call(Generic[T]):
         if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None:
             return retry.with_jitter(refusal.wait, self._draw)
         delay = retry.retry_delay(error, retries, self._draw)
-        if outcome.is_busy(error) or delay >= remaining:
+        if outcome.is_documented_outage(error) or delay >= remaining:
             return delay
         return self._shared.budget.book(now, now + delay, now + (delay + remaining) / 2) - now
 

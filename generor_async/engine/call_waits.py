@@ -23,8 +23,8 @@ from generor_async.rules.http_types import Operation
 from generor_async.values import Clock, RetryScheduled, Secret, Throttled, ThrottleScope
 
 if TYPE_CHECKING:
-    from generor_async.rules.outage import Ticket
-    from generor_async.rules.refusal import Refusal
+    from generor_async.rules.outage import OutageTicket
+    from generor_async.rules.refusal import LimitRefusal
     from generor_async.rules.wait import Wait
 
 __all__ = ["Admission", "ClientParts"]
@@ -70,7 +70,7 @@ class Admission:
     )
 
     def __init__(
-        self, shared: ClientParts, operation: Operation[Any], options: Options, context: outcome.Context, now: float
+        self, shared: ClientParts, operation: Operation[Any], options: Options, context: outcome.CallContext, now: float
     ) -> None:
         endpoint, given = operation.endpoint, options.timeout
         self._shared = shared
@@ -91,7 +91,7 @@ class Admission:
         self._refused: RateLimitError | None = None
         """A 429 whose wait has not been told to the event stream yet."""
         self._gate: OutageGate | None = None
-        self.ticket: Ticket | None = None
+        self.ticket: OutageTicket | None = None
         """What it was let go with while the API was not known to be well."""
         self.turn: LimitAdmission | None = None
         """What it holds under the limits, where they know of such calls."""
@@ -172,7 +172,7 @@ class Admission:
         while (hold := holds.get("abuse")) is not None and (left := hold.until - now) > 0:
             if hold.until >= self._latest:
                 raise QueueTimeoutError("abuse", left)
-            delay = min(retry.spread(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
+            delay = min(retry.with_spread(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
             self._emit_throttled("abuse", delay)
             await clock.sleep(delay)
             now = clock.monotonic()
@@ -185,12 +185,12 @@ class Admission:
             return
         if self.deadline is None:
             self.deadline = now + self.timeout
-        self._latest = self.deadline - retry.least_time(self._operation.endpoint.retry_safety, self.timeout)
+        self._latest = self.deadline - retry.least_seconds_left(self._operation.endpoint.retry_safety, self.timeout)
         try:
             self.ticket = await gate.enter(self._options.priority, self._latest - now, self._announce_wait)
         except QueueTimeoutError:
-            away = last is not None and outcome.is_busy(last)
-            failure = last if last is not None and away else outcome.still_away(self._context, gate.error)
+            away = last is not None and outcome.is_documented_outage(last)
+            failure = last if last is not None and away else outcome.outage_error(self._context, gate.error)
         else:
             self._gate = gate
             return
@@ -203,7 +203,7 @@ class Admission:
         now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
         hold = self._shared.limits.holds.longest(now, but="jobs")
         if hold is not None and (scope != "jobs" or hold.until >= self._latest):
-            return outcome.held(self._context, hold, hold.until - now)
+            return outcome.blocked_error(self._context, hold, hold.until - now)
         given = self._options.queue_timeout if self._options.timeout is None else self.timeout
         what = "all slots for jobs are taken" if scope == "jobs" else f"the limit a {scope} is used up"
         return DeadlineExceededError(
@@ -233,7 +233,7 @@ class Admission:
         if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None and refusal.proven:
             self._block_others(error, refusal)
         if isinstance(error, APIError):
-            busy = outcome.is_busy(error) and not inline
+            busy = outcome.is_documented_outage(error) and not inline
             if busy or (self.ticket is not None and error.outcome in {"unknown", "not_sent"}):
                 (self._gate or self._gate_of_call()).failed(error, sent, draw)
         self._leave_gate()
@@ -250,7 +250,7 @@ class Admission:
         if gate is not None and ticket is not None:
             gate.leave(ticket)
 
-    def _block_others(self, error: RateLimitError, refusal: "Refusal") -> None:
+    def _block_others(self, error: RateLimitError, refusal: "LimitRefusal") -> None:
         """Let the limits know what a 429 has other calls wait for."""
         limits, clock = self._shared.limits, self._shared.clock
         now = clock.monotonic()
@@ -260,7 +260,7 @@ class Admission:
         if limits.block(hold, now):
             self._shared.events.warn_of_hold(hold, refusal.wait, clock.time() + refusal.wait)
 
-    def requeue(self, error: RateLimitError, refusal: "Refusal", draw: float) -> float:
+    def requeue(self, error: RateLimitError, refusal: "LimitRefusal", draw: float) -> float:
         """Let a call that a limit has refused wait for it; return the seconds that it waits by itself.
 
         Where the limit has a queue these are 0: the call goes to its head. Raises the error where it cannot wait so

@@ -136,8 +136,8 @@ class Client:
         api_key = auth.as_secret(api_key)
         base_url, proxy = auth.masked_texts(base_url), auth.masked_texts(proxy)
         settings.check_key(api_key)
-        arguments.truth(allow_insecure, "allow_insecure")
-        arguments.truth(trust_env, "trust_env")
+        arguments.boolean(allow_insecure, "allow_insecure")
+        arguments.boolean(trust_env, "trust_env")
         vendor = self._vendor
         address = auth.resolve_base_url(vendor, base_url, allow_insecure=allow_insecure)
         key = auth.resolve_key(vendor, api_key, address)

@@ -42,7 +42,7 @@ class Target:
         if self.file is None:
             return media_types.extension(media_type)
         suffix = self.file.suffix
-        if not media_types.stands_for(suffix, media_type):
+        if not media_types.suffix_matches(suffix, media_type):
             raise WrongSuffixError(f"it is {media_type}, and {suffix} stands for something else")
         return suffix
 

@@ -104,7 +104,7 @@ class Downloads:
         """
         wanted = DownloadOptions(
             target=target(to, len(outputs)),
-            overwrite=arguments.truth(overwrite, "overwrite"),
+            overwrite=arguments.boolean(overwrite, "overwrite"),
             max_bytes=arguments.count(max_bytes, "max_bytes", least=1, of="bytes"),
             max_retries=options.max_retries,
             on_progress=arguments.listener_or_none(on_progress, "on_progress"),
@@ -216,9 +216,9 @@ class _Download:
         if byte_ranges.is_stale(self._since, self._downloads.clock.time()) and self._output.refresh is not None:
             await self._refresh()
         have = self._part.have
-        async with self._downloads.web.get(self._url, byte_ranges.ask(have)) as response:
-            answer = byte_ranges.judge(response.status, response.headers, have, most=self._options.max_bytes)
-            if isinstance(answer, byte_ranges.Body):
+        async with self._downloads.web.get(self._url, byte_ranges.range_headers(have)) as response:
+            answer = byte_ranges.check_response(response.status, response.headers, have, most=self._options.max_bytes)
+            if isinstance(answer, byte_ranges.UsableBody):
                 await self._apply(response, answer)
                 return
             wait = retry_after(response.headers, self._downloads.clock.time()) or 0.0
@@ -245,7 +245,7 @@ class _Download:
         self._since = self._downloads.clock.time()
         self._refreshed = True
 
-    async def _apply(self, response: aiohttp.ClientResponse, answer: byte_ranges.Body) -> None:
+    async def _apply(self, response: aiohttp.ClientResponse, answer: byte_ranges.UsableBody) -> None:
         """Write the body of an answer to the part file."""
         part = self._part
         if not answer.start:
@@ -278,7 +278,7 @@ class _Download:
     def _checked(self) -> str:
         """Return the media type of the complete file; raises _WrongContentError for an unexpected one."""
         try:
-            return media_types.of_output(self._part.head(), self._content_type, self._output.kind)
+            return media_types.output_type(self._part.head(), self._content_type, self._output.kind)
         except ValueError as error:
             raise _WrongContentError(str(error)) from None
 

@@ -75,7 +75,7 @@ class JobWaiter(Generic[S]):
 
     def masked(self, seen: S) -> S:
         """Return a copy of a job for an error, with keys that the server echoed masked."""
-        return masking.masked(seen, masking.secrets_of(self._session.key, self.options.named))
+        return masking.mask_value(seen, masking.texts_to_mask(self._session.key, self.options.named))
 
     def job_exists(self, job_id: str) -> None:
         """Record that a job exists: its submission or its state was seen, here or by an earlier process."""

@@ -52,7 +52,7 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
         if not path.is_file():
             raise refused(" is a folder" if path.is_dir() else " is not a file")
         with path.open("rb") as file:
-            size, data = os.fstat(file.fileno()).st_size, file.read(media_types.HEAD)
+            size, data = os.fstat(file.fileno()).st_size, file.read(media_types.HEAD_BYTES)
             is_video = (reference.media_type or media_types.sniff(data) or "").startswith("video/")
             if size <= (LARGEST_VIDEO if is_video else LARGEST_INLINE):
                 data += file.read(size)
@@ -64,7 +64,7 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
     if not is_video and size > LARGEST_INLINE:
         raise refused(f": {TOO_LARGE}", "Resize it")
     try:
-        media_type = reference.media_type or media_types.of_file(data[: media_types.HEAD], path.name)
+        media_type = reference.media_type or media_types.upload_type(data[: media_types.HEAD_BYTES], path.name)
     except ValueError as error:
         raise refused(f" {error}", "Name its type: MediaRef.file(path, media_type=...)") from None
     return {"data": base64.b64encode(data).decode(), "media_type": media_type}
@@ -125,17 +125,19 @@ class ImageFetcher:
                 raise WebError(TOO_LARGE, passing=False, advice="Resize it")
 
         async with self._web.get(url, {}) as response:
-            answer = byte_ranges.judge(response.status, response.headers, byte_ranges.Have(), most=LARGEST_INLINE)
+            answer = byte_ranges.check_response(
+                response.status, response.headers, byte_ranges.PartialFile(), most=LARGEST_INLINE
+            )
             match answer:
-                case byte_ranges.No(why="large"):
+                case byte_ranges.RejectedBody(why="large"):
                     raise WebError(TOO_LARGE, passing=False, advice="Resize it")
-                case byte_ranges.No():
+                case byte_ranges.RejectedBody():
                     raise WebError(answer.problem, passing=answer.why == "passing")
-                case byte_ranges.Body():
+                case byte_ranges.UsableBody():
                     await self._web.stream_to(response, keep)
             content_type = response.content_type
         try:
-            media_type = media_types.image(bytes(data[: media_types.HEAD]), content_type)
+            media_type = media_types.fetched_image_type(bytes(data[: media_types.HEAD_BYTES]), content_type)
         except ValueError as error:
             raise WebError(str(error), passing=False) from None
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}

@@ -9,7 +9,7 @@ from generor_async.engine.queue import Queue
 from generor_async.errors import APIError, APIStatusError
 from generor_async.rules.holds import LONG_HOLD
 from generor_async.rules.http_types import Form
-from generor_async.rules.outage import Outage, Ticket, names_urls
+from generor_async.rules.outage import Outage, OutageTicket, has_url_references
 from generor_async.rules.wait import Wait
 from generor_async.values import JSON, Clock, Priority
 
@@ -27,20 +27,20 @@ class OutageGate:
         """The gates of APIs that are not known to be well; this gate adds and removes itself."""
         self.rule = Outage()
         self._lock = threading.RLock()
-        self._queue: Queue[Ticket] = Queue(self.rule, clock, self._lock)
+        self._queue: Queue[OutageTicket] = Queue(self.rule, clock, self._lock)
         self._since: float | None = None
         """When the outage began, until it was logged."""
         self.error: APIError | None = None
         """The last error of the outage."""
 
-    async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> Ticket:
+    async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> OutageTicket:
         """Wait for a ticket, for at most `patience` seconds; raises OutOfTurnError."""
         ticket = self._queue.enter_nowait(self._clock.monotonic(), priority)
         if self.rule.well:
             self._away.discard(self)
         return ticket or await self._queue.enter(priority, patience, waits, again=False)
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: OutageTicket) -> None:
         """Return a ticket."""
         with self._lock:
             self.rule.give_back(ticket)
@@ -84,4 +84,4 @@ class OutageGates:
 
     def of(self, body: JSON | Form, extra: Any) -> OutageGate:
         """Return the gate for a call with this body."""
-        return self._of_urls if names_urls(body) or names_urls(extra) else self._plain
+        return self._of_urls if has_url_references(body) or has_url_references(extra) else self._plain

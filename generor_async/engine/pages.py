@@ -8,7 +8,7 @@ from attrs import evolve
 from generor_async.rules import arguments
 from generor_async.rules.body_decoders import Meta, PageData
 from generor_async.rules.http_types import Operation
-from generor_async.rules.pagination import MOST_FRUITLESS, Walk, endless
+from generor_async.rules.pagination import MOST_EMPTY_PAGES, PageWalk, endless_list_error
 from generor_async.values import Model, ResponseInfo, response_to
 
 __all__ = ["Page", "Pages", "Sender", "collect", "response_of"]
@@ -35,7 +35,7 @@ class Page(Generic[T]):
         self._client = client
         self._operation = operation
         self._data = data
-        self._walk: Walk = Walk(_page_number(operation)) if before is None else before._walk
+        self._walk: PageWalk = PageWalk(_page_number(operation)) if before is None else before._walk
         self._number: int = 0 if before is None else before._number + 1
         self._unseen = self._walk.unseen(self._number, data)
         fruitless = not self._unseen or self._walk.repeats(self._number, data.items, data.meta.next_cursor)
@@ -75,7 +75,7 @@ class Page(Generic[T]):
     @property
     def _goes_on(self) -> bool:
         """Whether there may be another page where the answer doesn't say: this one has items, even undecodable ones."""
-        return bool(self._data.items or self._data.problems) and self._fruitless < MOST_FRUITLESS
+        return bool(self._data.items or self._data.problems) and self._fruitless < MOST_EMPTY_PAGES
 
     async def next_page(self) -> "Page[T] | None":
         """Fetch the next page; None where there is none.
@@ -87,13 +87,15 @@ class Page(Generic[T]):
         """
         if not self.has_next:
             if problem := self._walk.what_lacks(self._number, self._data):
-                raise endless(self._operation.endpoint, self._data, problem)
+                raise endless_list_error(self._operation.endpoint, self._data, problem)
             return None
-        if self._fruitless >= MOST_FRUITLESS:
-            problem = f"it announces more, and {MOST_FRUITLESS} pages in a row had nothing new"
-            raise endless(self._operation.endpoint, self._data, problem)
+        if self._fruitless >= MOST_EMPTY_PAGES:
+            problem = f"it announces more, and {MOST_EMPTY_PAGES} pages in a row had nothing new"
+            raise endless_list_error(self._operation.endpoint, self._data, problem)
         if self._data.meta.next_cursor == "":
-            raise endless(self._operation.endpoint, self._data, "it announces more, and no cursor that names it")
+            raise endless_list_error(
+                self._operation.endpoint, self._data, "it announces more, and no cursor that names it"
+            )
         following = _following(self._operation, self._data.meta)
         return Page(self._client, following, await self._client.send(following), self)
 

@@ -11,8 +11,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from generor_async.rules.byte_ranges import Have, strong
-from generor_async.rules.media_types import HEAD
+from generor_async.rules.byte_ranges import PartialFile, strong
+from generor_async.rules.media_types import HEAD_BYTES
 
 __all__ = ["Leftovers", "PartFile"]
 
@@ -73,9 +73,9 @@ class PartFile:
         """Bytes written since the last sync."""
 
     @property
-    def have(self) -> Have:
+    def have(self) -> PartialFile:
         """How much of which file is present."""
-        return Have(self.size, self.etag, self.total)
+        return PartialFile(self.size, self.etag, self.total)
 
     def resume(self) -> None:
         """Resume a part file that an earlier process left; remove those that can't be resumed."""
@@ -122,7 +122,7 @@ class PartFile:
         position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         try:
-            return os.read(self._descriptor, HEAD)
+            return os.read(self._descriptor, HEAD_BYTES)
         finally:
             os.lseek(self._descriptor, position, os.SEEK_SET)
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from generor_async.engine.auth import is_loopback
 from generor_async.engine.stacklevel import caller_stacklevel
-from generor_async.rules.luma_input_checks import refuse
-from generor_async.rules.luma_warnings import remarks
+from generor_async.rules.luma_input_checks import check_inputs
+from generor_async.rules.luma_warnings import parameter_warnings
 from generor_async.rules.vendors import Vendor
 from generor_async.values import JSON
 
@@ -30,10 +30,10 @@ class Inspection:
     def __call__(self, operation: str, body: Mapping[str, JSON]) -> None:
         """Raise InvalidRequestError for a body that is certain to be refused; warn, once for each rule, of others."""
         if self._is_own:
-            refuse(body)
+            check_inputs(body)
         if operation != "luma.generations.create":
             return
-        for remark in remarks(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
+        for remark in parameter_warnings(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
             if remark.name not in self._said:
                 self._said.add(remark.name)
                 warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=caller_stacklevel())

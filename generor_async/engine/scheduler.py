@@ -192,7 +192,7 @@ class Scheduler(LoopBound, Generic[S]):
         value = self._poll_value(known.id, now)
         since, earliest = now, entry.floor
         if entry.tried is not None:
-            since, earliest = entry.tried, max(entry.tried + schedule.least(value), entry.floor)
+            since, earliest = entry.tried, max(entry.tried + schedule.least_spacing(value), entry.floor)
         age = since - (entry.began if known.born is None else known.born)
         durations = _UNKNOWN if known.seen is None else self._durations_of(known.seen)
         return max(since + durations.spacing(max(age, 0.0), value), earliest), earliest
@@ -276,7 +276,7 @@ class Scheduler(LoopBound, Generic[S]):
             failure = self._stateless(entry.known.id, found)
         assert failure is not None
         seen = entry.known.seen is not None or entry.known.id in self._jobs
-        says = poll_failures.read_failure(failure, self._session.vendor)
+        says = poll_failures.classify_poll_failure(failure, self._session.vendor)
         if not entry.odd.end_with(says, now, seen=seen):
             entry.said = getattr(failure, "message", "")
             pause = failure.retry_after if isinstance(failure, APIStatusError) else None

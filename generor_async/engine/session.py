@@ -213,6 +213,6 @@ def _merged(body: JSON, extra: Mapping[str, Any]) -> JSON:
 
 
 def _unsendable(body: JSON, operation: str) -> InvalidRequestError:
-    refusal = arguments.unsendable(body)
+    refusal = arguments.unserializable(body)
     refusal.operation = operation
     return refusal

@@ -36,7 +36,7 @@ def _ssl(value: object, name: str) -> None:
 
 def _clock(value: object, name: str) -> None:
     if not all(hasattr(value, each) for each in ("speed", "monotonic", "time", "sleep")):
-        raise arguments.refused(name, "a Clock, with speed, monotonic, time and sleep", value, "Leave it out")
+        raise arguments.type_error(name, "a Clock, with speed, monotonic, time and sleep", value, "Leave it out")
 
 
 def _limits(value: object, name: str) -> None:
@@ -88,8 +88,8 @@ def check_key(key: Secret | None) -> None:
 def inlining(*, inline_on_503: bool, inline_on_422: bool, proxy: str | None) -> frozenset[int]:
     """Return the statuses upon which images are fetched here; raises InvalidRequestError beside a proxy."""
     wanted = {
-        503: arguments.truth(inline_on_503, "inline_on_503"),
-        422: arguments.truth(inline_on_422, "inline_on_422"),
+        503: arguments.boolean(inline_on_503, "inline_on_503"),
+        422: arguments.boolean(inline_on_422, "inline_on_422"),
     }
     statuses = frozenset(status for status in wanted if wanted[status])
     if statuses and proxy is not None:

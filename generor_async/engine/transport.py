@@ -24,9 +24,9 @@ from generor_async.engine.clean_connection import StrayDataError, check_no_stray
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import TimeLimit, TimeLimits
 from generor_async.rules.http_types import REQUEST_ID, Form, Reply, Request, TransportError
-from generor_async.rules.partial_responses import success_in
-from generor_async.rules.request_id_echo import Echoes, may_be_result
-from generor_async.rules.response_ids import Scan
+from generor_async.rules.partial_responses import partial_success
+from generor_async.rules.request_id_echo import EchoTracker, may_be_result
+from generor_async.rules.response_ids import IdScanner
 from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
 
@@ -188,7 +188,7 @@ class Attempt:
 
         What was read of the body, or of a paid success all that came; of others, no Location.
         """
-        body, location = success_in(b"".join(getattr(self._request, "came", ())))
+        body, location = partial_success(b"".join(getattr(self._request, "came", ())))
         return max(b"".join(self.chunks), body, key=len), location
 
     def end_connection(self, response: aiohttp.ClientResponse) -> None:
@@ -227,7 +227,7 @@ class Connection:
     proxy: str | None
     ssl: ssl.SSLContext | aiohttp.Fingerprint | bool | None
     speed: float
-    echoes: Echoes = field(factory=Echoes)
+    echoes: EchoTracker = field(factory=EchoTracker)
 
 
 class AiohttpTransport:
@@ -334,7 +334,7 @@ class AiohttpTransport:
 
 async def _scan(content: aiohttp.StreamReader, chunks: list[bytes]) -> None:
     """Read on in a body of which no more is kept than the ids in it."""
-    scan, left = Scan(b"".join(chunks)), SCANNED_BYTES
+    scan, left = IdScanner(b"".join(chunks)), SCANNED_BYTES
     chunks[:] = [scan.before]
     while left > 0 and not content.at_eof():
         piece = await content.readany()

@@ -71,4 +71,4 @@ def wrong_operation(operation: object, vendor: Vendor) -> InvalidRequestError:
         problem = f"operation is one of {other.name}'s, and this client is {vendor.name}'s"
         return InvalidRequestError("operation", problem, advice="Send it with a client of that API")
     instead = f"Build one with generor_async.api.{vendor.name}.operations"
-    return arguments.refused("operation", "an Operation", operation, instead)
+    return arguments.type_error("operation", "an Operation", operation, instead)

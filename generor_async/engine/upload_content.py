@@ -88,7 +88,7 @@ class Content:
 
 class _Bytes(Content):
     def __init__(self, data: bytes, *, media_type: str | None) -> None:
-        super().__init__(name="", size=len(data), head=data[: media_types.HEAD], media_type=media_type)
+        super().__init__(name="", size=len(data), head=data[: media_types.HEAD_BYTES], media_type=media_type)
         self._data = data
 
     async def _pieces(self) -> AsyncIterator[bytes]:
@@ -102,7 +102,7 @@ class _File(Content):
     def __init__(self, descriptor: int, path: Path, *, media_type: str | None) -> None:
         self._descriptor = descriptor
         self._found = os.fstat(descriptor)
-        head = os.read(descriptor, media_types.HEAD)
+        head = os.read(descriptor, media_types.HEAD_BYTES)
         super().__init__(name=path.name, size=self._found.st_size, head=head, media_type=media_type)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
@@ -120,7 +120,7 @@ class _Stream(Content):
     repeatable = False
 
     def __init__(self, first: bytes, rest: AsyncIterator[bytes], *, size: int, media_type: str | None) -> None:
-        super().__init__(name="", size=size, head=first[: media_types.HEAD], media_type=media_type)
+        super().__init__(name="", size=size, head=first[: media_types.HEAD_BYTES], media_type=media_type)
         self._first = first
         self._rest = rest
 
@@ -152,7 +152,7 @@ async def opened(source: Source, *, size_bytes: int | None, media_type: str | No
             raise _refused("size_bytes must say how many bytes an async iterator yields", field="size_bytes")
         pieces = aiter(source)
         first = b""
-        while len(first) < media_types.HEAD and (piece := await anext(pieces, None)) is not None:
+        while len(first) < media_types.HEAD_BYTES and (piece := await anext(pieces, None)) is not None:
             first += arguments.data(piece, "each piece of source")
         yield _Stream(first, pieces, size=size_bytes, media_type=media_type)
     else:
@@ -174,7 +174,7 @@ def _path(source: object) -> Path:
             advice = "Name an image by MediaRef.url(...), without an upload; fetch anything else first"
             raise _refused("source must be a file of this machine, not a URL", advice=advice)
         return Path(arguments.path(source, "source", "a file"))
-    raise arguments.refused("source", "a path, bytes or an async iterator of bytes", source)
+    raise arguments.type_error("source", "a path, bytes or an async iterator of bytes", source)
 
 
 def _open(path: Path) -> int:
@@ -195,7 +195,7 @@ def _open(path: Path) -> int:
 
 def _media_type_of(head: bytes, name: str) -> str:
     try:
-        return media_types.of_file(head, name)
+        return media_types.upload_type(head, name)
     except ValueError as error:
         raise _refused(f"{name or 'it'} {error}", advice="Name its type: mime_type=...") from None
 

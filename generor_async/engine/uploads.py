@@ -125,7 +125,7 @@ class Uploads:
         recorded = await self._put_until_done(content, calls, options.max_retries, on_progress)
         file = await _wait_until_ready(await calls.complete(recorded.id), calls.get, self._clock)
         if file.state != "ready":
-            file = masking.masked(file, masking.secrets_of(self._key, options.named))
+            file = masking.mask_value(file, masking.texts_to_mask(self._key, options.named))
             raise _refused(file)
         return file
 
@@ -167,7 +167,7 @@ class Uploads:
         if status == 403 and renewable:
             return False
         if not 200 <= status < 300:
-            passing = status in byte_ranges.PASSING or status >= 500
+            passing = status in byte_ranges.TRANSIENT_STATUSES or status >= 500
             raise WebError(f"the host answered {status}", passing=passing)
         return True
 

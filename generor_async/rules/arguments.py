@@ -18,6 +18,7 @@ from generor_async.values import JSON, MediaRef, Unseen, is_object
 
 __all__ = [
     "at_least",
+    "boolean",
     "choice",
     "count",
     "data",
@@ -36,15 +37,14 @@ __all__ = [
     "number",
     "one_of",
     "path",
-    "refused",
     "seconds",
     "strings",
     "text",
     "text_or_whole",
     "texts",
-    "truth",
+    "type_error",
     "type_of",
-    "unsendable",
+    "unserializable",
     "url",
     "urls",
     "whole",
@@ -52,13 +52,13 @@ __all__ = [
 
 T = TypeVar("T")
 
-LARGEST: Final = 2**63
+LARGEST_WHOLE: Final = 2**63
 """Whole numbers from here on can be neither ids nor counts."""
-LOOKED_AT: Final = 100_000
+VALUES_SEARCHED: Final = 100_000
 """Number of values of a body that are searched for one that can't be sent."""
 LONGEST_BITS: Final = 14_000
 """Python doesn't print numbers of more than 4,300 digits."""
-LONGEST_NAME: Final = 255
+LONGEST_FILE_NAME: Final = 255
 """Bytes of the name of one file or folder, on Linux and on macOS."""
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 """Sequences that are not lists."""
@@ -74,7 +74,7 @@ _ALONE: Final = {"NoneType": "None"}
 _FINITE: Final = "Write a finite number"
 
 
-def refused(name: str, wanted: str, value: object, instead: str = "") -> InvalidRequestError:
+def type_error(name: str, wanted: str, value: object, instead: str = "") -> InvalidRequestError:
     """Return the error for an argument of a wrong type; `instead` says what to write."""
     kind = type_of(value).__name__
     if not instead:
@@ -93,7 +93,7 @@ def type_of(value: object) -> type[Any]:
 def text(value: object, name: str) -> str:
     """Return a string that can be sent."""
     if not isinstance(value, str):
-        raise refused(name, "a string", value, _as_text(value))
+        raise type_error(name, "a string", value, _as_text(value))
     if not value.isascii():
         try:
             value.encode()
@@ -114,19 +114,19 @@ def _as_text(value: object) -> str:
 
 def whole(value: object, name: str) -> int:
     """Return a whole number."""
-    if type(value) is int and -LARGEST < value < LARGEST:
+    if type(value) is int and -LARGEST_WHOLE < value < LARGEST_WHOLE:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        if -LARGEST < value < LARGEST:
+        if -LARGEST_WHOLE < value < LARGEST_WHOLE:
             return int(value)
         raise InvalidRequestError(name, f"{name} is larger than any id or count", advice="Check where it comes from")
-    raise refused(name, "a whole number", value, _as_number(value, "a whole number"))
+    raise type_error(name, "a whole number", value, _as_number(value, "a whole number"))
 
 
 def number(value: object, name: str) -> float:
     """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refused(name, "a number", value, _as_number(value, "a number"))
+        raise type_error(name, "a number", value, _as_number(value, "a number"))
     if isinstance(value, float) and not isfinite(value):
         raise InvalidRequestError(name, f"{name} must be a finite number, not {value}", advice=_FINITE)
     return whole(value, name) if isinstance(value, int) else value
@@ -148,11 +148,11 @@ def _as_number(value: object, wanted: str) -> str:
             return ""
 
 
-def truth(value: object, name: str) -> bool:
+def boolean(value: object, name: str) -> bool:
     """Return a boolean; other values are refused, because the text "false" would count as true."""
     if isinstance(value, bool):
         return value
-    raise refused(name, "True or False", value, "Leave it out" if value is None else "Write True or False")
+    raise type_error(name, "True or False", value, "Leave it out" if value is None else "Write True or False")
 
 
 def text_or_whole(value: object, name: str) -> str | int:
@@ -161,7 +161,7 @@ def text_or_whole(value: object, name: str) -> str | int:
         return text(value, name)
     if isinstance(value, int) and not isinstance(value, bool):
         return whole(value, name)
-    raise refused(name, "a string or a whole number", value)
+    raise type_error(name, "a string or a whole number", value)
 
 
 def texts(value: object, name: str) -> Sequence[str]:
@@ -190,10 +190,10 @@ def urls(value: object, name: str) -> Sequence[str]:
 def mapping(value: object, name: str) -> Mapping[str, Any]:
     """Return a mapping whose keys are strings."""
     if not is_mapping(value):
-        raise refused(name, "a mapping", value)
+        raise type_error(name, "a mapping", value)
     for key in value:
         if not isinstance(key, str):
-            raise refused(f"a key of {name}", "a string", key, _as_text(key))
+            raise type_error(f"a key of {name}", "a string", key, _as_text(key))
     return value
 
 
@@ -229,7 +229,7 @@ def medium(value: object, name: str) -> "MediaRef | Mapping[str, Any]":
         return _reference(value, name)
     if is_mapping(value):
         return mapping(value, name)
-    raise refused(name, "a MediaRef or a mapping", value, _as_medium(value))
+    raise type_error(name, "a MediaRef or a mapping", value, _as_medium(value))
 
 
 def _reference(value: MediaRef, name: str) -> MediaRef:
@@ -268,7 +268,7 @@ def moment(value: object, name: str) -> datetime:
     """Return a date and time."""
     if isinstance(value, datetime):
         return value
-    raise refused(name, "a datetime", value)
+    raise type_error(name, "a datetime", value)
 
 
 def data(value: object, name: str) -> bytes:
@@ -278,14 +278,14 @@ def data(value: object, name: str) -> bytes:
     if isinstance(value, bytearray | memoryview):
         return bytes(cast("bytearray", value))
     instead = "Read it: path.read_bytes()" if is_pathlike(value) else "Encode it: value.encode()"
-    raise refused(name, "bytes", value, instead if is_pathlike(value) or isinstance(value, str) else "")
+    raise type_error(name, "bytes", value, instead if is_pathlike(value) or isinstance(value, str) else "")
 
 
 def items(value: object, name: str, of: str = "") -> Sequence[object]:
     """Return a list of any items."""
     if _is_sequence(value):
         return value
-    raise refused(name, f"a list of {of}" if of else "a list", value, _as_items(value))
+    raise type_error(name, f"a list of {of}" if of else "a list", value, _as_items(value))
 
 
 def _as_items(value: object) -> str:
@@ -297,17 +297,17 @@ def _as_items(value: object) -> str:
     return "Write list(...)"
 
 
-def unsendable(body: JSON) -> InvalidRequestError:
+def unserializable(body: JSON) -> InvalidRequestError:
     """Return the error for a body that can't be written as JSON; it names the first value that can't."""
     pending: list[tuple[str, JSON]] = [("", body)]
     looked_at = 0
-    while pending and looked_at < LOOKED_AT:
+    while pending and looked_at < VALUES_SEARCHED:
         where, item = pending.pop()
         looked_at += 1
         if is_object(item):
             for key in cast("Iterable[Any]", item):
                 if not isinstance(key, _KEYS):
-                    return refused(f"a key of {where or 'the body'}", "a string", key)
+                    return type_error(f"a key of {where or 'the body'}", "a string", key)
             pending += [(f"{where}.{key}".lstrip("."), inside) for key, inside in item.items()]
         elif _is_sequence(item) and isinstance(item, list | tuple):
             pending += [(f"{where}[{index}]", inside) for index, inside in enumerate(item)]
@@ -347,7 +347,7 @@ def seconds(value: object, name: str, *, positive: bool = True) -> float:
     """Return a number of seconds; `positive` refuses 0 and less."""
     wanted = "a positive number of seconds" if positive else "a number of seconds"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refused(name, wanted, value, "No end is spelled math.inf")
+        raise type_error(name, wanted, value, "No end is spelled math.inf")
     try:
         given = float(value)
     except OverflowError:
@@ -363,8 +363,8 @@ def count(value: object, name: str, *, least: int = 0, of: str = "") -> int:
     """Return a whole number of at least `least`."""
     wanted = f"a whole number{f' of {of}' if of else ''} from {least} up"
     if isinstance(value, bool) or not isinstance(value, int):
-        raise refused(name, wanted, value, _as_number(value, "a whole number"))
-    if not least <= value < LARGEST:
+        raise type_error(name, wanted, value, _as_number(value, "a whole number"))
+    if not least <= value < LARGEST_WHOLE:
         raise InvalidRequestError(name, f"{name} must be {wanted}", advice=f"Give {least} or more")
     return value
 
@@ -385,7 +385,7 @@ def choice(value: object, name: str, options: Iterable[str]) -> str:
     if isinstance(value, str) and value in known:
         return value
     if not isinstance(value, str):
-        raise refused(name, f"one of {', '.join(known)}", value)
+        raise type_error(name, f"one of {', '.join(known)}", value)
     problem = f"{name} must be one of {', '.join(known)}, not {value[:40]!r}"
     raise InvalidRequestError(name, problem, advice="Write one of them")
 
@@ -395,14 +395,14 @@ def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: st
     if not isinstance(value, classes):
         named = [f"{'an' if cls.__name__[0] in 'AEIO' else 'a'} {cls.__name__}" for cls in classes]
         wanted = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
-        raise refused(name, wanted, value, instead)
+        raise type_error(name, wanted, value, instead)
 
 
 def function(value: object, name: str) -> Callable[..., Any]:
     """Return a function, which may be a coroutine function."""
     if callable(value):
         return value
-    raise refused(name, "a function", value)
+    raise type_error(name, "a function", value)
 
 
 def listener_or_none(value: object, name: str) -> Any:
@@ -432,7 +432,7 @@ def path(value: object, name: str, what: str = "a folder", *, advice: str = 'Thi
     if is_pathlike(value):
         found = value.__fspath__()
     if not isinstance(found, str):
-        raise refused(name, f"{what}'s path", found, "Give a string or a Path")
+        raise type_error(name, f"{what}'s path", found, "Give a string or a Path")
     if not found.strip():
         raise InvalidRequestError(name, f"{name} is {'blank' if found else 'empty'}", advice=advice)
     if (scheme := _SCHEME.match(found)) is not None:
@@ -445,8 +445,8 @@ def path(value: object, name: str, what: str = "a folder", *, advice: str = 'Thi
         longest = max(map(len, found.encode("utf-8", "surrogateescape").split(b"/")))
     except UnicodeEncodeError:
         raise InvalidRequestError(name, f"{name} is no text", advice="Remove the half of a surrogate pair") from None
-    if longest > LONGEST_NAME:
-        problem = f"{name} has a name of {longest:,} bytes, and file systems take {LONGEST_NAME}"
+    if longest > LONGEST_FILE_NAME:
+        problem = f"{name} has a name of {longest:,} bytes, and file systems take {LONGEST_FILE_NAME}"
         raise InvalidRequestError(name, problem, advice="Give a shorter one")
     return found
 

@@ -10,15 +10,24 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-__all__ = ["STALE_SECONDS", "Body", "Have", "No", "Why", "ask", "is_stale", "judge"]
+__all__ = [
+    "STALE_SECONDS",
+    "PartialFile",
+    "RejectReason",
+    "RejectedBody",
+    "UsableBody",
+    "check_response",
+    "is_stale",
+    "range_headers",
+]
 
 STALE_SECONDS = 55 * 60.0
 """Age in seconds from which a presigned URL is refreshed: they live an hour (documented)."""
-PASSING = frozenset({408, 425, 429})
-_AS_IT_IS = frozenset({"", "identity", "aws-chunked"})
+TRANSIENT_STATUSES = frozenset({408, 425, 429})
+_NO_OP_CODINGS = frozenset({"", "identity", "aws-chunked"})
 """Content codings without an effect: some buckets still name the coding of the upload."""
 
-Why: TypeAlias = Literal["expired", "part", "passing", "final", "large"]
+RejectReason: TypeAlias = Literal["expired", "part", "passing", "final", "large"]
 """`expired`: a fresh URL is needed; `part`: the part doesn't fit, request the whole file; `passing`: retry later;
 `final`: a retry can't help; `large`: the file exceeds the limit."""
 
@@ -26,7 +35,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASC
 
 
 @frozen
-class Have:
+class PartialFile:
     """The part of a file that is present: `size` of `total` bytes, and its ETag; None where unknown."""
 
     size: int = 0
@@ -35,7 +44,7 @@ class Have:
 
 
 @frozen
-class Body:
+class UsableBody:
     """The body belongs to the file, from the offset `start` on; the file has `total` bytes, None where unknown."""
 
     start: int
@@ -44,40 +53,44 @@ class Body:
 
 
 @frozen
-class No:
+class RejectedBody:
     """The body is not the file."""
 
-    why: Why
+    why: RejectReason
     problem: str
 
 
-def ask(have: Have) -> dict[str, str]:
+def range_headers(have: PartialFile) -> dict[str, str]:
     """Return the headers that request the missing bytes; none for the whole file."""
     if not have.size or have.etag is None:
         return {}
     return {"Range": f"bytes={have.size}-", "If-Range": have.etag}
 
 
-def judge(status: int, headers: Mapping[str, str], have: Have, *, most: int) -> Body | No:
+def check_response(
+    status: int, headers: Mapping[str, str], have: PartialFile, *, most: int
+) -> UsableBody | RejectedBody:
     """Decide what the answer to `ask(have)` contains; `most` is the largest accepted file, in bytes."""
-    found: Body | No
+    found: UsableBody | RejectedBody
     coding = headers.get("Content-Encoding", "").strip().lower()
-    if status in {200, 206} and coding not in _AS_IT_IS:
+    if status in {200, 206} and coding not in _NO_OP_CODINGS:
         # Its length and its ranges are those of the encoded bytes, and what is here may not be.
         problem = f"the host sent it encoded ({coding[:40]}), which was not asked for"
-        found = No("part" if have.size else "final", problem)
+        found = RejectedBody("part" if have.size else "final", problem)
     elif status == 200:
-        found = _whole(headers, have)
+        found = _check_whole(headers, have)
     elif status == 206:
-        found = _rest(headers, have)
+        found = _check_partial(headers, have)
     elif status == 416 and have.size:
-        found = No("part", "the host has no more of it")
+        found = RejectedBody("part", "the host has no more of it")
     elif status == 403:
-        found = No("expired", "the host refused the URL (403)")
+        found = RejectedBody("expired", "the host refused the URL (403)")
     else:
-        found = No("passing" if status in PASSING or status >= 500 else "final", f"the host answered {status}")
-    if isinstance(found, Body) and found.total is not None and found.total > most:
-        return No("large", f"it is larger than {most:,} bytes")
+        found = RejectedBody(
+            "passing" if status in TRANSIENT_STATUSES or status >= 500 else "final", f"the host answered {status}"
+        )
+    if isinstance(found, UsableBody) and found.total is not None and found.total > most:
+        return RejectedBody("large", f"it is larger than {most:,} bytes")
     return found
 
 
@@ -91,31 +104,31 @@ def strong(etag: str | None) -> str | None:
     return etag if etag and etag.startswith('"') and etag.isascii() and etag.isprintable() else None
 
 
-def _whole(headers: Mapping[str, str], have: Have) -> Body:
+def _check_whole(headers: Mapping[str, str], have: PartialFile) -> UsableBody:
     """Read a 200: the whole file, of the announced size if it is the same file."""
-    etag, total = strong(headers.get("ETag")), _length(headers)
+    etag, total = strong(headers.get("ETag")), _content_length(headers)
     if total is None and etag is not None and etag == have.etag:
         total = have.total
-    return Body(0, total, etag)
+    return UsableBody(0, total, etag)
 
 
-def _rest(headers: Mapping[str, str], have: Have) -> Body | No:
+def _check_partial(headers: Mapping[str, str], have: PartialFile) -> UsableBody | RejectedBody:
     """Read a 206: it must continue the part, go to the end, and be of the same file."""
-    why: Why = "part" if have.size else "final"
+    why: RejectReason = "part" if have.size else "final"
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if found is None or int(found[1]) != have.size:
-        return No(why, "the host sent another part of it than was asked for")
+        return RejectedBody(why, "the host sent another part of it than was asked for")
     etag = strong(headers.get("ETag"))
     if have.size and (etag is None or etag != have.etag):
-        return No(why, "the host sent part of what may be another file")
+        return RejectedBody(why, "the host sent part of what may be another file")
     total = have.total if found[3] == "*" else int(found[3])
     if total is None:
-        return No(why, "the host sent part of it, and not how large it is")
+        return RejectedBody(why, "the host sent part of it, and not how large it is")
     if int(found[2]) != total - 1 or have.total not in {None, total}:
-        return No(why, "the host sent less of it than was asked for, or more than was promised")
-    return Body(have.size, total, etag)
+        return RejectedBody(why, "the host sent less of it than was asked for, or more than was promised")
+    return UsableBody(have.size, total, etag)
 
 
-def _length(headers: Mapping[str, str]) -> int | None:
+def _content_length(headers: Mapping[str, str]) -> int | None:
     text = headers.get("Content-Length", "")
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else None

@@ -14,44 +14,44 @@ import math
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
-from generor_async.rules.csv_quotes import LONGEST, QUOTE, Cells, Costs, Crossing, crossing
+from generor_async.rules.csv_quotes import LONGEST_RECORD, QUOTE, CellParser, LineCosts, SideCosts, line_costs
 
-__all__ = ["LINES", "MARGIN", "QuoteRecovery"]
+__all__ = ["CERTAIN_MARGIN", "MOST_CELL_LINES", "QuoteRecovery"]
 
-LINES: Final = 1_000
+MOST_CELL_LINES: Final = 1_000
 """Lines that a cell is believed to have at the most, where no quote says where it ends."""
-MARGIN: Final = 2
+CERTAIN_MARGIN: Final = 2
 """How many mistakes more any other reading must take."""
-OUTSIDE: Final[Costs] = (0, math.inf)
-NOT_KNOWN: Final[Costs] = (0, 0)
+OUTSIDE: Final[SideCosts] = (0, math.inf)
+UNKNOWN_COSTS: Final[SideCosts] = (0, 0)
 """What each side costs later, where that isn't known."""
-AT_THE_END: Final[Costs] = (0, 1)
+AT_THE_END: Final[SideCosts] = (0, 1)
 """What each side costs where nothing follows: a cell that is still open lacks its last quote."""
-FIRST_LOOK: Final = 4
+FIRST_CHECK: Final = 4
 """Lines behind the mistake after which it may be over; looked for at twice as many each time."""
 
 
 class QuoteRecovery:
     """Lines around a quote that is out of place, from where a record begins for certain."""
 
-    def __init__(self, separator: str, wrong: int, counts: Container[int], began: Costs = OUTSIDE) -> None:
+    def __init__(self, separator: str, wrong: int, counts: Container[int], began: SideCosts = OUTSIDE) -> None:
         self._separator = separator
         self._wrong = wrong
         """The number of the line behind which it may be over."""
         self._counts = counts
         """How many cells a record may have; none where that says nothing."""
         self._lines: list[tuple[int, str]] = []
-        self._crossings: list[Crossing] = []
+        self._crossings: list[LineCosts] = []
         self._before = [began]
         """What it costs to be on each side before each line, and after the last."""
-        self._after = NOT_KNOWN
+        self._after = UNKNOWN_COSTS
         """What each side costs behind the last line."""
         self._calm = 0
         """How many lines in a row read as records, without a quote."""
         self._size = 0
         self._behind = 0
         """Lines behind the mistake."""
-        self._next_look = FIRST_LOOK
+        self._next_look = FIRST_CHECK
         self.rest: list[tuple[int, str]] | None = None
         """Lines to be read again from where it is over; None while it isn't."""
 
@@ -59,7 +59,7 @@ class QuoteRecovery:
         """Follow both readings over one line more, and see now and then whether it is over."""
         self._lines.append((number, line))
         self._size += len(line)
-        costs = crossing(line, self._separator)
+        costs = line_costs(line, self._separator)
         self._crossings.append(costs)
         before = self._before[-1]
         self._before.append((_least(before, [way[0] for way in costs]), _least(before, [way[1] for way in costs])))
@@ -72,9 +72,9 @@ class QuoteRecovery:
             self._calm += 1
         elif line.strip():
             self._calm = 0
-        if self._calm >= LINES:
+        if self._calm >= MOST_CELL_LINES:
             self._after = OUTSIDE
-        if self._behind >= self._next_look or self._calm >= LINES:
+        if self._behind >= self._next_look or self._calm >= MOST_CELL_LINES:
             self._next_look *= 2
             self._find_end()
 
@@ -94,7 +94,7 @@ class QuoteRecovery:
     @property
     def is_long(self) -> bool:
         """Whether it goes on for so long that what was read had better be settled."""
-        return self.rest is None and (len(self._lines) > 4 * LINES or self._size > LONGEST)
+        return self.rest is None and (len(self._lines) > 4 * MOST_CELL_LINES or self._size > LONGEST_RECORD)
 
     def beyond(self) -> "QuoteRecovery":
         """Return what goes on behind the last line."""
@@ -102,7 +102,7 @@ class QuoteRecovery:
         doubt._calm = self._calm
         return doubt
 
-    def settled(self, cells: Cells) -> Iterator[tuple[int, Sequence[str], list[str] | None]]:
+    def settled(self, cells: CellParser) -> Iterator[tuple[int, Sequence[str], list[str] | None]]:
         """Yield records with their first line's number, lines and cells, and each line of which none is certain."""
         certain = self._certain()
         at = 0
@@ -123,7 +123,7 @@ class QuoteRecovery:
             quotes += self._lines[end][1].count(QUOTE)
             size += len(self._lines[end][1])
             if quotes % 2 == 0:
-                return end + 1 if size < LONGEST else at
+                return end + 1 if size < LONGEST_RECORD else at
         return at
 
     def _certain(self) -> list[bool]:
@@ -132,7 +132,7 @@ class QuoteRecovery:
         certain = [True] * (len(self._lines) + 1)
         for at in range(len(self._lines), -1, -1):
             outside, inside = self._before[at]
-            certain[at] = outside + after[0] + MARGIN <= inside + after[1]
+            certain[at] = outside + after[0] + CERTAIN_MARGIN <= inside + after[1]
             if at:
                 ways = self._crossings[at - 1]
                 after = _least(ways[0], after), _least(ways[1], after)

@@ -12,38 +12,38 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 __all__ = [
-    "LONGEST",
-    "MANY",
+    "LONGEST_RECORD",
+    "MANY_MISTAKES",
     "QUOTE",
-    "Cells",
-    "Costs",
-    "Crossing",
-    "cells_of",
-    "crossing",
-    "own_quotes",
-    "plain_cells",
+    "CellParser",
+    "LineCosts",
+    "SideCosts",
+    "cell_parser",
+    "line_costs",
+    "mistakes_against_plain",
+    "unquoted_cells",
 ]
 
 QUOTE: Final = '"'
-LONGEST: Final = 16 * 1024 * 1024
+LONGEST_RECORD: Final = 16 * 1024 * 1024
 """Characters that a line or a record has fewer of; a line that has as many was cut."""
-MANY: Final = 3
+MANY_MISTAKES: Final = 3
 """More mistakes than one record is likely to have."""
 
-Cells: TypeAlias = Callable[[str], "list[str] | None"]
+CellParser: TypeAlias = Callable[[str], "list[str] | None"]
 """Parses a record; None where a quote is out of place."""
-Costs: TypeAlias = tuple[float, float]
+SideCosts: TypeAlias = tuple[float, float]
 """What it costs to be outside of a quoted cell, and inside of one."""
-Crossing: TypeAlias = tuple[Costs, Costs]
+LineCosts: TypeAlias = tuple[SideCosts, SideCosts]
 """What it costs to have read a line, on each side: for each side on which it began."""
 
-SIDES: Final[Crossing] = ((0, math.inf), (math.inf, 0))
-PLAIN: Final[Crossing] = ((0, 1), (1, 0))
+SIDES: Final[LineCosts] = ((0, math.inf), (math.inf, 0))
+UNQUOTED: Final[LineCosts] = ((0, 1), (1, 0))
 """Of a line without quotes, where a change of side takes one that was lost."""
-UNKNOWN: Final[Crossing] = ((1, 1), (1, 1))
+UNKNOWN: Final[LineCosts] = ((1, 1), (1, 1))
 
 
-def cells_of(separator: str) -> Cells:
+def cell_parser(separator: str) -> CellParser:
     """Return the parser of records whose cells such a character separates."""
     parted = re.escape(separator)
     cell = re.compile(rf'{parted}("[^"]*+(?:""[^"]*+)*+"|[^"{parted}]*+)')
@@ -60,15 +60,15 @@ def cells_of(separator: str) -> Cells:
     return cells
 
 
-def plain_cells(line: str, separator: str) -> list[str] | None:
+def unquoted_cells(line: str, separator: str) -> list[str] | None:
     """Parse a line of a table without quoting; None where its quotes are not text of its cells, in pairs, or too long.
 
     A cell that is quoted as a whole may have been quoted by somebody else, and says what is inside.
     """
     cells = line.rstrip("\r\n").split(separator)
     if QUOTE not in line:
-        return cells if len(line) < LONGEST else None
-    if len(line) >= LONGEST or not all(map(_is_paired, cells)):
+        return cells if len(line) < LONGEST_RECORD else None
+    if len(line) >= LONGEST_RECORD or not all(map(_is_paired, cells)):
         return None
     return [_inside(cell) if _is_whole(cell) else cell for cell in cells]
 
@@ -78,7 +78,7 @@ def _is_paired(cell: str) -> bool:
     return _is_whole(cell) or ('""' not in cell and cell.count(QUOTE) % 2 == 0)
 
 
-def own_quotes(line: str, separator: str) -> int:
+def mistakes_against_plain(line: str, separator: str) -> int:
     """Return how many mistakes it would take for the quotes of a line to be anything but text of its cells."""
     return sum(map(_mistakes, line.rstrip("\r\n").split(separator)))
 
@@ -87,10 +87,10 @@ def _mistakes(cell: str) -> int:
     if QUOTE not in cell or _is_whole(cell):
         return 0
     if cell.startswith(("{", "[")) and _is_json(cell):
-        return MANY
+        return MANY_MISTAKES
     outside = len(cell) - (cell.rindex(QUOTE) + 1 - cell.index(QUOTE))
     at_an_edge = QUOTE in {cell[0], cell[-1]}  # one that was lost, and one that was not doubled
-    return min(outside, 2 if at_an_edge else MANY)
+    return min(outside, 2 if at_an_edge else MANY_MISTAKES)
 
 
 def _is_json(text: str) -> bool:
@@ -109,12 +109,12 @@ def _inside(cell: str) -> str:
     return cell[1:-1].replace('""', QUOTE)
 
 
-def crossing(line: str, separator: str) -> Crossing:
+def line_costs(line: str, separator: str) -> LineCosts:
     """Return what it costs to read a line, from each side to each side; one that was cut says nothing."""
-    if len(line) >= LONGEST:
+    if len(line) >= LONGEST_RECORD:
         return UNKNOWN
     if QUOTE not in line:
-        return PLAIN
+        return UNQUOTED
     outside, inside = (_read(line, separator, began) for began in SIDES)
     return (min(outside[0], _as_it_stands(line, separator)), outside[1]), inside
 
@@ -129,7 +129,7 @@ def _as_it_stands(line: str, separator: str) -> float:
     return cost
 
 
-def _read(line: str, separator: str, began: Costs) -> Costs:
+def _read(line: str, separator: str, began: SideCosts) -> SideCosts:
     """Return what it costs to end on each side, quote by quote."""
     text, edges = line.rstrip("\r\n"), {"", separator}
     outside, inside = began
@@ -148,7 +148,7 @@ def _read(line: str, separator: str, began: Costs) -> Costs:
     return _with_lost(outside, inside, text, separator, begin, len(text))
 
 
-def _with_lost(outside: float, inside: float, text: str, separator: str, begin: int, end: int) -> Costs:
+def _with_lost(outside: float, inside: float, text: str, separator: str, begin: int, end: int) -> SideCosts:
     """Return the costs where a quote between two places may have been lost; twice those where no cell has an edge."""
     has_edge = text.find(separator, begin, end) >= 0
     opens = 1 if has_edge or begin == 0 < end else 2

@@ -15,24 +15,31 @@ from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.csv_quote_recovery import LINES, QuoteRecovery
-from generor_async.rules.csv_quotes import LONGEST, MANY, QUOTE, cells_of, own_quotes, plain_cells
-from generor_async.rules.csv_separators import NAMES
+from generor_async.rules.csv_quote_recovery import MOST_CELL_LINES, QuoteRecovery
+from generor_async.rules.csv_quotes import (
+    LONGEST_RECORD,
+    MANY_MISTAKES,
+    QUOTE,
+    cell_parser,
+    mistakes_against_plain,
+    unquoted_cells,
+)
+from generor_async.rules.csv_separators import SEPARATOR_NAMES
 
-__all__ = ["TEXT_KEPT", "Line", "Record", "SetAside", "Table", "problem_of"]
+__all__ = ["REJECTED_TEXT_KEPT", "CsvRecord", "CsvTable", "Line", "RejectedLines", "text_problem"]
 
 Line: TypeAlias = tuple[int, str]
 """Its number, and its text with its end."""
-Record: TypeAlias = tuple[int, int, list[str]]
+CsvRecord: TypeAlias = tuple[int, int, list[str]]
 """The numbers of its first and last line, and its cells."""
 
-BESIDE: Final = "the lines beside it may be pieces of it"
-TEXT_KEPT: Final = 65_536
+ADJACENT_LINES: Final = "the lines beside it may be pieces of it"
+REJECTED_TEXT_KEPT: Final = 65_536
 """Characters kept of what is set aside."""
 
 
 @frozen
-class SetAside:
+class RejectedLines:
     """Lines that can't be read with certainty."""
 
     first: int
@@ -44,7 +51,7 @@ class SetAside:
 
 
 @define
-class _Entry:
+class _RawRecord:
     """A record; or, without cells, lines that are set aside."""
 
     first: int
@@ -61,7 +68,7 @@ class _Entry:
             self.cells, self.reason = None, reason
 
 
-def problem_of(text: str) -> str:
+def text_problem(text: str) -> str:
     """Return why a text can't be used though it is certain where it stands; empty where it can."""
     if "\0" in text:
         return "it holds a NUL (a zero byte), which no text has: remove it, or write the file again"
@@ -73,7 +80,7 @@ def problem_of(text: str) -> str:
     return ""
 
 
-class Table:
+class CsvTable:
     """The header of a table, and the records below it."""
 
     def __init__(self, lines: Iterable[Line], separator: str) -> None:
@@ -81,8 +88,8 @@ class Table:
         self._ahead: deque[Line] = deque()
         """Lines that were read, and are to be read again."""
         self._separator = separator
-        self._holding = f"quotes, line ends or {NAMES.get(separator, 'the separator')}"
-        self._cells = cells_of(separator)
+        self._holding = f"quotes, line ends or {SEPARATOR_NAMES.get(separator, 'the separator')}"
+        self._cells = cell_parser(separator)
         self._may_be_plain = True
         """Whether all records so far would read the same if there were no quoting."""
         self._is_plain = False
@@ -96,8 +103,8 @@ class Table:
         if entry is not None:
             self._head(entry)
 
-    def _head(self, entry: _Entry) -> None:
-        self.problem = problem_of("".join(entry.lines)) if entry.cells is not None else self._misquoted(entry)
+    def _head(self, entry: _RawRecord) -> None:
+        self.problem = text_problem("".join(entry.lines)) if entry.cells is not None else self._misquoted(entry)
         cells = entry.cells or []
         width = max((number for number, cell in enumerate(cells, 1) if cell), default=0)
         self.header = cells[:width]
@@ -106,7 +113,7 @@ class Table:
         self._end = "\r\n" if entry.lines[-1].endswith("\r\n") else ""
         """How every record ends; empty where that says nothing."""
 
-    def records(self) -> Iterator[Record | SetAside]:
+    def records(self) -> Iterator[CsvRecord | RejectedLines]:
         """Yield what stands below the header, in its order."""
         return self._joined(self._with_those_beside(self._entries()))
 
@@ -115,7 +122,7 @@ class Table:
     def _next(self) -> Line | None:
         return self._ahead.popleft() if self._ahead else next(self._lines, None)
 
-    def _next_entry(self) -> _Entry | None:
+    def _next_entry(self) -> _RawRecord | None:
         """Take lines until no quote is open; they have no cells where one is out of place."""
         found = self._next()
         if found is None:
@@ -124,19 +131,19 @@ class Table:
         if self._is_plain:
             return self._plain(number, line)
         quotes, size = line.count(QUOTE), len(line)
-        if not quotes and size < LONGEST:
-            return _Entry(number, (line,), line.rstrip("\r\n").split(self._separator))
+        if not quotes and size < LONGEST_RECORD:
+            return _RawRecord(number, (line,), line.rstrip("\r\n").split(self._separator))
         lines = [line]
-        while quotes % 2 and size < LONGEST and (more := self._next()) is not None:
+        while quotes % 2 and size < LONGEST_RECORD and (more := self._next()) is not None:
             lines.append(more[1])
             quotes += more[1].count(QUOTE)
             size += len(more[1])
-        whole = quotes % 2 == 0 and size < LONGEST
-        return _Entry(number, lines, self._cells("".join(lines)) if whole else None)
+        whole = quotes % 2 == 0 and size < LONGEST_RECORD
+        return _RawRecord(number, lines, self._cells("".join(lines)) if whole else None)
 
-    def _entries(self) -> Iterator[_Entry]:
+    def _entries(self) -> Iterator[_RawRecord]:
         """Yield records, and the lines around a quote that is out of place; holds back what that may yet concern."""
-        held: deque[_Entry] = deque()
+        held: deque[_RawRecord] = deque()
         size = 0
         while (entry := self._next_entry()) is not None:
             if entry.cells is None and not self._is_plain:
@@ -151,23 +158,23 @@ class Table:
             self._may_be_plain = self._may_be_plain and self._is_alike(entry)
             held.append(entry)
             size += entry.size
-            while len(held) > LINES or size > LONGEST:
+            while len(held) > MOST_CELL_LINES or size > LONGEST_RECORD:
                 size -= held[0].size
                 yield held.popleft()
         yield from held
 
-    def _read_again(self, entry: _Entry) -> None:
+    def _read_again(self, entry: _RawRecord) -> None:
         self._ahead.extendleft(reversed(list(enumerate(entry.lines, entry.first))))
 
-    def _misquoted(self, entry: _Entry) -> str:
-        if entry.size >= LONGEST:
+    def _misquoted(self, entry: _RawRecord) -> str:
+        if entry.size >= LONGEST_RECORD:
             return f"line {entry.first} is longer than 16 MiB: name media by URL or path instead of carrying them"
         return (
             f"a quote is out of place in line {entry.first} or behind: put cells that hold {self._holding} in quotes,"
             " and double their own quotes"
         )
 
-    def _in_doubt(self, held: Iterable[_Entry], reason: str, wrong: int) -> Iterator[_Entry]:
+    def _in_doubt(self, held: Iterable[_RawRecord], reason: str, wrong: int) -> Iterator[_RawRecord]:
         """Read on from the line that is wrong until it is certain again, and yield what is certain, and the lines."""
         doubt = QuoteRecovery(self._separator, wrong, self._counts if len(self.header) > 1 else range(0))
         for entry in held:
@@ -184,13 +191,13 @@ class Table:
             self._ahead.extendleft(reversed(doubt.rest))
         yield from self._settled(doubt, reason)
 
-    def _settled(self, doubt: QuoteRecovery, reason: str) -> Iterator[_Entry]:
+    def _settled(self, doubt: QuoteRecovery, reason: str) -> Iterator[_RawRecord]:
         for number, lines, cells in doubt.settled(self._cells):
-            yield _Entry(number, lines, cells, "" if cells is not None else reason)
+            yield _RawRecord(number, lines, cells, "" if cells is not None else reason)
 
     # --- tables without quoting --------------------------------------------------------------------------------------
 
-    def _is_alike(self, entry: _Entry) -> bool:
+    def _is_alike(self, entry: _RawRecord) -> bool:
         """Tell whether a record would read the same without quoting, with as many cells as the header."""
         line = entry.lines[0]
         has_all = line.count(self._separator) + 1 in self._counts
@@ -200,27 +207,27 @@ class Table:
         """Tell whether the lines to come read as records of a table without quoting."""
         if not self._may_be_plain or len(self.header) < 2:
             return False
-        while len(self._ahead) < LINES and (line := next(self._lines, None)) is not None:
+        while len(self._ahead) < MOST_CELL_LINES and (line := next(self._lines, None)) is not None:
             self._ahead.append(line)
         lines = [line for _, line in self._ahead if line.strip()]
-        cells = [plain_cells(line, self._separator) for line in lines]
+        cells = [unquoted_cells(line, self._separator) for line in lines]
         if not all(one is not None and len(one) in self._counts for one in cells):
             return False
-        own = [mistakes for line in lines if (mistakes := own_quotes(line, self._separator))]
-        return sum(own) >= MANY and 2 * len(own) > sum(QUOTE in line for line in lines)
+        own = [mistakes for line in lines if (mistakes := mistakes_against_plain(line, self._separator))]
+        return sum(own) >= MANY_MISTAKES and 2 * len(own) > sum(QUOTE in line for line in lines)
 
-    def _plain(self, number: int, line: str) -> _Entry:
-        cells = plain_cells(line, self._separator)
+    def _plain(self, number: int, line: str) -> _RawRecord:
+        cells = unquoted_cells(line, self._separator)
         reason = f"a quote in line {number} has no other: quotes stand in pairs everywhere before"
-        return _Entry(number, (line,), cells, "" if cells is not None else reason)
+        return _RawRecord(number, (line,), cells, "" if cells is not None else reason)
 
     # --- cells -------------------------------------------------------------------------------------------------------
 
-    def _with_those_beside(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+    def _with_those_beside(self, entries: Iterable[_RawRecord]) -> Iterator[_RawRecord]:
         """Leave out blank records, and set aside those with too few or too many cells, and those beside them."""
         is_one = len(self.header) == 1  # where nothing that follows would say that it is a record
         beside = max(1, 5 - len(self.header))
-        held: deque[_Entry] = deque()
+        held: deque[_RawRecord] = deque()
         after, cause = 0, ""
         for entry in entries:
             if entry.cells is not None and not any(map(str.strip, entry.cells)):
@@ -234,11 +241,11 @@ class Table:
                 after -= 1
                 entry.set_aside(cause)
             held.append(entry)
-            if len(held) > (LINES if is_one else beside):
+            if len(held) > (MOST_CELL_LINES if is_one else beside):
                 yield held.popleft()
         yield from held
 
-    def _wrong(self, entry: _Entry) -> str:
+    def _wrong(self, entry: _RawRecord) -> str:
         """Return why those beside an entry may be pieces of it; empty where they can't."""
         width, cells = len(self.header), entry.cells
         if cells is None:
@@ -247,17 +254,17 @@ class Table:
         if self._ends_otherwise(entry.lines[-1]):
             return (
                 f"line {entry.first + len(entry.lines) - 1} ends in a line feed alone, and the header in CR LF: write"
-                f" all records with the same end, and put cells that hold {self._holding} in quotes; {BESIDE}"
+                f" all records with the same end, and put cells that hold {self._holding} in quotes; {ADJACENT_LINES}"
             )
         if len(cells) == width:
             return ""
         if len(cells) not in self._counts:
             return (
                 f"line {entry.first} has {len(cells)} cells, and the header {self._counts[-1]}: give it as many, and"
-                f" put cells that hold {self._holding} in quotes; {BESIDE}"
+                f" put cells that hold {self._holding} in quotes; {ADJACENT_LINES}"
             )
         if any(cells[width:]):
-            return f"line {entry.first} has a cell in a column without a name: name it; {BESIDE}"
+            return f"line {entry.first} has a cell in a column without a name: name it; {ADJACENT_LINES}"
         return ""
 
     def _ends_otherwise(self, line: str) -> bool:
@@ -265,13 +272,13 @@ class Table:
         is_quoted = not self._is_plain and line.rstrip("\r\n").endswith(QUOTE)
         return bool(self._end) and line.endswith("\n") and not line.endswith(self._end) and not is_quoted
 
-    def _joined(self, entries: Iterable[_Entry]) -> Iterator[Record | SetAside]:
+    def _joined(self, entries: Iterable[_RawRecord]) -> Iterator[CsvRecord | RejectedLines]:
         """Yield records, and as one what was set aside together."""
-        run: _Run | None = None
+        run: _RejectedRun | None = None
         width = len(self.header)
         for entry in entries:
             if entry.cells is None:
-                run = run or _Run(entry)
+                run = run or _RejectedRun(entry)
                 run.add(entry)
                 continue
             if run is not None:
@@ -279,28 +286,28 @@ class Table:
                 run = None
             text = "".join(entry.lines)
             last = entry.first + len(entry.lines) - 1
-            if problem := problem_of(text):
-                yield SetAside(entry.first, last, text[:TEXT_KEPT], problem)
+            if problem := text_problem(text):
+                yield RejectedLines(entry.first, last, text[:REJECTED_TEXT_KEPT], problem)
             else:
                 yield entry.first, last, entry.cells[:width]
         if run is not None:
             yield run.set_aside()
 
 
-class _Run:
+class _RejectedRun:
     """Lines that are set aside together."""
 
-    def __init__(self, entry: _Entry) -> None:
+    def __init__(self, entry: _RawRecord) -> None:
         self._first = entry.first
         self._reason = entry.reason
         self._text: list[str] = []
-        self._left = TEXT_KEPT
+        self._left = REJECTED_TEXT_KEPT
 
-    def add(self, entry: _Entry) -> None:
+    def add(self, entry: _RawRecord) -> None:
         for line in entry.lines if self._left > 0 else ():
             self._text.append(line[: max(0, self._left)])
             self._left -= len(line)
         self._last = entry.first + len(entry.lines) - 1
 
-    def set_aside(self) -> SetAside:
-        return SetAside(self._first, self._last, "".join(self._text), self._reason)
+    def set_aside(self) -> RejectedLines:
+        return RejectedLines(self._first, self._last, "".join(self._text), self._reason)

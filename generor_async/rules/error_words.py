@@ -12,7 +12,7 @@ from typing import Any, Final
 from generor_async.values import JSON, is_array, is_object
 from generor_async.values.text import shown
 
-__all__ = ["cut", "said", "shown"]
+__all__ = ["error_message", "shown", "truncated"]
 
 LONGEST: Final = 500
 """Characters of a message that are kept."""
@@ -36,26 +36,26 @@ _PARTS: Final = (
 )
 """Names under which words are found, from the general to the particular; written large or small."""
 _PLACES: Final = ("loc", "field", "param", "path", "source")
-_LAST: Final = ("code", "type", "name")
+_FALLBACK_NAMES: Final = ("code", "type", "name")
 """Names that say a little, where nothing else does."""
 _TITLE: Final = re.compile(r"<(title|h1|message)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*>")
 
 
-def said(body: JSON) -> str:
+def error_message(body: JSON) -> str:
     """Return the words of an answer on one line, free of control characters; empty where there are none.
 
     `body` is the answer's JSON, or its text where it isn't JSON.
     """
-    return cut(shown(_page(body) if isinstance(body, str) else _words(body, 0)))
+    return truncated(shown(_page_title(body) if isinstance(body, str) else _words(body, 0)))
 
 
-def cut(text: str) -> str:
+def truncated(text: str) -> str:
     """Return a text no longer than people read."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _page(text: str) -> str:
+def _page_title(text: str) -> str:
     """Return the title of a page, or a text without tags as it is."""
     start = text[:HEAD].strip()
     if not start.startswith("<"):
@@ -70,35 +70,35 @@ def _words(value: JSON, depth: int) -> str:
     if depth > DEEPEST:
         return ""
     if is_array(value):
-        return "; ".join(_each(_words(item, depth + 1) for item in value[:MOST_ITEMS]))
-    return _of_object(value, depth) if is_object(value) else ""
+        return "; ".join(_distinct(_words(item, depth + 1) for item in value[:MOST_ITEMS]))
+    return _object_words(value, depth) if is_object(value) else ""
 
 
-def _of_object(value: dict[str, Any], depth: int) -> str:
-    words = _parts(value, depth)
+def _object_words(value: dict[str, Any], depth: int) -> str:
+    words = _known_words(value, depth)
     if not depth:
-        return words or next(_each(_inside(item, 1) for item in value.values()), "")
+        return words or next(_distinct(_nested_words(item, 1) for item in value.values()), "")
     if not words:
-        words = next(_each(_words(value.get(name), depth + 1) for name in _LAST), "")
+        words = next(_distinct(_words(value.get(name), depth + 1) for name in _FALLBACK_NAMES), "")
     if not words:
         fields = list(value.items())[:MOST_ITEMS]
-        return "; ".join(_each(_placed(shown(name), _words(item, depth + 1)) for name, item in fields))
+        return "; ".join(_distinct(_placed(shown(name), _words(item, depth + 1)) for name, item in fields))
     place = next((place for name in _PLACES if (place := _place(value.get(name)))), "")
     return _placed(place, words)
 
 
-def _parts(value: dict[str, Any], depth: int) -> str:
+def _known_words(value: dict[str, Any], depth: int) -> str:
     """Return the words under the names that are known for it."""
     if not value.keys() & _PARTS:
         value = {name.lower(): item for name, item in value.items()}
-    return ": ".join(_each(_words(value.get(name), depth + 1) for name in _PARTS))
+    return ": ".join(_distinct(_words(value.get(name), depth + 1) for name in _PARTS))
 
 
-def _inside(value: JSON, depth: int) -> str:
+def _nested_words(value: JSON, depth: int) -> str:
     """Return the words under known names in an object, or in those that it holds."""
     if not is_object(value) or depth > DEEPEST:
         return ""
-    return _parts(value, depth) or next(_each(_inside(item, depth + 1) for item in value.values()), "")
+    return _known_words(value, depth) or next(_distinct(_nested_words(item, depth + 1) for item in value.values()), "")
 
 
 def _placed(place: str, words: str) -> str:
@@ -112,6 +112,6 @@ def _place(value: JSON) -> str:
     return shown(value) if isinstance(value, str) else ""
 
 
-def _each(texts: Iterator[str]) -> Iterator[str]:
+def _distinct(texts: Iterator[str]) -> Iterator[str]:
     """Yield each text that says something, once."""
     return iter(dict.fromkeys(text for text in texts if text))

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-__all__ = ["Rate", "seconds_for"]
+__all__ = ["WindowRate", "seconds_for"]
 
 
 @frozen
-class Rate:
+class WindowRate:
     """One window, as far as calls to come are concerned."""
 
     limit: int
@@ -19,7 +19,7 @@ class Rate:
     """Calls that are in it already; none of them is taken to leave it before its whole length is over."""
 
 
-def seconds_for(calls: int, rates: Iterable[Rate]) -> float:
+def seconds_for(calls: int, rates: Iterable[WindowRate]) -> float:
     """Return the seconds until the last of so many calls may leave; windows overlap as an hour and its minutes do.
 
     Calls are spread evenly over the shortest window, and follow one another so until a longer one is full.
@@ -29,7 +29,7 @@ def seconds_for(calls: int, rates: Iterable[Rate]) -> float:
     return _leaves(calls - 1, sorted(rates, key=lambda rate: rate.span))
 
 
-def _leaves(number: int, rates: list[Rate]) -> float:
+def _leaves(number: int, rates: list[WindowRate]) -> float:
     """Return when the call of a number, from 0 on, may leave."""
     if not rates:
         return 0.0

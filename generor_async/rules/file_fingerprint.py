@@ -11,11 +11,11 @@ from attrs import asdict, frozen
 
 from generor_async.values import JSON
 
-__all__ = ["Content", "ReadWhole", "noted"]
+__all__ = ["CompletedRead", "FileFingerprint", "parse_completed_read"]
 
 
 @frozen(kw_only=True)
-class Content:
+class FileFingerprint:
     """What is in a file."""
 
     size: int
@@ -25,16 +25,16 @@ class Content:
 
 
 @frozen(kw_only=True)
-class ReadWhole:
+class CompletedRead:
     """A file that was read to its end, and how."""
 
-    content: Content
+    content: FileFingerprint
     terms: str
     """What its rows depend on beside the file: the options of the reading, and the version of the reader."""
     said: Sequence[str] = ()
     """What was said of how it is read."""
 
-    def is_known(self, terms: str, content: Content | None) -> bool:
+    def is_known(self, terms: str, content: FileFingerprint | None) -> bool:
         """Tell whether to read it again on these terms would find the same; None is a content that nobody can tell."""
         return self.terms == terms and self.content == content
 
@@ -43,10 +43,12 @@ class ReadWhole:
         return {**asdict(self), "said": list(self.said)}
 
 
-def noted(note: JSON) -> ReadWhole | None:
+def parse_completed_read(note: JSON) -> CompletedRead | None:
     """Return the reading that was noted; None where none was, or not so that it can be understood."""
     match note:
         case {"content": {"size": int(size), "digest": str(digest)}, "terms": str(terms), "said": [*said]}:
-            return ReadWhole(content=Content(size=size, digest=digest), terms=terms, said=tuple(map(str, said)))
+            return CompletedRead(
+                content=FileFingerprint(size=size, digest=digest), terms=terms, said=tuple(map(str, said))
+            )
         case _:
             return None

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import define, field, frozen
 
 from generor_async.rules.state_json import read_text, time_reader
-from generor_async.rules.wait_headers import LONGEST
+from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.window import Scope
 from generor_async.values import JSON, RateLimitScope
 
@@ -14,7 +14,7 @@ __all__ = ["LONG_HOLD", "Hold", "HoldScope", "Holds"]
 LONG_HOLD: Final = 60.0
 """Least length of a hold, in seconds, for which there is a warning."""
 
-MOMENT: Final = 0.001
+TOLERANCE: Final = 0.001
 """Tolerance for rounding, in seconds."""
 
 HoldScope: TypeAlias = Scope | Literal["jobs", "abuse"]
@@ -25,7 +25,7 @@ _SCOPES: Final[dict[str, HoldScope]] = {
     "jobs": "jobs",
     "abuse": "abuse",
 }
-_UNTIL: Final = time_reader(LONGEST)
+_UNTIL: Final = time_reader(LONGEST_BELIEVED_WAIT)
 
 
 @frozen(kw_only=True)
@@ -61,7 +61,7 @@ class Holds:
             return False
         self.by_scope[hold.scope] = hold
         self.news += 1
-        return _is_news(hold, known, now)
+        return _needs_warning(hold, known, now)
 
     def load(self, dumped: Any, now: float, ahead: float) -> list[Hold]:
         """Add the holds that another process has dumped; the store's time is `ahead` seconds of this process's time.
@@ -76,7 +76,7 @@ class Holds:
             )
             for scope, until, why in dumped
         ]
-        news = [hold for hold in holds if _is_news(hold, self.by_scope.get(hold.scope), now)]
+        news = [hold for hold in holds if _needs_warning(hold, self.by_scope.get(hold.scope), now)]
         by_scope: dict[HoldScope, Hold] = {hold.scope: hold for hold in holds}
         if by_scope != self.by_scope:
             self.by_scope.clear()
@@ -95,10 +95,10 @@ class Holds:
         return max(held, key=_until) if held else None
 
 
-def _is_news(hold: Hold, known: Hold | None, now: float) -> bool:
+def _needs_warning(hold: Hold, known: Hold | None, now: float) -> bool:
     """Tell whether a hold is long, and longer than the one that was reported."""
     told_until = now if known is None or known.until - now <= LONG_HOLD else known.until
-    return hold.until - told_until > LONG_HOLD + MOMENT
+    return hold.until - told_until > LONG_HOLD + TOLERANCE
 
 
 def _until(hold: Hold) -> float:

@@ -14,7 +14,7 @@ from generor_async.rules.vendors import Vendor
 from generor_async.rules.weights import Weighing
 from generor_async.values import JSON, RetrySafety, Secret
 
-__all__ = ["REQUEST_ID", "Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "segment"]
+__all__ = ["REQUEST_ID", "Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "path_segment"]
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class TransportError(Exception):
         """Its Location, if that came."""
 
 
-def segment(value: str | Secret, name: str) -> str:
+def path_segment(value: str | Secret, name: str) -> str:
     """Return `value` as one segment of a path, percent-encoded: a `/` in it stays inside the segment."""
     text = arguments.text(value.reveal() if isinstance(value, Secret) else value, name)
     if text in {"", ".", ".."}:

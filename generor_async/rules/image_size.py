@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-__all__ = ["Read", "dimensions", "is_animated_gif"]
+__all__ = ["Read", "image_dimensions", "is_animated_gif"]
 
 Read: TypeAlias = Callable[[int, int], bytes]
 """Returns `size` bytes of a file from an offset on, or fewer at its end."""
 
-HEAD: Final = 32
+HEADER_BYTES: Final = 32
 """Number of first bytes that contain the size in every format but JPEG."""
 MOST_SEGMENTS: Final = 2_000
 """Number of JPEG segments that are searched for the size: a colour profile of 16 MB takes 256."""
@@ -19,9 +19,9 @@ _BARE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length."""
 
 
-def dimensions(read: Read) -> tuple[int, int] | None:
+def image_dimensions(read: Read) -> tuple[int, int] | None:
     """Return the width and height of an image in pixels; None where its bytes don't say."""
-    head = read(0, HEAD)
+    head = read(0, HEADER_BYTES)
     if head.startswith(_PNG) and head[12:16] == b"IHDR" and len(head) >= 24:
         return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
     if head.startswith((b"GIF87a", b"GIF89a")) and len(head) >= 10:

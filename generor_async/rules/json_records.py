@@ -13,22 +13,22 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-from generor_async.rules.csv_quotes import LONGEST
-from generor_async.rules.csv_records import TEXT_KEPT, Line, SetAside, problem_of
+from generor_async.rules.csv_quotes import LONGEST_RECORD
+from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, Line, RejectedLines, text_problem
 from generor_async.values import JSON
 
-__all__ = ["Element", "in_array", "in_lines", "is_array_text"]
+__all__ = ["Element", "is_array_text", "read_array", "read_lines"]
 
 Element: TypeAlias = tuple[int, int, JSON, str]
 """The numbers of its first and last line, what it is, and its text."""
 
-GOES_ON: Final = 1_000
+MOST_CONTINUED_LINES: Final = 1_000
 """Lines over which an object is tried to go on."""
-GOES_ON_CHARACTERS: Final = 1024 * 1024
+MOST_CONTINUED_CHARACTERS: Final = 1024 * 1024
 TOO_LONG: Final = "it is longer than 16 MiB: name media by URL or path instead of carrying them"
 OVER_LINES: Final = "it goes on over lines: write one object on each line, or an array of objects"
 CLOSED: Final = "what stands behind it may be a part of it: write one object on each line"
-GO_ON: Final = (",", ":", "]", "}", '"')
+CONTINUATIONS: Final = (",", ":", "]", "}", '"')
 """How a line begins that may be the rest of an object."""
 HALF: Final = "it holds half of a surrogate pair, which is no text: remove it"
 ARRAY: Final = re.compile(r"\s*\[\s*(\{|\]|$)")
@@ -58,7 +58,7 @@ def is_array_text(first: str) -> bool:
     return ARRAY.match(first) is not None
 
 
-def _half_of(value: JSON, text: str) -> str:
+def _surrogate_problem(value: JSON, text: str) -> str:
     """Return what is wrong with a value that can't be written down as text."""
     if "\\u" in text:
         try:
@@ -71,7 +71,7 @@ def _half_of(value: JSON, text: str) -> str:
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def in_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Element | SetAside]:
+def read_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Element | RejectedLines]:
     """Yield what each line holds, or an object that goes on over lines.
 
     `at_once` yields an object before the line behind it is there, which may tell that the object was closed too early.
@@ -80,12 +80,12 @@ def in_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Elemen
     return elements if at_once else _not_closed_too_early(elements)
 
 
-def _not_closed_too_early(elements: Iterable[Element | SetAside]) -> Iterator[Element | SetAside]:
+def _not_closed_too_early(elements: Iterable[Element | RejectedLines]) -> Iterator[Element | RejectedLines]:
     """Set aside an object as well, where what stands behind it is broken and goes on like the inside of an object."""
-    held: Element | SetAside | None = None
+    held: Element | RejectedLines | None = None
     for one in elements:
-        if isinstance(one, SetAside) and one.text.startswith(GO_ON) and isinstance(held, tuple):
-            held = SetAside(held[0], held[1], held[3][:TEXT_KEPT], CLOSED)
+        if isinstance(one, RejectedLines) and one.text.startswith(CONTINUATIONS) and isinstance(held, tuple):
+            held = RejectedLines(held[0], held[1], held[3][:REJECTED_TEXT_KEPT], CLOSED)
         if held is not None:
             yield held
         held = one
@@ -101,7 +101,7 @@ class _Lines:
         self._is_broken = False
         """Whether what stands before may go on."""
 
-    def elements(self) -> Iterator[Element | SetAside]:
+    def elements(self) -> Iterator[Element | RejectedLines]:
         while (found := self._next()) is not None:
             number, line = found
             if text := line.strip():
@@ -110,32 +110,36 @@ class _Lines:
     def _next(self) -> Line | None:
         return self._ahead.popleft() if self._ahead else next(self._lines, None)
 
-    def _element(self, number: int, line: str, text: str) -> Element | SetAside:
-        if problem := TOO_LONG if len(line) >= LONGEST else problem_of(text):
-            return SetAside(number, number, text[:TEXT_KEPT], problem)
+    def _element(self, number: int, line: str, text: str) -> Element | RejectedLines:
+        if problem := TOO_LONG if len(line) >= LONGEST_RECORD else text_problem(text):
+            return RejectedLines(number, number, text[:REJECTED_TEXT_KEPT], problem)
         try:
             value = _strict.decode(text)
         except json.JSONDecodeError as error:
             return self._going_on(number, text, error)
         except (ValueError, RecursionError) as error:
             return self._broken(number, number, text, error)
-        if problem := _half_of(value, text):
-            return SetAside(number, number, text[:TEXT_KEPT], problem)
+        if problem := _surrogate_problem(value, text):
+            return RejectedLines(number, number, text[:REJECTED_TEXT_KEPT], problem)
         if self._is_broken and line[0].isspace():
             reason = "it is indented, and may be a part of what stands before: write one object on each line"
-            return SetAside(number, number, text[:TEXT_KEPT], reason)
+            return RejectedLines(number, number, text[:REJECTED_TEXT_KEPT], reason)
         self._is_broken = False
         return number, number, value, text
 
-    def _broken(self, first: int, last: int, text: str, error: Exception) -> SetAside:
+    def _broken(self, first: int, last: int, text: str, error: Exception) -> RejectedLines:
         self._is_broken = True
         reason = f"it is not JSON ({error}): write one object on each line"
-        return SetAside(first, last, text[:TEXT_KEPT], reason)
+        return RejectedLines(first, last, text[:REJECTED_TEXT_KEPT], reason)
 
-    def _going_on(self, first: int, text: str, why: json.JSONDecodeError) -> SetAside:
+    def _going_on(self, first: int, text: str, why: json.JSONDecodeError) -> RejectedLines:
         """Set aside what breaks off at the end of its line, with the lines behind it that it goes on in."""
         last, so_far, error = first, text, why
-        while _breaks_off(so_far, error) and last - first < GOES_ON and len(so_far) < GOES_ON_CHARACTERS:
+        while (
+            _breaks_off(so_far, error)
+            and last - first < MOST_CONTINUED_LINES
+            and len(so_far) < MOST_CONTINUED_CHARACTERS
+        ):
             found = self._next()
             if found is None:
                 break
@@ -150,7 +154,7 @@ class _Lines:
             except (ValueError, RecursionError):
                 pass
             else:
-                return SetAside(first, found[0], longer[:TEXT_KEPT], OVER_LINES)
+                return RejectedLines(first, found[0], longer[:REJECTED_TEXT_KEPT], OVER_LINES)
             last, so_far = found[0], longer
         return self._broken(first, last, so_far, error)
 
@@ -163,7 +167,7 @@ def _breaks_off(text: str, error: json.JSONDecodeError) -> bool:
 # --- an array ---------------------------------------------------------------------------------------------------------
 
 
-def in_array(pieces: Iterable[str]) -> Iterator[Element | SetAside]:
+def read_array(pieces: Iterable[str]) -> Iterator[Element | RejectedLines]:
     """Yield the elements of an array that comes in pieces."""
     return _Array(pieces).elements()
 
@@ -177,9 +181,9 @@ class _Array:
         self._line = 1
         """The line that this is in."""
 
-    def elements(self) -> Iterator[Element | SetAside]:
+    def elements(self) -> Iterator[Element | RejectedLines]:
         self._move_to(self._text_from("[") + 1)
-        held: Element | SetAside | None = None
+        held: Element | RejectedLines | None = None
         while (mark := self._mark()) != "]":
             first = self._line
             try:
@@ -192,9 +196,11 @@ class _Array:
                 yield held
             text = self._text[self._at : self._at + length]
             self._move_to(self._at + length)
-            problem = problem or problem_of(text) or _half_of(value, text)
+            problem = problem or text_problem(text) or _surrogate_problem(value, text)
             held = (
-                SetAside(first, self._line, text[:TEXT_KEPT], problem) if problem else (first, self._line, value, text)
+                RejectedLines(first, self._line, text[:REJECTED_TEXT_KEPT], problem)
+                if problem
+                else (first, self._line, value, text)
             )
             self._move_to(after)
         self._move_to(self._at + 1)
@@ -242,7 +248,7 @@ class _Array:
                     return self._decoded_by(_lenient, f"it is not JSON ({error}): write an array of objects")
                 except ValueError as another:
                     broken = another
-            if len(self._text) - self._at >= LONGEST or not self._more():
+            if len(self._text) - self._at >= LONGEST_RECORD or not self._more():
                 raise broken
 
     def _decoded_by(self, decoder: json.JSONDecoder, problem: str) -> tuple[JSON, int, str]:
@@ -258,14 +264,14 @@ class _Array:
             raise ValueError("a comma is missing behind it" if mark else "the array is not closed")
         return at + (mark == ",")
 
-    def _rest(self, problem: str, held: Element | SetAside | None) -> SetAside:
+    def _rest(self, problem: str, held: Element | RejectedLines | None) -> RejectedLines:
         """Set aside all that is left, with what stands before it."""
-        before = None if held is None else held.text if isinstance(held, SetAside) else held[3]
+        before = None if held is None else held.text if isinstance(held, RejectedLines) else held[3]
         text = self._text[self._at :] if before is None else f"{before}, {self._text[self._at :]}"
-        first = self._line if held is None else held.first if isinstance(held, SetAside) else held[0]
+        first = self._line if held is None else held.first if isinstance(held, RejectedLines) else held[0]
         behind = self._text[self._at :].count("\n") + sum(piece.count("\n") for piece in self._pieces)
         reason = f"it is not JSON ({problem}), so that nobody can tell where another element begins: mend it"
-        return SetAside(first, self._line + behind - text.endswith("\n"), text[:TEXT_KEPT], reason)
+        return RejectedLines(first, self._line + behind - text.endswith("\n"), text[:REJECTED_TEXT_KEPT], reason)
 
 
 def _behind_blanks(text: str, at: int) -> int:

@@ -34,21 +34,21 @@ from generor_async.errors import (
     OutputNotFoundError,
     ResponseShapeError,
 )
-from generor_async.rules.luma_prices import REFUNDED
+from generor_async.rules.luma_prices import REFUNDED_CODES
 from generor_async.values import GenerationLike
 
 __all__ = [
     "CREATION",
     "LUMA_JOB",
     "Lifecycle",
-    "concern_creation",
-    "concern_job",
-    "concern_paid",
-    "failure",
-    "named_job",
+    "attach_creation",
+    "attach_job",
+    "attach_result",
+    "job_failure",
+    "job_id_of",
     "resubmit_delay",
-    "take_up_creation",
-    "take_up_job",
+    "resume_creation_hint",
+    "resume_job_hint",
 ]
 
 
@@ -122,47 +122,47 @@ _CLASSES: Final[dict[str, type[GenerationFailedError]]] = {
 }
 
 
-def take_up_job(job_id: str) -> str:
+def resume_job_hint(job_id: str) -> str:
     """Say how to take up a job of Luma again, as the rest of a sentence about it."""
     return f"can be taken up again with generations.job({job_id!r}); Luma documents no way to cancel it"
 
 
-def take_up_creation(creation_id: int | str) -> str:
+def resume_creation_hint(creation_id: int | str) -> str:
     """Say how to get at a creation of Generor again, as the rest of a sentence about it."""
     return f"can be waited for with creations.wait({creation_id}), and fetched with creations.get({creation_id})"
 
 
-def concern_job(error: GenerorAsyncError, job_id: str) -> None:
+def attach_job(error: GenerorAsyncError, job_id: str) -> None:
     """Have an error name the job of Luma that it concerns, and say how to take it up again."""
-    error.job_id, error.take_up = job_id, take_up_job(job_id)
+    error.job_id, error.take_up = job_id, resume_job_hint(job_id)
 
 
-def named_job(error: GenerorAsyncError) -> str | None:
+def job_id_of(error: GenerorAsyncError) -> str | None:
     """Return the id of Luma's job in what came of the answer to its submission, where there is one, and whole."""
     ids = error.ids if isinstance(error, OutcomeUnknownError | ResponseShapeError) else ()
     whole = [found for found in ids if _UUID.fullmatch(found)]
     return whole[0] if len(whole) == 1 else None
 
 
-def concern_paid(error: GenerorAsyncError, operation: str, creation_id: int | None) -> None:
+def attach_result(error: GenerorAsyncError, operation: str, creation_id: int | None) -> None:
     """Have the error of a paid call name the job or creation that what came of its answer tells of."""
-    if operation == "luma.generations.create" and (job := named_job(error)) is not None:
-        concern_job(error, job)
+    if operation == "luma.generations.create" and (job := job_id_of(error)) is not None:
+        attach_job(error, job)
     elif operation == "generor.generators.generate":
-        concern_creation(error, creation_id)
+        attach_creation(error, creation_id)
 
 
-def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:
+def attach_creation(error: GenerorAsyncError, creation_id: int | None) -> None:
     """Have an error name the creation of Generor that it concerns, where one is known, and say how to get at it."""
     if creation_id is not None:
-        error.creation_id, error.take_up = creation_id, take_up_creation(creation_id)
+        error.creation_id, error.take_up = creation_id, resume_creation_hint(creation_id)
 
 
-def failure(generation: GenerationLike) -> GenerationFailedError:
+def job_failure(generation: GenerationLike) -> GenerationFailedError:
     """Make the error of a job that failed: the class of its code, and what to do."""
     code = generation.failure_code or ""
     reason = generation.failure_reason or "no reason was given"
-    refunded = code in REFUNDED
+    refunded = code in REFUNDED_CODES
     told = " (refunded, says the FAQ)" if refunded else ""
     return _CLASSES.get(code, GenerationFailedError)(
         f"generation {generation.id} failed: {code or 'no failure code'}: {reason}{told}",

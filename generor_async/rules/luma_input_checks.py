@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import media_types
-from generor_async.rules.image_size import Read, dimensions, is_animated_gif
+from generor_async.rules.image_size import Read, image_dimensions, is_animated_gif
 from generor_async.values import JSON, is_array, is_object
 
-__all__ = ["LARGEST_VIDEO", "at", "media_in", "refuse"]
+__all__ = ["LARGEST_VIDEO", "check_inputs", "media_references", "value_at"]
 
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/gif")
 """Accepted types of images; of GIF, those that are not animated (page: FAQ, image editing)."""
@@ -29,20 +29,20 @@ _LISTS: Final = ("image_ref", "video.keyframes", "video.edit.keyframes")
 """The parameters that hold media: single ones, and lists."""
 
 
-def refuse(body: Mapping[str, JSON]) -> None:
+def check_inputs(body: Mapping[str, JSON]) -> None:
     """Raise InvalidRequestError for what the vendor's server is certain to refuse, or to fail the job for."""
     user = body.get("user_id")
     if isinstance(user, str) and len(user) > LONGEST_USER_ID:
         raise InvalidRequestError(
             "user_id", f"user_id must have at most {LONGEST_USER_ID} characters", advice=f"It has {len(user):,}"
         )
-    for place, reference in media_in(body):
+    for place, reference in media_references(body):
         data, media_type = reference.get("data"), reference.get("media_type")
         if isinstance(data, str) and isinstance(media_type, str):
-            _refuse_data(place, data, media_type.partition(";")[0].strip().lower())
+            _check_data(place, data, media_type.partition(";")[0].strip().lower())
 
 
-def _refuse_data(place: str, data: str, media_type: str) -> None:
+def _check_data(place: str, data: str, media_type: str) -> None:
     if media_type.startswith("video/"):
         size = len(data) // 4 * 3 - data[-2:].count("=")
         if size > LARGEST_VIDEO:
@@ -50,7 +50,7 @@ def _refuse_data(place: str, data: str, media_type: str) -> None:
             raise InvalidRequestError(place, f"{place}: the video has {size:,} bytes, more than 200 MB", advice=advice)
         return
     read = _reader(data)
-    found = media_types.sniff(read(0, media_types.HEAD))
+    found = media_types.sniff(read(0, media_types.HEAD_BYTES))
     named = media_types.ALIASES.get(media_type, media_type) if media_type.startswith("image/") else None
     if wrong := next((one for one in (found, named) if one is not None and one not in IMAGE_TYPES), None):
         raise InvalidRequestError(
@@ -58,7 +58,7 @@ def _refuse_data(place: str, data: str, media_type: str) -> None:
             f"{place}: the API takes {', '.join(IMAGE_TYPES)}, not {wrong}",
             advice="Convert the picture, to PNG for example",
         )
-    sides = dimensions(read)
+    sides = image_dimensions(read)
     if sides is not None and max(sides) > LONGEST_SIDE:
         raise InvalidRequestError(
             place,
@@ -85,17 +85,17 @@ def _reader(data: str) -> Read:
     return read
 
 
-def media_in(body: Mapping[str, JSON]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def media_references(body: Mapping[str, JSON]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every media reference of a request with its path, such as `video.source`."""
     for place in _REFERENCES:
-        if is_object(found := at(body, place)):
+        if is_object(found := value_at(body, place)):
             yield place, found
     for place in _LISTS:
-        if is_array(listed := at(body, place)):
+        if is_array(listed := value_at(body, place)):
             yield from ((f"{place}[{index}]", found) for index, found in enumerate(listed) if is_object(found))
 
 
-def at(body: JSON, place: str) -> JSON:
+def value_at(body: JSON, place: str) -> JSON:
     """Return the value at a path of a request; None where there is none."""
     for name in place.split("."):
         if not is_object(body):

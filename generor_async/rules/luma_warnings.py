@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from generor_async.rules import addresses
-from generor_async.rules.luma_input_checks import at, media_in
+from generor_async.rules.luma_input_checks import media_references, value_at
 from generor_async.rules.older_api import advice_on_field
 from generor_async.values import JSON, is_object
 
-__all__ = ["Remark", "remarks"]
+__all__ = ["ParameterWarning", "parameter_warnings"]
 
 
-class Remark(NamedTuple):
+class ParameterWarning(NamedTuple):
     """A warning about a combination that, by a page, can't work or has no effect."""
 
     name: str
@@ -36,7 +36,7 @@ class _Request:
 
     @classmethod
     def of(cls, body: Mapping[str, JSON]) -> "_Request":
-        video, edit = body.get("video"), at(body, "video.edit")
+        video, edit = body.get("video"), value_at(body, "video.edit")
         return cls(body, video if is_object(video) else {}, edit if is_object(edit) else {})
 
     @property
@@ -57,7 +57,7 @@ class _Request:
 
     def extends(self) -> bool:
         """Tell whether a frame refers to an earlier generation: a video is extended by that."""
-        return any(at(self.video, f"{name}.generation_id") is not None for name in ("start_frame", "end_frame"))
+        return any(value_at(self.video, f"{name}.generation_id") is not None for name in ("start_frame", "end_frame"))
 
 
 @frozen
@@ -229,7 +229,9 @@ _CONCERNED: Final = frozenset(_BY_NEED) | {"image_ref", "source"}
 """All parameters that any rule needs."""
 
 
-def remarks(body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local: bool = False) -> Sequence[Remark]:
+def parameter_warnings(
+    body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local: bool = False
+) -> Sequence[ParameterWarning]:
     """Return the warnings about a request.
 
     Args:
@@ -239,18 +241,18 @@ def remarks(body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local:
     """
     if _CONCERNED.isdisjoint(body):
         return ()
-    found = list[Remark]()
+    found = list[ParameterWarning]()
     if asked := [rule for name, rules in _BY_NEED.items() if body.get(name) is not None for rule in rules]:
         request = _Request.of(body)
-        found = [Remark(rule.name, rule.text) for rule in asked if rule.holds(request)]
+        found = [ParameterWarning(rule.name, rule.text) for rule in asked if rule.holds(request)]
     if not fetches_itself:
-        for place, reference in media_in(body):
+        for place, reference in media_references(body):
             if isinstance(url := reference.get("url"), str) and not _is_reachable(url, is_local=is_local):
                 text = (
                     f"{place}: the API fetches references from public https addresses only. Give an https URL, or send"
                     " the file itself with MediaRef.file(...), .bytes(...) or files.upload(...)"
                 )
-                return [*found, Remark("reference_url", text)]
+                return [*found, ParameterWarning("reference_url", text)]
     return found
 
 

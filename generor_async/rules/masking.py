@@ -15,15 +15,15 @@ from attrs import fields
 from generor_async.errors import APIError, APIStatusError
 from generor_async.values import JSON, Headers, Model, ResponseInfo, Secret, is_array, is_object
 
-__all__ = ["MOST_KEPT", "conceal", "hidden", "masked", "secrets_of"]
+__all__ = ["LARGEST_KEPT_BODY", "mask_error", "mask_text", "mask_value", "texts_to_mask"]
 
 T = TypeVar("T")
 
-MOST_KEPT: Final = 65_536
+LARGEST_KEPT_BODY: Final = 65_536
 """Size of an answer in bytes above which an error keeps its text, cut, instead of the decoded body."""
-SHORTEST: Final = 8
+SHORTEST_SECRET: Final = 8
 """Length of the shortest key that is masked: shorter texts would be found everywhere."""
-MASK: Final = "***"
+MASKED: Final = "***"
 _CREDENTIAL: Final = re.compile("auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
 """Names of extra headers and query parameters whose values are keys."""
 _QUERY: Final = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?]*)\?(?:[^\s"'<>\\]|\\[/u])+""", re.IGNORECASE)
@@ -32,7 +32,7 @@ _SENT_ALONG: Final = re.compile(r'("upload"\s*:\s*\{.*?"headers"\s*:\s*\{)[^{}]+
 """The headers for the PUT of an upload, in the text of an answer."""
 
 
-def secrets_of(key: Secret | None, named: Mapping[str, str]) -> Mapping[str, str]:
+def texts_to_mask(key: Secret | None, named: Mapping[str, str]) -> Mapping[str, str]:
     """Return the texts to mask in an answer, in all spellings, each with its replacement.
 
     `named` are the headers and the query that the caller has added.
@@ -40,8 +40,8 @@ def secrets_of(key: Secret | None, named: Mapping[str, str]) -> Mapping[str, str
     known = {} if key is None else {key.reveal(): str(key)}
     for name, value in named.items():
         if _CREDENTIAL.search(name):
-            known |= dict.fromkeys(_parts(value), MASK)
-    found = {text: mask for text, mask in known.items() if len(text) >= SHORTEST}
+            known |= dict.fromkeys(_parts(value), MASKED)
+    found = {text: mask for text, mask in known.items() if len(text) >= SHORTEST_SECRET}
     return {spelled: mask for text, mask in found.items() for spelled in _spellings(text)}
 
 
@@ -58,42 +58,42 @@ def _spellings(text: str) -> Iterable[str]:
     return dict.fromkeys((text, escaped, escaped.replace("/", "\\/"), quote(text, safe="")))
 
 
-def conceal(error: APIError, secrets: Mapping[str, str], size: int) -> None:
+def mask_error(error: APIError, secrets: Mapping[str, str], size: int) -> None:
     """Mask all keys and presigned queries in an error; `size` is the size of its answer in bytes.
 
     Of an answer of more than 64 KB, the beginning is kept as text.
     """
     known = error.__dict__
-    known |= {name: hidden(value, secrets) for name, value in known.items() if isinstance(value, str)}
-    error.args = tuple(hidden(each, secrets) if isinstance(each, str) else each for each in error.args)
+    known |= {name: mask_text(value, secrets) for name, value in known.items() if isinstance(value, str)}
+    error.args = tuple(mask_text(each, secrets) if isinstance(each, str) else each for each in error.args)
     if (body := known.get("body")) is not None:
-        body = _begun(body) if size > MOST_KEPT else body
+        body = _begun(body) if size > LARGEST_KEPT_BODY else body
         if isinstance(body, str):
-            body = _SENT_ALONG.sub(rf"\1{MASK}", body)
-        known["body"] = masked(body, secrets)
+            body = _SENT_ALONG.sub(rf"\1{MASKED}", body)
+        known["body"] = mask_value(body, secrets)
     if isinstance(error, APIStatusError) and error.response is not None:
         error.response = _response(error.response, secrets)
 
 
-def hidden(text: str, secrets: Mapping[str, str]) -> str:
+def mask_text(text: str, secrets: Mapping[str, str]) -> str:
     """Return a text with keys and the queries of URLs masked."""
     for secret, mask in secrets.items():
         if secret in text:
             text = text.replace(secret, mask)
-    return _QUERY.sub(rf"\1?{MASK}", text) if "?" in text else text
+    return _QUERY.sub(rf"\1?{MASKED}", text) if "?" in text else text
 
 
 def _begun(body: JSON) -> str:
     """Return the beginning of a body as text; values that are masked already stay so."""
     if isinstance(body, str):
-        return body[:MOST_KEPT]
+        return body[:LARGEST_KEPT_BODY]
     try:
-        return json.dumps(body, default=str, ensure_ascii=False)[:MOST_KEPT]
+        return json.dumps(body, default=str, ensure_ascii=False)[:LARGEST_KEPT_BODY]
     except RecursionError:
         return "(nested too deeply to be kept)"
 
 
-def masked(value: T, secrets: Mapping[str, str]) -> T:
+def mask_value(value: T, secrets: Mapping[str, str]) -> T:
     """Return a copy of a JSON value or a model with every text and name masked, at any depth, without recursion."""
     whole: list[Any] = [None]
     pending: list[tuple[Any, Any, Any]] = [(whole, 0, value)]
@@ -101,7 +101,7 @@ def masked(value: T, secrets: Mapping[str, str]) -> T:
         into, place, item = pending.pop()
         made: Any = item
         if isinstance(item, str):
-            made = hidden(item, secrets)
+            made = mask_text(item, secrets)
         elif is_array(item):
             made = [None] * len(item)
             pending += [(made, number, each) for number, each in enumerate(item)]
@@ -118,16 +118,16 @@ def masked(value: T, secrets: Mapping[str, str]) -> T:
 def _members(item: Mapping[str, Any], made: dict[str, Any], secrets: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
     """Return the members of an object in their order, by the names that `made` has for them."""
     for name, each in item.items():
-        shown = hidden(name, secrets)
+        shown = mask_text(name, secrets)
         while shown in made:  # two URLs may differ in their queries alone
-            shown += MASK
+            shown += MASKED
         made[shown] = None
         sent_along = name == "headers" and "url" in item and is_object(each)  # to a presigned URL
-        yield shown, dict.fromkeys(each, MASK) if sent_along else each
+        yield shown, dict.fromkeys(each, MASKED) if sent_along else each
 
 
 def _model(model: Model, secrets: Mapping[str, str]) -> Model:
-    known = {each.alias: masked(getattr(model, each.name), secrets) for each in fields(type(model))}
+    known = {each.alias: mask_value(getattr(model, each.name), secrets) for each in fields(type(model))}
     if (response := known["response"]) is not None:
         known["response"] = _response(response, secrets)
     return type(model)(**known)
@@ -136,8 +136,8 @@ def _model(model: Model, secrets: Mapping[str, str]) -> Model:
 def _response(response: ResponseInfo, secrets: Mapping[str, str]) -> ResponseInfo:
     return ResponseInfo(
         status=response.status,
-        headers=Headers((name, hidden(value, secrets)) for name, value in response.headers.items()),
-        request_id=hidden(response.request_id, secrets),
+        headers=Headers((name, mask_text(value, secrets)) for name, value in response.headers.items()),
+        request_id=mask_text(response.request_id, secrets),
         attempts=response.attempts,
         elapsed=response.elapsed,
     )

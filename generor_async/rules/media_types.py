@@ -7,18 +7,18 @@ type, the name or the header counts, unless a file of that type would have been 
 __all__ = [
     "ALIASES",
     "EXTENSIONS",
-    "HEAD",
+    "HEAD_BYTES",
     "extension",
-    "image",
+    "fetched_image_type",
     "is_suffix",
     "kind_by_name",
-    "of_file",
-    "of_output",
+    "output_type",
     "sniff",
-    "stands_for",
+    "suffix_matches",
+    "upload_type",
 ]
 
-HEAD = 64
+HEAD_BYTES = 64
 """Number of first bytes that are needed."""
 
 _SIGNATURES = (
@@ -39,7 +39,7 @@ _BRANDS = {
     b"M4A ": "audio/mp4",
 }
 """Media types of ISO media files by major brand; any other brand is video/mp4."""
-_SIGNED = frozenset(
+_RECOGNIZABLE = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/x-exr", "video/webm"}
 )
 """Types whose files are always recognized by their first bytes."""
@@ -112,7 +112,7 @@ def sniff(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
     if head[:4] == b"\x1aE\xdf\xa3":
-        return "video/webm" if b"webm" in head[:HEAD] else "video/x-matroska"
+        return "video/webm" if b"webm" in head[:HEAD_BYTES] else "video/x-matroska"
     return None
 
 
@@ -132,13 +132,13 @@ def kind_by_name(name: str) -> str:
     return kind if kind in _KINDS else ""
 
 
-def stands_for(suffix: str, media_type: str) -> bool:
+def suffix_matches(suffix: str, media_type: str) -> bool:
     """Tell whether a suffix belongs to this media type."""
     named = _SUFFIXES[suffix.lower()]
     return named == media_type or {named, media_type} <= _ISO
 
 
-def of_file(head: bytes, name: str) -> str:
+def upload_type(head: bytes, name: str) -> str:
     """Return the media type of an image or video that is sent; raises ValueError where it can't be told.
 
     `name` is the file's name, or empty.
@@ -147,7 +147,7 @@ def of_file(head: bytes, name: str) -> str:
     found = sniff(head)
     if found is not None and named is not None and found != named and not {found, named} <= _ISO:
         raise ValueError(f"is named as {named}, but its first bytes are of {found}")
-    if found is None and (named in _SIGNED or (named in _ISO and _is_text(head))):
+    if found is None and (named in _RECOGNIZABLE or (named in _ISO and _is_text(head))):
         raise ValueError(f"is named as {named}, but its first bytes are of something else")
     found = found or named
     if found is None or not found.startswith(("image/", "video/")):
@@ -155,7 +155,7 @@ def of_file(head: bytes, name: str) -> str:
     return found
 
 
-def of_output(head: bytes, content_type: str, wanted: str) -> str:
+def output_type(head: bytes, content_type: str, wanted: str) -> str:
     """Return the media type of a download; raises ValueError where it isn't the expected kind.
 
     `wanted` is `image`, `video` or `audio`; any other text accepts every type.
@@ -164,7 +164,7 @@ def of_output(head: bytes, content_type: str, wanted: str) -> str:
     if found is None:
         found = ALIASES.get(content_type, content_type)
         is_media = found.startswith(("image/", "video/", "audio/")) and found != "image/svg+xml"
-        if found in _SIGNED or (is_media and _is_text(head)):
+        if found in _RECOGNIZABLE or (is_media and _is_text(head)):
             raise ValueError(f"the host calls it {found}, but its first bytes are of something else")
     kinds = _KINDS.get(wanted)
     untold = found in {"application/octet-stream", "binary/octet-stream"} and not _is_text(head)
@@ -173,10 +173,10 @@ def of_output(head: bytes, content_type: str, wanted: str) -> str:
     return found
 
 
-def image(head: bytes, content_type: str) -> str:
+def fetched_image_type(head: bytes, content_type: str) -> str:
     """Return the media type of a fetched image; raises ValueError, in the API's words, for anything else."""
     try:
-        found = of_output(head, content_type, "image")
+        found = output_type(head, content_type, "image")
     except ValueError:
         found = ""
     if not found.startswith("image/"):

@@ -12,7 +12,7 @@ from typing import Final
 from generor_async.rules import media_types
 from generor_async.values import JSON, is_array, is_object
 
-__all__ = ["media_in", "text_in"]
+__all__ = ["generated_text", "media_urls"]
 
 _KINDS: Final = {
     "image": "image",
@@ -33,7 +33,7 @@ _KINDS: Final = {
     "narration": "audio",
 }
 """Kinds of files by a word in a field's name."""
-_NOT_MADE: Final = frozenset(
+_INPUT_WORDS: Final = frozenset(
     {
         "avatar",
         "ending",
@@ -63,7 +63,7 @@ _WORD: Final = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
 _ADDRESS: Final = re.compile(r"(?:https?:/)?/\S", re.IGNORECASE)
 
 
-def media_in(creation: JSON) -> dict[str, str]:
+def media_urls(creation: JSON) -> dict[str, str]:
     """Return the URLs of a creation's files with their kinds, each URL once and as it was received.
 
     The kind is `image`, `video` or `audio`, and empty where it is unknown.
@@ -74,9 +74,9 @@ def media_in(creation: JSON) -> dict[str, str]:
     return found
 
 
-def text_in(creation: JSON) -> str:
+def generated_text(creation: JSON) -> str:
     """Return the text of a text generator's creation; an empty text where there is none."""
-    for fields in (creation, _opened(creation.get("generator_data")) if is_object(creation) else None):
+    for fields in (creation, _parse_nested_json(creation.get("generator_data")) if is_object(creation) else None):
         if is_object(fields) and isinstance(text := fields.get("text"), str) and text:
             return text
     return ""
@@ -87,9 +87,11 @@ def _walk(creation: JSON) -> Iterator[tuple[str, str]]:
     pending: list[tuple[JSON, str, bool]] = [(creation, "", False)]
     while pending:
         value, kind, named = pending.pop()
-        value = _opened(value)
+        value = _parse_nested_json(value)
         if is_object(value):
-            pending += reversed([(each, *_said(name, kind)) for name, each in value.items() if _is_made(name)])
+            pending += reversed(
+                [(each, *_kind_by_field(name, kind)) for name, each in value.items() if _may_be_output(name)]
+            )
         elif is_array(value):
             pending += reversed([(each, kind, named) for each in value])
         elif isinstance(value, str) and (address := value.strip()) and "\n" not in address:
@@ -98,7 +100,7 @@ def _walk(creation: JSON) -> Iterator[tuple[str, str]]:
                 yield address, kind or told
 
 
-def _said(name: str, kind: str) -> tuple[str, bool]:
+def _kind_by_field(name: str, kind: str) -> tuple[str, bool]:
     """Return the kind of the files in a field, and whether it holds any; `kind` is that of the object around it."""
     words = _words(name)
     own = next((_KINDS[word] for word in words if word in _KINDS), "")
@@ -106,15 +108,15 @@ def _said(name: str, kind: str) -> tuple[str, bool]:
     return own or kind, bool(own) or bool(kind and (not words or not _OF_ADDRESSES.isdisjoint(words)))
 
 
-def _is_made(name: str) -> bool:
-    return _NOT_MADE.isdisjoint(_words(name))
+def _may_be_output(name: str) -> bool:
+    return _INPUT_WORDS.isdisjoint(_words(name))
 
 
 def _words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.split(name) if word]
 
 
-def _opened(value: JSON) -> JSON:
+def _parse_nested_json(value: JSON) -> JSON:
     """Parse a string that holds JSON; return any other value as it is."""
     if isinstance(value, str) and value[:1] in {"{", "["}:
         try:

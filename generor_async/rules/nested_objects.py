@@ -31,7 +31,7 @@ def instance(value: object, name: str, cls: type[T]) -> T | Mapping[str, Any]:
     elif arguments.is_mapping(value):
         given = arguments.mapping(value, name)
     else:
-        raise arguments.refused(name, f"{cls.__name__} or a mapping", value, f"Write {cls.__name__}(...)")
+        raise arguments.type_error(name, f"{cls.__name__} or a mapping", value, f"Write {cls.__name__}(...)")
     for member, hint in _hints(cls).items():
         if (item := given.get(member, UNSET)) is not UNSET:
             _check(item, f"{name}.{member}", hint)
@@ -65,7 +65,7 @@ def _check_items(value: object, name: str, hint: Any) -> None:
 
 def _check_scalar(value: object, name: str, members: Sequence[Any]) -> None:
     if bool in members:
-        arguments.truth(value, name)
+        arguments.boolean(value, name)
     elif float in members:
         arguments.number(value, name)
     elif int in members:

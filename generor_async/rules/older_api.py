@@ -19,8 +19,8 @@ __all__ = [
     "advice_on_field",
     "advice_on_key",
     "advice_on_reference",
-    "odd_in",
-    "refuse",
+    "older_api_problems",
+    "refuse_unknown_arguments",
     "without_others",
 ]
 
@@ -88,7 +88,7 @@ def advice_on_reference(reference: Mapping[str, JSON]) -> str:
     return f"id is a field of {_OLDER}: here an earlier generation is named by MediaRef.generation(...)"
 
 
-def refuse(others: Iterable[str]) -> NoReturn:
+def refuse_unknown_arguments(others: Iterable[str]) -> NoReturn:
     """Raise the error for arguments that `generations.create` doesn't have.
 
     Those of the older API are an InvalidRequestError; any other is a TypeError, as for every function.
@@ -99,7 +99,7 @@ def refuse(others: Iterable[str]) -> NoReturn:
     raise TypeError(f"generations.create got an unexpected keyword argument {next(iter(others))!r}")
 
 
-def odd_in(answer: JSON) -> list[Problem]:
+def older_api_problems(answer: JSON) -> list[Problem]:
     """Return a problem for an answer of the older API, to which a gateway may lead; an empty list for any other."""
     if not is_object(answer) or not (answer.get("state") == "dreaming" or "assets" in answer):
         return []

@@ -13,27 +13,27 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.http_types import Form
-from generor_async.rules.retry import busy_delay
+from generor_async.rules.retry import outage_delay
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.values import JSON, is_array, is_object
 
-__all__ = ["Outage", "Ticket", "names_urls"]
+__all__ = ["Outage", "OutageTicket", "has_url_references"]
 
-WELL_AGAIN: Final = 100
+HEALTHY_CONCURRENCY: Final = 100
 """With so many calls under way, the API is taken to be well again: a client has as many connections."""
-ENOUGH: Final = 5
+OUTAGE_FAILURES: Final = 5
 """So many failures in a row show an outage of an API that has just answered others."""
-LONGEST_TOLD: Final = 60.0
+LONGEST_RETRY_AFTER: Final = 60.0
 """Longest Retry-After that is waited for, in seconds: it is about a failure, not a limit, so one call asks sooner."""
-CALM: Final = 60.0
+CALM_SECONDS: Final = 60.0
 """Seconds without a failure after which the outage is over as well."""
-UNANSWERED: Final = 10.0
+SECOND_PROBE_SECONDS: Final = 10.0
 """Seconds after which a second call asks where the first has no answer yet."""
 
 
 @define(eq=False)
-class Ticket:
+class OutageTicket:
     """The permission of one call to be sent while the API is not known to be well."""
 
 
@@ -58,19 +58,25 @@ class Outage:
     _in_row: int = field(default=0, init=False)
     """Failures since then without a success in between."""
 
-    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Ticket | Wait:  # noqa: ARG002 - all are alike here
+    def reserve(
+        self,
+        now: float,
+        *,
+        smooth: bool = False,  # noqa: ARG002 - all calls are alike here
+        request_type: RequestType = DEFAULT_TYPE,  # noqa: ARG002 - likewise
+    ) -> OutageTicket | Wait:
         """Admit a call, or return until when it has to wait."""
-        if now >= max(self._failed, self._until) + CALM:
+        if now >= max(self._failed, self._until) + CALM_SECONDS:
             self.well, self._failures = True, 0
         if not self.well and now < self._until:
             return Wait(self._until, "outage")
-        if not self.well and self._under_way >= self._room and now < self._let_go + UNANSWERED:
-            return Wait(self._let_go + UNANSWERED, "outage", sooner=True)
+        if not self.well and self._under_way >= self._room and now < self._let_go + SECOND_PROBE_SECONDS:
+            return Wait(self._let_go + SECOND_PROBE_SECONDS, "outage", sooner=True)
         self._under_way += 1
         self._let_go = now
-        return Ticket()
+        return OutageTicket()
 
-    def give_back(self, permit: Ticket) -> None:  # noqa: ARG002 - all are alike
+    def give_back(self, permit: OutageTicket) -> None:  # noqa: ARG002 - all are alike
         """Return a ticket: its call has ended, or was never sent."""
         self._under_way -= 1
 
@@ -83,13 +89,15 @@ class Outage:
             return
         self._failed = now
         self._in_row += 1
-        if self._answers and self._in_row < ENOUGH:  # it answers some: a reason to send less at once, and no outage
+        if (
+            self._answers and self._in_row < OUTAGE_FAILURES
+        ):  # it answers some: a reason to send less at once, and no outage
             self.well, self._room = False, max(1, self._room // 2)
             return
         self._answers = False
-        told = None if told is None else min(told, LONGEST_TOLD)
+        told = None if told is None else min(told, LONGEST_RETRY_AFTER)
         self.well = False
-        self._until = now + busy_delay(status, told, self._failures, draw)
+        self._until = now + outage_delay(status, told, self._failures, draw)
         self._room, self._failures = 1, self._failures + 1
 
     def succeeded(self, began: float) -> None:
@@ -100,11 +108,11 @@ class Outage:
         if self.well:
             return
         self._room, self._failures, self._until = self._room + 1, 0, -math.inf
-        if self._room > WELL_AGAIN:
+        if self._room > HEALTHY_CONCURRENCY:
             self.well = True
 
 
-def names_urls(body: JSON | Form) -> bool:
+def has_url_references(body: JSON | Form) -> bool:
     """Tell whether a request refers to media by URL, which the API fetches by a service of its own."""
     pending: list[Any] = [body]
     while pending:

@@ -45,9 +45,9 @@ from generor_async.errors import (
 from generor_async.rules import error_words, lifecycle, result_evidence
 from generor_async.rules.holds import Hold
 from generor_async.rules.http_types import Endpoint, Reply, TransportError
-from generor_async.rules.partial_responses import plain
-from generor_async.rules.refusal import Refusal, decide
-from generor_async.rules.response_ids import creation_in, ids_in
+from generor_async.rules.partial_responses import to_utf8
+from generor_async.rules.refusal import LimitRefusal, classify_refusal
+from generor_async.rules.response_ids import find_creation_id, find_ids
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wait_headers import retry_after
 from generor_async.values import JSON, DecodeError, Outcome, ResponseInfo, Secret, is_array, is_object
@@ -56,31 +56,31 @@ if TYPE_CHECKING:
     from generor_async.values.shapes import Problems
 
 __all__ = [
-    "Context",
-    "broken",
-    "came_of",
-    "closed",
-    "cut_off",
-    "failed",
-    "held",
-    "is_busy",
-    "misread",
-    "not_ours",
+    "CallContext",
+    "blocked_error",
+    "body_text",
+    "client_closed_error",
+    "connection_error",
+    "describe_cancelled",
+    "interrupted_error",
+    "is_documented_outage",
+    "misdirected_error",
+    "outage_error",
+    "outcome_unknown_error",
     "read_json",
+    "shape_error",
+    "status_error",
     "status_outcome",
-    "still_away",
-    "text_of",
-    "undecodable",
-    "unknown",
+    "undecodable_error",
     "wants_images_inline",
 ]
 
-_PLAIN = frozenset({402, 413, 422, 429})
+_SAME_FROM_ANYBODY = frozenset({402, 413, 422, 429})
 """Statuses that mean the same whoever answers with them."""
-TEXT_KEPT = 65_536
+LONGEST_BODY_TEXT = 65_536
 """Characters kept of an answer that isn't JSON."""
 
-IDS_TOLD = 3
+IDS_NAMED = 3
 """Ids that the message about another's answer names."""
 
 _AFTER_UNKNOWN = {
@@ -92,7 +92,7 @@ _AFTER_UNKNOWN = {
 }
 
 
-class Context:
+class CallContext:
     """What every error of one call carries."""
 
     __slots__ = (
@@ -117,7 +117,7 @@ class Context:
         self.attempts = 0
         self.lost = False
         """Whether nobody can say what an earlier attempt did."""
-        self.refusal: Refusal | None = None
+        self.refusal: LimitRefusal | None = None
         """What was decided about the last answer, where it was a 429."""
         self.refusals = 0
         """How many 429s there were."""
@@ -132,8 +132,8 @@ class Context:
 
     def note_ids(self, came: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
         """Note the ids in all of an answer's bytes, and the one that its Location names; return them."""
-        text, located = plain(came).decode("utf-8", "replace"), result_evidence.located(headers)
-        self.ids, self.creation = ids_in(text), creation_in(text)
+        text, located = to_utf8(came).decode("utf-8", "replace"), result_evidence.id_in_location(headers)
+        self.ids, self.creation = find_ids(text), find_creation_id(text)
         if located is not None:
             self.ids = tuple(dict.fromkeys((*self.ids, located)))
             if self.creation is None and located.isdecimal():
@@ -143,7 +143,7 @@ class Context:
     def keep(self, came: bytes, headers: Mapping[str, str]) -> str | None:
         """Keep what came of an answer that can't be read, and the ids in all of it; return its text, None for none."""
         self.note_ids(came, headers)
-        self.body = _masked(text_of(came), self.endpoint.secrets) if came else None
+        self.body = mask_secrets(body_text(came), self.endpoint.secrets) if came else None
         return self.body
 
     def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def read_json(body: bytes) -> JSON:
                 return value
         return _decoder.decode(text)
     except ValueError:
-        if (written := plain(body)) != body:
+        if (written := to_utf8(body)) != body:
             return read_json(written)
         raise
     except RecursionError:
@@ -193,21 +193,23 @@ def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) 
     """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
     if endpoint.retry_safety != "bills":
         return False
-    if 300 <= reply.status < 400 and result_evidence.located(reply.headers) is not None:
+    if 300 <= reply.status < 400 and result_evidence.id_in_location(reply.headers) is not None:
         return True
-    bodies = [body, plain(reply.body).decode("utf-8", "replace")] if isinstance(body, str) else [body]  # all of it
-    return any(result_evidence.tells_of_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
+    bodies = [body, to_utf8(reply.body).decode("utf-8", "replace")] if isinstance(body, str) else [body]  # all of it
+    return any(result_evidence.shows_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
 
 
-def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
+def status_error(context: CallContext, reply: Reply, body: JSON, now: float) -> APIStatusError:
     """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
     vendor = context.endpoint.vendor
-    body = _masked(body, context.endpoint.secrets)
+    body = mask_secrets(body, context.endpoint.secrets)
     own = None if 300 <= reply.status < 400 else vendor.failure(body)
-    message, code, status = _told(vendor, reply, own) if own else (_foreign_message(reply, body), None, reply.status)
+    message, code, status = (
+        _own_error(vendor, reply, own) if own else (_foreign_message(reply, body), None, reply.status)
+    )
     busy = vendor.is_busy(reply.status, reply.headers, body)
     advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
-    message = error_words.cut(error_words.shown(message))
+    message = error_words.truncated(error_words.shown(message))
     billed = _was_billed(context.endpoint, reply, body, status)
     known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
     if known["outcome"] == "unknown":
@@ -225,14 +227,14 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
     )
     if status == 429 and not billed:
         said = (message, code) if own else None
-        refusal = decide(context.endpoint, reply.headers, said, now, refusals=context.refusals)
-        return _limited(context, refusal, message, known)
+        refusal = classify_refusal(context.endpoint, reply.headers, said, now, refusals=context.refusals)
+        return _rate_limit_error(context, refusal, message, known)
     if status == 403 and code and context.endpoint.scope != "none":
         known["advice"] = f"{advice}; this call needs the scope {context.endpoint.scope!r}"
     return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(message, **known)
 
 
-def broken(context: Context, error: TransportError, elapsed: float) -> APIConnectionError:
+def connection_error(context: CallContext, error: TransportError, elapsed: float) -> APIConnectionError:
     """Make the error of an attempt that brought no whole answer; `elapsed` is in seconds."""
     known = context.known("unknown" if error.sent else "not_sent")
     body = context.keep(error.partial, {"Location": error.location})
@@ -242,12 +244,18 @@ def broken(context: Context, error: TransportError, elapsed: float) -> APIConnec
     return APIConnectionError(error.problem, retryable=not error.permanent, body=body, advice=advice, **known)
 
 
-def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeError:
+def undecodable_error(context: CallContext, reply: Reply, problem: str) -> ResponseShapeError:
     """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
-    kind = _kind(reply)
+    kind = _content_type(reply)
     is_json = kind == "application/json"
     may_pass = is_json or not reply.body
-    said = f" ({problem})" if is_json else f": {title}" if (title := error_words.said(text_of(reply.body))) else ""
+    said = (
+        f" ({problem})"
+        if is_json
+        else f": {title}"
+        if (title := error_words.error_message(body_text(reply.body)))
+        else ""
+    )
     found = f"{kind} of {len(reply.body):,} bytes{said}" if reply.body else f"nothing, with status {reply.status}"
     return ResponseShapeError(
         f"expected JSON, found {found}",
@@ -258,12 +266,12 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
     )
 
 
-def misread(context: Context, reply: Reply, body: JSON, problem: DecodeError) -> ResponseShapeError:
+def shape_error(context: CallContext, reply: Reply, body: JSON, problem: DecodeError) -> ResponseShapeError:
     """Make the error of a success whose JSON doesn't say what it is about."""
     ids = context.note_ids(reply.body, reply.headers)
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""
-    body = _masked(body, context.endpoint.secrets)
-    said = error_words.said(body) if is_object(body) else ""
+    body = mask_secrets(body, context.endpoint.secrets)
+    said = error_words.error_message(body) if is_object(body) else ""
     failure = ResponseShapeError(
         f"{problem.problem}; it says: {said}" if said else problem.problem,
         path=problem.path,
@@ -272,23 +280,23 @@ def misread(context: Context, reply: Reply, body: JSON, problem: DecodeError) ->
         advice=f"The call took effect; the error's body holds what came{found}",
         **context.known("done", reply),
     )
-    lifecycle.concern_paid(failure, context.endpoint.name, context.creation)
+    lifecycle.attach_result(failure, context.endpoint.name, context.creation)
     return failure
 
 
-def not_ours(context: Context, reply: Reply, why: str) -> APIConnectionError:
+def misdirected_error(context: CallContext, reply: Reply, why: str) -> APIConnectionError:
     """Make the error of an answer that was meant for another request: what came of this one, nobody can say.
 
     The ids in it are another's: people are told of them, and the error has no body in which they could be found.
     """
-    ids = ", ".join(ids_in(text_of(reply.body))[:IDS_TOLD])
+    ids = ", ".join(find_ids(body_text(reply.body))[:IDS_NAMED])
     return APIConnectionError(
         f"an answer came that is not to this request: {why}" + (f" (it names {ids})" if ids else ""),
         **context.known("unknown"),
     )
 
 
-def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
+def outcome_unknown_error(context: CallContext, error: APIError) -> OutcomeUnknownError:
     """Make the error of a call that must not be repeated and of which nobody can say what it did."""
     name = context.endpoint.name
     known = context.known("unknown")
@@ -306,26 +314,28 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
         **known,
     )
     failure.__cause__ = error
-    lifecycle.concern_paid(failure, name, context.creation)
+    lifecycle.attach_result(failure, name, context.creation)
     if failure.take_up:
         failure.advice = "What came of its answer names what it made: look at that before sending it again"
     return failure
 
 
-def text_of(body: bytes) -> str:
+def body_text(body: bytes) -> str:
     """Return an answer that isn't JSON as text, for people."""
-    return plain(body)[:TEXT_KEPT].decode("utf-8", "replace")
+    return to_utf8(body)[:LONGEST_BODY_TEXT].decode("utf-8", "replace")
 
 
-def came_of(context: Context, came: bytes, location: str) -> OutcomeUnknownError | None:
+def interrupted_error(context: CallContext, came: bytes, location: str) -> OutcomeUnknownError | None:
     """Make the error that tells what has come of the answer to a call that was cancelled; None where nothing has."""
     if not (came or location) or context.endpoint.retry_safety in {"read", "idempotent"}:
         return None
     context.keep(came, {"Location": location})
-    return unknown(context, APIConnectionError("it was cut off while its answer came", **context.known("unknown")))
+    return outcome_unknown_error(
+        context, APIConnectionError("it was cut off while its answer came", **context.known("unknown"))
+    )
 
 
-def cut_off(context: Context, failure: OutcomeUnknownError | None = None, *, sent: bool) -> str:
+def describe_cancelled(context: CallContext, failure: OutcomeUnknownError | None = None, *, sent: bool) -> str:
     """Say what became of a request that was cancelled; `failure` tells what has come of its answer."""
     which = f"{context.endpoint.name} (request id {context.request_id})"
     if not sent:
@@ -338,22 +348,22 @@ def cut_off(context: Context, failure: OutcomeUnknownError | None = None, *, sen
     return f"{which} was cut off after it was sent: whether it took effect is unknown"
 
 
-def closed(context: Context, *, sent: bool) -> APIError:
+def client_closed_error(context: CallContext, *, sent: bool) -> APIError:
     """Make the error of a call that was cut off because its client was closed."""
     when = "before its answer came" if sent else "before it was sent"
     known = context.known("unknown" if sent else "not_sent")
     error = ClientClosedError(f"the client was closed {when}", retryable=False, **known)
     if not sent or context.endpoint.retry_safety in {"read", "idempotent"}:
         return error
-    return unknown(context, error)
+    return outcome_unknown_error(context, error)
 
 
-def is_busy(error: APIError) -> bool:
+def is_documented_outage(error: APIError) -> bool:
     """Tell whether the API says, in its own shape, that it is away for a while (Luma's 502 and 503, documented)."""
     return isinstance(error, InternalServerError) and error.retryable
 
 
-def still_away(context: Context, error: APIError | None) -> APIError:
+def outage_error(context: CallContext, error: APIError | None) -> APIError:
     """Make the error of a call that was not sent, because the API was away for as long as the call could wait."""
     assert error is not None
     known = context.known("not_sent" if not context.attempts else "refused")
@@ -363,7 +373,7 @@ def still_away(context: Context, error: APIError | None) -> APIError:
     return failure
 
 
-def held(context: Context, hold: Hold, left: float) -> RateLimitError:
+def blocked_error(context: CallContext, hold: Hold, left: float) -> RateLimitError:
     """Make the error of a call that a 429 to another one holds for longer than the call can wait; in seconds."""
     vendor = context.endpoint.vendor
     return RateLimitError(
@@ -396,7 +406,9 @@ _NOT_FETCHED: Final = ("failed to fetch URL", "content-type is not an image")
 """How a 422 says that a host has not given the API an image (documented): some answer programs with a page."""
 
 
-def _limited(context: Context, refusal: Refusal, message: str, known: dict[str, Any]) -> RateLimitError:
+def _rate_limit_error(
+    context: CallContext, refusal: LimitRefusal, message: str, known: dict[str, Any]
+) -> RateLimitError:
     context.refusal = refusal
     context.refusals += 1
     known["retry_after"] = refusal.wait if refusal.told else None
@@ -405,7 +417,7 @@ def _limited(context: Context, refusal: Refusal, message: str, known: dict[str, 
     return RateLimitError(message, scope=refusal.rate_limit_scope, **known)
 
 
-def _told(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None]) -> tuple[str, str | None, int]:
+def _own_error(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None]) -> tuple[str, str | None, int]:
     """Return message, code and status of an error in the API's own shape; one in a success says its status itself."""
     message, code, stated = own
     if not 200 <= reply.status < 300:
@@ -416,32 +428,32 @@ def _told(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None])
 def _foreign_message(reply: Reply, body: JSON) -> str:
     """Return what an answer in another shape than the API's says, in its own words where it has any."""
     if 300 <= reply.status < 400:
-        return f"a redirect to {_host(reply.headers.get('Location', ''))}, which API calls do not follow"
+        return f"a redirect to {_redirect_host(reply.headers.get('Location', ''))}, which API calls do not follow"
     if reply.status < 200:
         return "a switch to another protocol, for which nobody asked"
-    said = error_words.said(body)
+    said = error_words.error_message(body)
     if said and not isinstance(body, str):
         return said
-    page = f"{_kind(reply)}, {len(reply.body):,} bytes"
+    page = f"{_content_type(reply)}, {len(reply.body):,} bytes"
     return f"{said} (not the API's own answer: {page})" if said else f"an answer that is not the API's own ({page})"
 
 
-def _kind(reply: Reply) -> str:
+def _content_type(reply: Reply) -> str:
     return reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
 
 
-def _host(location: str) -> str:
+def _redirect_host(location: str) -> str:
     try:
         return urlsplit(location).hostname or "the same host"
     except ValueError:
         return "another place"
 
 
-def _foreign_advice(context: Context, reply: Reply, body: JSON) -> str:
+def _foreign_advice(context: CallContext, reply: Reply, body: JSON) -> str:
     """Return what to do about an answer in another shape than the API's: nothing that can't be meant."""
     vendor, status = context.endpoint.vendor, reply.status
-    said = "" if isinstance(body, str) else error_words.said(body)
-    if status in _PLAIN or (said and 400 <= status < 500):
+    said = "" if isinstance(body, str) else error_words.error_message(body)
+    if status in _SAME_FROM_ANYBODY or (said and 400 <= status < 500):
         return vendor.advise(status, said, context.endpoint.method)
     if status == 403:
         return (
@@ -453,7 +465,7 @@ def _foreign_advice(context: Context, reply: Reply, body: JSON) -> str:
     return f"Check base_url: the API is at {vendor.base_url}"
 
 
-def _masked(body: JSON, secrets: tuple[str, ...]) -> JSON:
+def mask_secrets(body: JSON, secrets: tuple[str, ...]) -> JSON:
     """Mask the values of secret keys in place, so that no frame above holds them bare; return the body.
 
     In a text that isn't JSON, or broke off, their values give way to asterisks. However deep the body is nested: no

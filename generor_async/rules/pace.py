@@ -24,7 +24,7 @@ from generor_async.rules.state_json import (
     time_reader,
 )
 from generor_async.rules.wait import Wait
-from generor_async.rules.wait_headers import LONGEST
+from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType, Weights
 from generor_async.rules.window import (
     ASK_EVERY,
@@ -482,7 +482,7 @@ _COUNT: Final = int_reader()
 _KEPT: Final[dict[str, StateReader]] = {
     "tier": optional_reader(read_text),
     "_number": _COUNT,
-    "_held": time_reader(LONGEST, never=-math.inf),
+    "_held": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
     "_held_scope": choice_reader(SPANS),
     "_leader": optional_reader(read_past),
     "_untold": read_bool,

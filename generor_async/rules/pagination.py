@@ -13,18 +13,18 @@ from generor_async.errors import ResponseShapeError
 from generor_async.rules.body_decoders import PageData, unread_items
 from generor_async.rules.http_types import Endpoint
 
-__all__ = ["MOST_FRUITLESS", "Walk", "endless"]
+__all__ = ["MOST_EMPTY_PAGES", "PageWalk", "endless_list_error"]
 
 T = TypeVar("T")
 
-REMEMBERED: Final = 3
+PAGES_COMPARED: Final = 3
 """Number of pages back in which an item with the same id is taken for a repetition."""
-MOST_FRUITLESS: Final = 3
+MOST_EMPTY_PAGES: Final = 3
 """Number of pages in a row that may have nothing new while more is announced."""
 
 
 @define
-class Walk:
+class PageWalk:
     """The state of one walk. Pages are numbered from 0; a page that is fetched again has the same number."""
 
     start: int = 1
@@ -47,7 +47,7 @@ class Walk:
         return unseen
 
     def _unseen(self, number: int, items: list[T]) -> list[T]:
-        recent = [self._recent.get(number - back, set[object]()) for back in range(1, REMEMBERED + 1)]
+        recent = [self._recent.get(number - back, set[object]()) for back in range(1, PAGES_COMPARED + 1)]
         here: set[object] = set()
         unseen: list[T] = []
         for item in items:
@@ -59,7 +59,7 @@ class Walk:
                     continue
             unseen.append(item)
         self._recent[number] = here
-        self._recent.pop(number - REMEMBERED - 1, None)
+        self._recent.pop(number - PAGES_COMPARED - 1, None)
         return unseen
 
     def what_lacks(self, number: int, data: PageData[T]) -> str:
@@ -88,7 +88,7 @@ def _identity(item: object) -> object:
     return getattr(item, name) if name in {"id", "slug", "username"} or name.endswith("_id") else None
 
 
-def endless(endpoint: Endpoint[Any], data: PageData[Any], problem: str) -> ResponseShapeError:
+def endless_list_error(endpoint: Endpoint[Any], data: PageData[Any], problem: str) -> ResponseShapeError:
     """Return the error of a list that announces more and doesn't give it."""
     info = data.response
     return ResponseShapeError(

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-__all__ = ["inflated", "plain", "success_in"]
+__all__ = ["decompress", "partial_success", "to_utf8"]
 
 MOST_INFLATED: Final = 8 * 1024 * 1024
 """Bytes beyond which compressed remains are read no further."""
@@ -38,7 +38,7 @@ class _Inflating(Protocol):
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
-def success_in(raw: bytes) -> tuple[bytes, str]:
+def partial_success(raw: bytes) -> tuple[bytes, str]:
     """Return the body of a success, as far as it goes, and its Location; nothing of other answers.
 
     The body is without the frames of its chunks, and not compressed.
@@ -52,13 +52,13 @@ def success_in(raw: bytes) -> tuple[bytes, str]:
     if status >= 300:
         return b"", ""
     located, said = _LOCATION.search(head), head.lower()
-    body = _joined(raw) if b"chunked" in said else raw
+    body = _dechunk(raw) if b"chunked" in said else raw
     if b"deflate" in said and not _is_compressed(body) and not body.startswith(_PLAIN):
         body = _inflate(zlib.decompressobj(-zlib.MAX_WBITS), body)  # as some servers understand it, without a header
-    return inflated(body), located[1].decode() if located else ""
+    return decompress(body), located[1].decode() if located else ""
 
 
-def _joined(raw: bytes) -> bytes:
+def _dechunk(raw: bytes) -> bytes:
     """Return what is in the chunks, up to the first one that isn't one."""
     chunks, at = list[bytes](), 0
     while (found := _CHUNK_SIZE.match(raw, at)) and (size := int(found[1], 16)):
@@ -68,7 +68,7 @@ def _joined(raw: bytes) -> bytes:
     return b"".join(chunks)
 
 
-def inflated(body: bytes) -> bytes:
+def decompress(body: bytes) -> bytes:
     """Return what was compressed, up to what is missing or wrong; a body that is plain, whatever its head says."""
     return _inflate(zlib.decompressobj(_GZIP_OR_ZLIB), body) if _is_compressed(body) else body
 
@@ -84,7 +84,7 @@ def _inflate(stream: "_Inflating", body: bytes) -> bytes:
         try:
             piece = stream.decompress(block, left)
         except zlib.error:
-            pieces += _until_wrong(before.decompress, block)
+            pieces += _inflate_bytewise(before.decompress, block)
             break
         pieces.append(piece)
         left -= len(piece)
@@ -93,7 +93,7 @@ def _inflate(stream: "_Inflating", body: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _until_wrong(inflate: Callable[[bytes], bytes], block: bytes) -> Iterator[bytes]:
+def _inflate_bytewise(inflate: Callable[[bytes], bytes], block: bytes) -> Iterator[bytes]:
     """Inflate byte by byte: what comes with the one that is wrong is lost."""
     try:
         for at in range(len(block)):
@@ -102,9 +102,9 @@ def _until_wrong(inflate: Callable[[bytes], bytes], block: bytes) -> Iterator[by
         pass
 
 
-def plain(body: bytes) -> bytes:
+def to_utf8(body: bytes) -> bytes:
     """Return a body as UTF-8, not compressed: what is compressed though no head says so, or is UTF-16 or UTF-32."""
     for _ in range(MOST_LAYERS):
-        body = inflated(body)
+        body = decompress(body)
     encoding = json.detect_encoding(body)
     return body if encoding == "utf-8" else body.decode(encoding, "replace").encode()

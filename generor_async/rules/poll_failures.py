@@ -35,7 +35,7 @@ from generor_async.errors import (
 )
 from generor_async.rules.vendors import Vendor
 
-__all__ = ["ODD_POLLS", "ODD_SECONDS", "OddPolls", "PollFailure", "read_failure"]
+__all__ = ["ODD_POLLS", "ODD_SECONDS", "OddPolls", "PollFailure", "classify_poll_failure"]
 
 ODD_POLLS: Final = 3
 """Number of odd answers in a row that end a wait."""
@@ -46,7 +46,7 @@ PollFailure: TypeAlias = Literal["says_nothing", "final", "absent", "odd"]
 """What a poll without a state means: nothing, the end of the wait, that there is no such job, or an odd answer."""
 
 
-def read_failure(error: BaseException, vendor: Vendor) -> PollFailure:
+def classify_poll_failure(error: BaseException, vendor: Vendor) -> PollFailure:
     """Classify a poll that ended in an error."""
     match error:
         case ClientClosedError():

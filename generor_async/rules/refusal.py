@@ -25,11 +25,11 @@ from generor_async.rules.wait_headers import limit_wait
 from generor_async.rules.window import Scope
 from generor_async.values import RateLimitScope, ThrottleScope
 
-__all__ = ["Refusal", "decide", "window_in"]
+__all__ = ["LimitRefusal", "classify_refusal", "window_of_headers"]
 
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 30.0
-PATIENT: Final = 5
+LENGTHENED_AFTER: Final = 5
 """After so many refusals of one call, a short wait that the server asked for is lengthened."""
 CODE: Final = "RATE_LIMIT_EXCEEDED"
 """Generor's code (documented)."""
@@ -38,7 +38,7 @@ _WINDOWS: Final[dict[str, Scope]] = {"minute": "minute", "hour": "hour", "day": 
 
 
 @frozen(kw_only=True)
-class Refusal:
+class LimitRefusal:
     """The decision about one 429."""
 
     scope: ThrottleScope
@@ -71,14 +71,14 @@ class Refusal:
         return _WINDOWS.get(self.scope, "unknown")
 
 
-def decide(
+def classify_refusal(
     endpoint: Endpoint[Any],
     headers: Mapping[str, str],
     own: tuple[str, str | None] | None,
     now: float,
     *,
     refusals: int = 0,
-) -> Refusal:
+) -> LimitRefusal:
     """Decide what a 429 is about, and how long to wait: one second at least.
 
     Args:
@@ -94,11 +94,11 @@ def decide(
     grown = min(FIRST_WAIT * 2.0 ** min(refusals, 10), LONGEST_WAIT)
     if asked is None:
         wait = RETRY_AFTER if scope == "jobs" else grown
-    elif refusals < PATIENT:
+    elif refusals < LENGTHENED_AFTER:
         wait = max(asked, FIRST_WAIT)
     else:
         wait = max(asked, grown)
-    return Refusal(scope=scope, proven=proven, wait=wait, told=asked is not None)
+    return LimitRefusal(scope=scope, proven=proven, wait=wait, told=asked is not None)
 
 
 def _limit(
@@ -110,7 +110,7 @@ def _limit(
     if luma and submits and "concurrent" in text:
         return "jobs", True
     if "X-RateLimit-Limit" in headers or "X-RateLimit-Remaining" in headers:
-        return window_in(headers), says_so or _nothing_left(headers)
+        return window_of_headers(headers), says_so or _nothing_left(headers)
     if luma and own is not None and (says_so or not submits):
         return "abuse", True
     return "unknown", says_so
@@ -123,7 +123,7 @@ def _nothing_left(headers: Mapping[str, str]) -> bool:
         return False
 
 
-def window_in(headers: Mapping[str, str]) -> RateLimitScope:
+def window_of_headers(headers: Mapping[str, str]) -> RateLimitScope:
     """Return the window that an answer's headers are about."""
     limit, tier = headers.get("X-RateLimit-Limit"), headers.get("X-RateLimit-Tier")
     if tier is None:

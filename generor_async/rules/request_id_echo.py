@@ -8,22 +8,22 @@ from typing import Final
 
 from attrs import define, field
 
-__all__ = ["Echoes", "may_be_result"]
+__all__ = ["EchoTracker", "may_be_result"]
 
-PROOF: Final = 10
+ECHOES_TO_TRUST: Final = 10
 """A server is known to echo ids after so many echoes."""
-CHANGED: Final = 3
+UNKNOWN_TO_DISTRUST: Final = 3
 """After so many unknown ids in a row, a server is no longer taken to echo ids."""
-RARE: Final = 3
+MISSING_TO_DISTRUST: Final = 3
 """Answers without an id that are not believed of a server that echoes ids; after these, it may leave them out."""
-FORGOTTEN: Final = 1_000
+ECHOES_TO_FORGET: Final = 1_000
 """After so many echoes in a row, earlier answers without an id are forgotten."""
-REMEMBERED: Final = 2_000
+IDS_KEPT: Final = 2_000
 """The least number of request ids that are remembered; the most is twice as many."""
 
 
 @define
-class Echoes:
+class EchoTracker:
     """The request ids that a client has sent, and how its server echoed them."""
 
     _recent: set[str] = field(factory=set[str], init=False)
@@ -43,7 +43,7 @@ class Echoes:
     def sent(self, request_id: str) -> None:
         """Record the id of a request that is about to be sent."""
         self._recent.add(request_id)
-        if len(self._recent) >= REMEMBERED:
+        if len(self._recent) >= IDS_KEPT:
             self._older, self._recent = self._recent, set()
 
     def is_ours(self, sent: str, echoed: str | None, *, succeeded: bool) -> bool:
@@ -62,24 +62,24 @@ class Echoes:
             return False
         self._unknown += 1
         self.settled = False
-        if self._unknown > CHANGED:
+        if self._unknown > UNKNOWN_TO_DISTRUST:
             self._echoed = 0
-        return self._echoed < PROOF
+        return self._echoed < ECHOES_TO_TRUST
 
     def _has_echoed(self) -> None:
         self._echoed, self._unknown = self._echoed + 1, 0
         self.silent = False
         if self._silent:
             self._since += 1
-            if self._since == FORGOTTEN:
+            if self._since == ECHOES_TO_FORGET:
                 self._silent = 0
-        self.settled = self._echoed >= PROOF and not self._silent
+        self.settled = self._echoed >= ECHOES_TO_TRUST and not self._silent
 
     def _may_be_silent(self) -> bool:
         """Record a success without an id, and tell whether the server may leave ids out."""
         self._silent, self._since = self._silent + 1, 0
-        self.settled, self.silent = False, self._silent > RARE
-        return self._echoed < PROOF or self.silent
+        self.settled, self.silent = False, self._silent > MISSING_TO_DISTRUST
+        return self._echoed < ECHOES_TO_TRUST or self.silent
 
 
 def may_be_result(status: int, content_type: str) -> bool:

@@ -4,7 +4,7 @@ import codecs
 import re
 from typing import Final
 
-__all__ = ["Scan", "creation_in", "ids_in"]
+__all__ = ["IdScanner", "find_creation_id", "find_ids"]
 
 _NAMES: Final = "(?:id|uuid|(?:creation|generation|job|key|file)_?id)"
 """Of members, written large or small."""
@@ -20,18 +20,18 @@ MOST_FOUND: Final = 1_000
 """Ids of one answer that are kept."""
 
 
-def ids_in(text: str) -> tuple[str, ...]:
+def find_ids(text: str) -> tuple[str, ...]:
     """Return whatever looks like an id in the text of a broken answer, each once: creations first, then in order."""
     return tuple(dict.fromkeys([*_CREATION.findall(text), *_ID.findall(text)]))
 
 
-def creation_in(text: str) -> int | None:
+def find_creation_id(text: str) -> int | None:
     """Return the first creation of Generor in a text, where its number is whole; None for none."""
     found = _WHOLE_CREATION.search(text)
     return None if found is None else int(found[1])
 
 
-class Scan:
+class IdScanner:
     """Finds the members with ids in a text that comes in pieces, and is too long to be kept.
 
     In UTF-16 and UTF-32, too: the zeros between their letters are passed over.

@@ -14,12 +14,14 @@ from generor_async.values.decoding import UnexpectedShape
 if TYPE_CHECKING:
     from generor_async.values.shapes import Problems
 
-__all__ = ["read"]
+__all__ = ["parse_response"]
 
 T = TypeVar("T")
 
 
-def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path: str, now: float, elapsed: float) -> T:
+def parse_response(
+    endpoint: Endpoint[T], context: outcome.CallContext, reply: Reply, *, path: str, now: float, elapsed: float
+) -> T:
     """Return the decoded result, or raise what the answer came to.
 
     `path` is what was asked for; `now` is Unix seconds, against which dates are held; `elapsed` is the seconds since
@@ -34,26 +36,26 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
     except ValueError as error:
         garbled = str(error)
         if reply.status >= 300:  # the text of an error is kept for people
-            body = outcome.text_of(reply.body)
+            body = outcome.body_text(reply.body)
     if reply.misdirected:
-        raise outcome.not_ours(context, reply, _why_not_ours(reply.headers.get(REQUEST_ID)))
+        raise outcome.misdirected_error(context, reply, _misdirected_reason(reply.headers.get(REQUEST_ID)))
     if garbled and succeeded:
-        raise outcome.undecodable(context, reply, garbled)
+        raise outcome.undecodable_error(context, reply, garbled)
     if not succeeded or (is_object(body) and body.get("success") is False):
-        failure = outcome.failed(context, reply, body, now)
+        failure = outcome.status_error(context, reply, body, now)
         if not (deletes and context.lost and isinstance(failure, NotFoundError)):
             body = failure.body  # no key in it is bare any more, and tracebacks may show this frame
             raise failure
         # The attempt whose answer was lost has deleted it (assumed): there is nothing left to read.
         body = {}
     elif not reply.body and not deletes and (reply.status != 204 or endpoint.retry_safety == "bills"):
-        raise outcome.undecodable(context, reply, "it is empty")
+        raise outcome.undecodable_error(context, reply, "it is empty")
     try:
         result = endpoint.decode.strict(body)
     except UnexpectedShape:
-        result = _as_far_as_it_goes(endpoint, context, reply, body)
-    if endpoint.names and not _names(path, identity := getattr(result, endpoint.names)):
-        raise outcome.not_ours(context, reply, f"it is about {identity!r}, and {path} was asked for")
+        result = _decode_leniently(endpoint, context, reply, body)
+    if endpoint.names and not _path_has_id(path, identity := getattr(result, endpoint.names)):
+        raise outcome.misdirected_error(context, reply, f"it is about {identity!r}, and {path} was asked for")
     request_id = reply.headers.get(REQUEST_ID, context.request_id)
     info = ResponseInfo(
         status=reply.status,
@@ -62,47 +64,47 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
         attempts=context.attempts,
         elapsed=elapsed,
     )
-    _attach(result, info)
+    _attach_response_info(result, info)
     return result
 
 
-def _as_far_as_it_goes(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, body: JSON) -> T:
+def _decode_leniently(endpoint: Endpoint[T], context: outcome.CallContext, reply: Reply, body: JSON) -> T:
     """Read an answer that is not as the documents show it; what is wrong in it is noted in the context."""
     problems: Problems = []
     try:
         result = endpoint.decode.lenient(body, problems)
     except DecodeError as problem:
-        raise outcome.misread(context, reply, body, problem) from None
-    context.problems = problems if endpoint.vendor is not LUMA else [*problems, *older_api.odd_in(body)]
+        raise outcome.shape_error(context, reply, body, problem) from None
+    context.problems = problems if endpoint.vendor is not LUMA else [*problems, *older_api.older_api_problems(body)]
     return result
 
 
-def _why_not_ours(echoed: str | None) -> str:
+def _misdirected_reason(echoed: str | None) -> str:
     if echoed is None:
         return "it has no X-Request-Id, and this server echoes what a request carried"
     return f"its X-Request-Id is {echoed!r}, which this request didn't carry"
 
 
-def _names(path: str, identity: str | int | None) -> bool:
+def _path_has_id(path: str, identity: str | int | None) -> bool:
     """Tell whether a path names the id that a result has; one without an id is not held against it."""
     if identity is None or f"/{identity}/" in f"{path}/":
         return True
-    return _plain(str(identity)) in map(_plain, path.split("/"))
+    return _normalized_id(str(identity)) in map(_normalized_id, path.split("/"))
 
 
-def _plain(identity: str) -> str:
+def _normalized_id(identity: str) -> str:
     """Return an id as it can be compared: a server may write one another way than it was asked for."""
     return unquote(identity).lower().replace("-", "")
 
 
-def _attach(result: Any, info: ResponseInfo) -> None:
+def _attach_response_info(result: Any, info: ResponseInfo) -> None:
     """Let every model that is handed out know the answer it came from."""
     if isinstance(result, Model):
         remember_response(result, info)
     elif isinstance(result, PageData):
         result.response = info
         for item in result.items:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # of any kind
-            _attach(item, info)
+            _attach_response_info(item, info)
     elif is_object(result):
         # Models by their type, or else the JSON of an endpoint that the spec doesn't know, which may be anything.
         for items in result.values():

@@ -16,9 +16,9 @@ from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON, DecodeError, is_array, is_object
 from generor_async.values.shapes import as_float
 
-__all__ = ["located", "tells_of_result"]
+__all__ = ["id_in_location", "shows_result"]
 
-_AROUND: Final = ("data", "generation", "result")
+_RESULT_PLACES: Final = ("data", "generation", "result")
 """Where a result stands in an answer, if not at its top. What is elsewhere, such as in an error, may be a request."""
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _JOB_IN_TEXT: Final = (
@@ -30,7 +30,7 @@ _NAME: Final = re.compile(r"(?=.*\d)[\w-]{1,64}")
 _COLLECTIONS: Final = frozenset({"generations", "creations"})
 
 
-def tells_of_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
+def shows_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
     """Tell whether an error's body has what the answer to a call that bills consists of.
 
     `body` is its JSON, or its text where it isn't JSON. `costs_count` is False where the API says that the account
@@ -44,7 +44,7 @@ def tells_of_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
     return any(_has_creations(found) or (costs_count and _has_cost(found)) for found in _objects(body))
 
 
-def located(headers: Mapping[str, str]) -> str | None:
+def id_in_location(headers: Mapping[str, str]) -> str | None:
     """Return the id of the job or the creation that an answer's Location names; None where it names none."""
     try:
         *before, name = urlsplit(headers.get("Location", "")).path.rstrip("/").split("/")
@@ -56,7 +56,7 @@ def located(headers: Mapping[str, str]) -> str | None:
 
 def _objects(body: JSON) -> Iterator[Mapping[str, JSON]]:
     """Yield the objects of an answer that may be its result, or in it."""
-    around = [body.get(name) for name in _AROUND] if is_object(body) else []
+    around = [body.get(name) for name in _RESULT_PLACES] if is_object(body) else []
     for found in (body, *around):
         for one in found if is_array(found) else [found]:
             if is_object(one):

@@ -19,9 +19,9 @@ from generor_async.errors import (
 )
 from generor_async.rules.vendors import LUMA, Vendor
 
-__all__ = ["FIRST", "CameTo", "Reason", "RunRecord", "how_to_go_on"]
+__all__ = ["FIRST_CALLS", "CallOutcome", "RunRecord", "StopReason", "resume_advice"]
 
-Reason: TypeAlias = Literal[
+StopReason: TypeAlias = Literal[
     "done", "failed", "cap", "credits", "key", "unknown", "downloads", "disk", "folder", "interrupted"
 ]
 """Why a run ended. `done`: every row is that was to be, and none was set aside. `failed`: it ran to its end, and
@@ -29,16 +29,16 @@ some rows failed, are unknown or were set aside; or an error that has no other n
 the `cap`, the account's `credits`, its `key`, calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`,
 or somebody."""
 
-CameTo: TypeAlias = Literal["answered", "known", "unknown"]
+CallOutcome: TypeAlias = Literal["answered", "known", "unknown"]
 """What a paid call that left came to: it was answered well, or what came of it is known otherwise, or it isn't."""
 
-FIRST: Final = 4
+FIRST_CALLS: Final = 4
 """Paid calls that may be under way before any was answered well."""
-IN_A_ROW: Final = 5
+UNKNOWN_IN_A_ROW: Final = 5
 """Unknown outcomes one after the other that stop a run."""
-LATEST: Final = 40
+OUTCOMES_COUNTED: Final = 40
 """Of how many outcomes half may not be unknown."""
-ALIKE: Final = 3
+SAME_FAILURES: Final = 3
 """Rows whose outputs can't be had: so many that fail alike hold back new calls, and so many given up stop a run."""
 
 
@@ -48,7 +48,7 @@ class RunRecord:
 
     answered: int = 0
     """Calls that were answered well, over the folder's life."""
-    _latest: "deque[bool]" = field(factory=lambda: deque(maxlen=LATEST))
+    _latest: "deque[bool]" = field(factory=lambda: deque(maxlen=OUTCOMES_COUNTED))
     """Whether the outcome was unknown, of the latest calls."""
     _unknown: int = 0
     """Calls in a row whose outcome is unknown."""
@@ -59,7 +59,7 @@ class RunRecord:
     _failing: dict[int, str] = field(factory=dict[int, str])
     """Rows whose outputs are tried again, with what was wrong, since any were stored."""
 
-    def call(self, came_to: CameTo) -> None:
+    def call(self, came_to: CallOutcome) -> None:
         """Note what a paid call came to."""
         self.answered += came_to == "answered"
         self._unknown = self._unknown + 1 if came_to == "unknown" else 0
@@ -90,46 +90,46 @@ class RunRecord:
     def held_by(self) -> str:
         """What is wrong where downloads fail alike, so that no new call is made until one succeeds; else empty."""
         problems = [*self._failing.values()]
-        return next((problem for problem in problems if problems.count(problem) >= ALIKE), "")
+        return next((problem for problem in problems if problems.count(problem) >= SAME_FAILURES), "")
 
     @property
     def most(self) -> int:
         """How many paid calls may be under way."""
-        return 0 if self.held_by else max(FIRST, self.answered)
+        return 0 if self.held_by else max(FIRST_CALLS, self.answered)
 
     @property
     def stop(self) -> Literal["unknown", "downloads"] | None:
         """Why the run is to stop; None where it is not."""
-        if max(self._unknown, self._gone) >= IN_A_ROW or 2 * sum(self._latest) >= LATEST:
+        if max(self._unknown, self._gone) >= UNKNOWN_IN_A_ROW or 2 * sum(self._latest) >= OUTCOMES_COUNTED:
             return "unknown"
-        return "downloads" if self._given_up >= ALIKE else None
+        return "downloads" if self._given_up >= SAME_FAILURES else None
 
     @property
     def doubt(self) -> str:
         """Whose outcome is unknown, in words."""
-        if max(self._unknown, self._gone) >= IN_A_ROW:
+        if max(self._unknown, self._gone) >= UNKNOWN_IN_A_ROW:
             return f"{max(self._unknown, self._gone)} calls in a row"
         return f"{sum(self._latest)} of the last {len(self._latest)} calls"
 
 
-KEPT = "Nothing is lost: what is done is stored, and rows that were not charged wait."
-AGAIN = "run the same again, into the same folder"
+NOTHING_LOST = "Nothing is lost: what is done is stored, and rows that were not charged wait."
+RUN_AGAIN = "run the same again, into the same folder"
 SAME_KEY = " Luma shows a job to the key that submitted it alone: if jobs are under way, keep to that key."
 
 
-def how_to_go_on(error: BaseException, vendor: Vendor) -> str:
+def resume_advice(error: BaseException, vendor: Vendor) -> str:
     """Return what an error that stops a run means for its rows, and what to do; empty where it says so itself."""
     if isinstance(error, BudgetExhaustedError):
         return (
             "Nothing is lost: what is done is stored, and the rows whose jobs broke off so wait to be submitted again."
             " Whether those jobs are charged is not documented, so their price stays counted as doubtful;"
-            f" jobs under way may be charged as well. Add credits, then {AGAIN}."
+            f" jobs under way may be charged as well. Add credits, then {RUN_AGAIN}."
         )
     if isinstance(error, DownloadError | InvalidRequestError | JournalError | OutcomeUnknownError):
         return ""
     status = error.status_code if isinstance(error, APIStatusError) else None
     if status == 402:
-        return f"{KEPT} Add credits, then {AGAIN}."
+        return f"{NOTHING_LOST} Add credits, then {RUN_AGAIN}."
     if status in {401, 403}:
-        return f"{KEPT} Mend the key or its account, then {AGAIN}.{SAME_KEY if vendor is LUMA else ''}"
-    return f"{KEPT} When this is mended, {AGAIN}."
+        return f"{NOTHING_LOST} Mend the key or its account, then {RUN_AGAIN}.{SAME_KEY if vendor is LUMA else ''}"
+    return f"{NOTHING_LOST} When this is mended, {RUN_AGAIN}."

@@ -17,24 +17,24 @@ from generor_async.values import RetrySafety
 __all__ = [
     "RetryBudget",
     "backoff_delay",
-    "busy_delay",
-    "least_time",
-    "may_repeat",
+    "least_seconds_left",
+    "may_retry",
+    "outage_delay",
     "retry_delay",
-    "spread",
     "with_jitter",
+    "with_spread",
 ]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-BUSY_BOUNDS = {502: 10.0, 503: 2.0}
+OUTAGE_DELAYS = {502: 10.0, 503: 2.0}
 """Longest first wait after Luma's documented 502 and 503. The shortest is half of it: 5 to 10 s after a 502
 (documented)."""
 LEAST_SECONDS = 1.0
 """Least seconds that must be left for a call that can't be repeated."""
 LEAST_PART = 0.1
 """The part of its timeout that is always enough."""
-NEVER = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
+NEVER_RETRIED = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
 """Statuses that the same request would get again, whether or not the API documents them."""
 
 
@@ -51,7 +51,7 @@ DELAYS = _delays()
 """Upper bounds of the waits before the first, second, ... retry, in seconds; the last one is repeated."""
 
 
-def may_repeat(retry_safety: RetrySafety, error: APIError) -> bool:
+def may_retry(retry_safety: RetrySafety, error: APIError) -> bool:
     """Tell whether a call may be sent again after this error.
 
     A call that may be repeated is sent again whenever its answer was lost; any other only where it is certain that the
@@ -60,7 +60,7 @@ def may_repeat(retry_safety: RetrySafety, error: APIError) -> bool:
     if isinstance(error, APIStatusError):
         if error.retryable:
             return True
-        if error.status_code in NEVER:
+        if error.status_code in NEVER_RETRIED:
             return False
     elif isinstance(error, APIConnectionError | ResponseShapeError) and not error.retryable:
         return False
@@ -69,7 +69,7 @@ def may_repeat(retry_safety: RetrySafety, error: APIError) -> bool:
     return error.outcome == "unknown" and retry_safety in {"read", "idempotent"}
 
 
-def least_time(retry_safety: RetrySafety, timeout: float) -> float:
+def least_seconds_left(retry_safety: RetrySafety, timeout: float) -> float:
     """Return the seconds that must be left for a call to be sent: one that is cut off may have been charged."""
     return 0.0 if retry_safety in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
 
@@ -81,17 +81,17 @@ def retry_delay(error: APIError, retries: int, draw: float) -> float:
     """
     if isinstance(error, APIStatusError):
         if error.retryable:
-            return busy_delay(error.status_code, error.retry_after, retries, draw)
+            return outage_delay(error.status_code, error.retry_after, retries, draw)
         if error.retry_after is not None:
             return with_jitter(error.retry_after, draw)
     return backoff_delay(retries, draw)
 
 
-def busy_delay(status: int, told: float | None, failures: int, draw: float) -> float:
+def outage_delay(status: int, told: float | None, failures: int, draw: float) -> float:
     """Return the seconds to wait after a documented 502 or 503; `failures` counts earlier ones."""
     if told is not None:
         return with_jitter(told, draw)
-    bound = min(BUSY_BOUNDS.get(status, FIRST_DELAY) * 2.0 ** min(failures, 10), LONGEST_DELAY)
+    bound = min(OUTAGE_DELAYS.get(status, FIRST_DELAY) * 2.0 ** min(failures, 10), LONGEST_DELAY)
     return bound * (0.5 + 0.5 * draw)
 
 
@@ -100,7 +100,7 @@ def with_jitter(seconds: float, draw: float) -> float:
     return seconds + draw * min(1.0, 0.1 * seconds)
 
 
-def spread(seconds: float, draw: float) -> float:
+def with_spread(seconds: float, draw: float) -> float:
     """Return a wait that all calls of a key share, lengthened by up to a twelfth so that they aren't sent together."""
     return seconds + draw * min(10.0, 0.08 * seconds)
 

@@ -34,8 +34,8 @@ from generor_async.errors import (
     NotFoundError,
     ResponseShapeError,
 )
-from generor_async.rules.lifecycle import named_job
-from generor_async.rules.response_ids import ids_in
+from generor_async.rules.lifecycle import job_id_of
+from generor_async.rules.response_ids import find_ids
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON
 
@@ -265,7 +265,7 @@ def _after_acceptance(error: Exception, *, refunds: bool) -> RowVerdict:
 
 def _after_unknown(error: APIError, vendor: Vendor) -> RowVerdict:
     """Luma's job whose id was in the rubble of its answer can be looked at; a creation's number may be cut short."""
-    job = named_job(error) if vendor is LUMA else None
+    job = job_id_of(error) if vendor is LUMA else None
     if job is not None:
         return RowVerdict(to="accepted", charged=True, remote_ids=(job,))
     return RowVerdict(to="unknown", charged=None)
@@ -274,7 +274,7 @@ def _after_unknown(error: APIError, vendor: Vendor) -> RowVerdict:
 def _complete_ids(error: APIError, vendor: Vendor) -> tuple[str, ...]:
     """Return the ids in the JSON of an answer, or in its Location, where they can be what was made."""
     located = error.ids if isinstance(error, ResponseShapeError) else ()
-    ids = tuple(dict.fromkeys((*ids_in(json.dumps(getattr(error, "body", None))), *located)))
+    ids = tuple(dict.fromkeys((*find_ids(json.dumps(getattr(error, "body", None))), *located)))
     return ids if vendor is not LUMA or len(ids) == 1 else ()
 
 

@@ -12,9 +12,9 @@ outlives all known ones is polled more and more rarely.
 
 Before the first job of a kind has ended, a prior stands in for the durations: a lognormal distribution around the
 seconds that such a job usually takes. It has most of the weight of those two jobs, loses it with each job that ends,
-and is gone after five. A prior may be wrong. So while there is nothing else, an end is noticed at most `FIRST` seconds
-late, or as many as the job took if that is more, but never more than `MOST`; and while calls wait for jobs to end, at
-most `LEAST` seconds late once the job is older than `PATIENCE`.
+and is gone after five. A prior may be wrong. So while there is nothing else, an end is noticed at most
+`MOST_SPACING_BY_PRIOR` seconds late, or as many as the job took if that is more, but never more than `MOST_SPACING`;
+and while calls wait for jobs to end, at most `LEAST_SPACING` seconds late once the job is older than `BACKLOG_AGE`.
 
 How long jobs usually take, in seconds:
 
@@ -36,27 +36,27 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 __all__ = [
-    "CLOSEST",
-    "FIRST",
-    "LEAST",
+    "BACKLOG_AGE",
+    "LEAST_SPACING",
+    "LEAST_SPACING_IN_BACKLOG",
     "LUMA_PRIORS",
-    "MOST",
     "MOST_POLL_VALUE",
-    "PATIENCE",
+    "MOST_SPACING",
+    "MOST_SPACING_BY_PRIOR",
     "Durations",
-    "least",
+    "least_spacing",
     "poll_value",
 ]
 
-LEAST: Final = 2.0
+LEAST_SPACING: Final = 2.0
 """Least seconds between two polls (documented)."""
-CLOSEST: Final = 1.0
+LEAST_SPACING_IN_BACKLOG: Final = 1.0
 """The same while calls wait for jobs to end; the documents don't mention that case."""
-MOST: Final = 15.0
+MOST_SPACING: Final = 15.0
 """Most seconds between two polls; the documents say 5, for jobs of unknown duration."""
 POLL_COST: Final = 0.2
 """Seconds of lag that are worth one poll."""
-REMEMBERED: Final = 64
+DURATIONS_KEPT: Final = 64
 """Number of durations that are kept of each kind."""
 MOST_POLL_VALUE: Final = 5.0
 """The highest value of a second of lag: a job of 20 s or more then gets hardly more polls than from a loop that polls
@@ -89,11 +89,11 @@ PRIOR_COST: Final = 34.0
 
 Ends are then noticed about 2.5 s late, whatever the prior: as late as by a poll every five seconds, with fewer polls.
 """
-FIRST: Final = 10.0
+MOST_SPACING_BY_PRIOR: Final = 10.0
 """Most seconds between two polls of a job of no greater age, while there is only a prior."""
-PATIENCE: Final = 15.0
-"""Age in seconds from which a job is polled every `LEAST` seconds, while there is only a prior and calls wait for jobs
-to end."""
+BACKLOG_AGE: Final = 15.0
+"""Age in seconds from which a job is polled every `LEAST_SPACING` seconds, while there is only a prior and calls wait
+for jobs to end."""
 REFIT_SHARE: Final = 8
 """A fit serves until an eighth of the durations are new."""
 
@@ -130,10 +130,10 @@ class Durations:
 
         A job that was not polled for long says nothing.
         """
-        if not 0 <= after < before <= after + 2 * MOST:
+        if not 0 <= after < before <= after + 2 * MOST_SPACING:
             return
-        duration = max((after + before) / 2, LEAST / 4)
-        self._logs = (*self._logs, math.log(duration))[-REMEMBERED:]
+        duration = max((after + before) / 2, LEAST_SPACING / 4)
+        self._logs = (*self._logs, math.log(duration))[-DURATIONS_KEPT:]
         self._fresh += 1
         if self._fresh * REFIT_SHARE >= len(self._logs):
             self._fresh = 0
@@ -149,19 +149,19 @@ class Durations:
         else:
             at = _interpolate(self._ages, self._polls, age)
             wanted = _interpolate(self._polls, self._ages, at + 1 / math.sqrt(value)) - age
-        return min(max(wanted, least(value)), self._most(age, value))
+        return min(max(wanted, least_spacing(value)), self._most(age, value))
 
     def _most(self, age: float, value: float) -> float:
         """Return the most seconds until the next poll: a prior may be wrong."""
         if self._prior is None or self._logs:
-            return MOST
-        most = min(max(FIRST, age), MOST)
-        return min(most, max(PATIENCE - age, 0.0) + LEAST) if value > 1 else most
+            return MOST_SPACING
+        most = min(max(MOST_SPACING_BY_PRIOR, age), MOST_SPACING)
+        return min(most, max(BACKLOG_AGE - age, 0.0) + LEAST_SPACING) if value > 1 else most
 
 
-def least(value: float) -> float:
+def least_spacing(value: float) -> float:
     """Return the least seconds between two polls, for the value of a second."""
-    return CLOSEST if value > 1 else LEAST
+    return LEAST_SPACING_IN_BACKLOG if value > 1 else LEAST_SPACING
 
 
 def poll_value(*, backlog: int, running: int, free: float = 1.0) -> float:
@@ -173,7 +173,7 @@ def poll_value(*, backlog: int, running: int, free: float = 1.0) -> float:
     return min(1 + backlog / max(running, 1), MOST_POLL_VALUE) * max(free, 0.02)
 
 
-class _Assumed(NamedTuple):
+class _PseudoJobs(NamedTuple):
     """A lognormal distribution that is assumed, and how many jobs it weighs as much as."""
 
     jobs: float
@@ -185,7 +185,7 @@ def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[floa
     """Return ages, and the number of polls due by each; `logs` are sorted, and `prior` is a log as well."""
     trust = 0.0 if prior is None else max(1 - len(logs) / PRIOR_ENDS, 0.0)
     width = _bandwidth(logs)
-    assumed = _assume(logs, prior or 0.0, trust)
+    assumed = _pseudo_jobs(logs, prior or 0.0, trust)
     cost = POLL_COST * math.pow(PRIOR_COST / math.exp(prior or 0.0) / POLL_COST, trust)
     narrow = [(log, width) for log in logs[:1] + logs[-1:]] + [(one.log, one.sigma) for one in assumed[1:]]
     ages, polls, total = [0.0], [0.0], 0.0
@@ -209,12 +209,12 @@ def _bandwidth(logs: list[float]) -> float:
     return 0.9 * math.sqrt(variance) * math.pow(count, -0.2)  # Silverman's rule
 
 
-def _assume(logs: list[float], prior: float, trust: float) -> list[_Assumed]:
+def _pseudo_jobs(logs: list[float], prior: float, trust: float) -> list[_PseudoJobs]:
     """Return what is added to the known durations: first the jobs that may take any time, then the prior, if any."""
     jobs = ASSUMED_JOBS * PRIOR_SHARE * trust
     mean = (math.fsum(logs) + jobs * prior) / (len(logs) + jobs)
-    anything = _Assumed(ASSUMED_JOBS - jobs, mean, ANY_SIGMA)
-    return [anything, _Assumed(jobs, prior, PRIOR_SIGMA)] if jobs else [anything]
+    anything = _PseudoJobs(ASSUMED_JOBS - jobs, mean, ANY_SIGMA)
+    return [anything, _PseudoJobs(jobs, prior, PRIOR_SIGMA)] if jobs else [anything]
 
 
 def _steps(narrow: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
@@ -229,7 +229,7 @@ def _steps(narrow: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
         log += step
 
 
-def _log_hazard(logs: list[float], width: float, assumed: list[_Assumed], log: float) -> float:
+def _log_hazard(logs: list[float], width: float, assumed: list[_PseudoJobs], log: float) -> float:
     """Return the hazard on the log scale: the density of ends over the share of jobs that still run."""
     density = alive = 0.0
     for jobs, centre, sigma in assumed:

@@ -36,7 +36,7 @@ from generor_async.rules.state_json import (
     time_reader,
 )
 from generor_async.rules.wait import Wait
-from generor_async.rules.wait_headers import LONGEST
+from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestType, Weights
 
 __all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]
@@ -381,7 +381,7 @@ class Slots:
 _HISTORY_FIELDS: Final[dict[str, StateReader]] = {
     "max_submissions": float_reader(1.0, LARGEST_COUNT),
     "in_jobs": read_bool,
-    "blocked_until": time_reader(LONGEST, never=-math.inf),
+    "blocked_until": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
     "blocked_units": int_reader(1),
     "refused_at": read_past_or_never,
     "limit_learned_at": read_past_or_never,

@@ -11,21 +11,21 @@ from typing import Final
 
 from attrs import define, field
 
-__all__ = ["LATELY", "NEEDED", "QUIET", "Throughput"]
+__all__ = ["LEAST_ROWS", "QUIET_SECONDS", "RATE_SECONDS", "Throughput"]
 
-LATELY: Final = 300.0
+RATE_SECONDS: Final = 300.0
 """Seconds of which the rate is taken."""
-NEEDED: Final = 10
+LEAST_ROWS: Final = 10
 """How many rows must have ended before their rate says anything; where fewer have lately, it is that of the last."""
-QUIET: Final = 15.0
+QUIET_SECONDS: Final = 15.0
 """Seconds without any movement that say nothing yet."""
-REPEATED: Final = 3
+REPEATED_PAUSES: Final = 3
 """How many pauses have to come in a short time to be taken for usual: bursts, one in a minute, are no standstills."""
-PATIENCE: Final = 1.5
+STANDSTILL_FACTOR: Final = 1.5
 """How much longer than usual a row may take, or a pause, before it is a standstill."""
-NEW: Final = 0.2
+DURATION_WEIGHT: Final = 0.2
 """How much the last row counts in how long one takes."""
-GRAIN: Final = 1.0
+BUCKET_SECONDS: Final = 1.0
 """Seconds in which ends are counted together."""
 
 
@@ -35,9 +35,11 @@ class Throughput:
 
     _moved: float
     """When anything last did; at first when it began."""
-    _ends: "deque[tuple[float, int]]" = field(init=False, factory=lambda: deque(maxlen=2 * int(LATELY / GRAIN)))
+    _ends: "deque[tuple[float, int]]" = field(
+        init=False, factory=lambda: deque(maxlen=2 * int(RATE_SECONDS / BUCKET_SECONDS))
+    )
     """How many rows ended, and when, since the last standstill."""
-    _pauses: "deque[tuple[float, float]]" = field(init=False, factory=lambda: deque(maxlen=REPEATED))
+    _pauses: "deque[tuple[float, float]]" = field(init=False, factory=lambda: deque(maxlen=REPEATED_PAUSES))
     """When the last pauses were over, and how long they were."""
     _first_left: float = field(init=False, default=math.inf)
     """When the first call left."""
@@ -57,20 +59,20 @@ class Throughput:
     def ended(self, now: float, took: float | None = None) -> None:
         """Note that a row has ended, and how long after its call, where that was seen."""
         self._moves(now)
-        if self._ends and now - self._ends[-1][0] < GRAIN:
+        if self._ends and now - self._ends[-1][0] < BUCKET_SECONDS:
             at, rows = self._ends.pop()
             self._ends.append((at, rows + 1))
         else:
             self._ends.append((now, 1))
         if took is not None and now - took >= self._resumed:
-            self._takes = took if self._takes is None else self._takes + NEW * (took - self._takes)
+            self._takes = took if self._takes is None else self._takes + DURATION_WEIGHT * (took - self._takes)
 
     def _moves(self, now: float) -> None:
         if self.is_still(now, running=True):
             self._ends.clear()
             if self._takes is not None:
                 self._resumed = now
-        if now - self._moved > QUIET:
+        if now - self._moved > QUIET_SECONDS:
             self._pauses.append((now, now - self._moved))
         self._moved = now
 
@@ -81,18 +83,18 @@ class Throughput:
     def is_still(self, now: float, *, running: bool) -> bool:
         """Tell whether nothing has moved for longer than is usual; a row that is `running` takes its time."""
         row = self._takes if running and self._takes is not None else 0.0
-        return self.idle(now) > max(QUIET, PATIENCE * max(row, self._usual_pause(now)))
+        return self.idle(now) > max(QUIET_SECONDS, STANDSTILL_FACTOR * max(row, self._usual_pause(now)))
 
     def _usual_pause(self, now: float) -> float:
         """Return how long a pause is that came repeatedly of late; 0 where none did."""
-        lately = [length for over, length in self._pauses if now - over <= 2 * LATELY]
-        return min(lately) if len(lately) == REPEATED else 0.0
+        lately = [length for over, length in self._pauses if now - over <= 2 * RATE_SECONDS]
+        return min(lately) if len(lately) == REPEATED_PAUSES else 0.0
 
     def rate(self, now: float) -> tuple[float, int]:
         """Return how many rows end in a second, and of how many rows that is."""
         rows, at, earliest = 0, now, 0
         for since, ended in reversed(self._ends):
-            if now - since > LATELY and rows >= NEEDED:
+            if now - since > RATE_SECONDS and rows >= LEAST_ROWS:
                 break
             rows, at, earliest = rows + ended, since, ended
         # Those of the first moment came in the time before it.
@@ -110,7 +112,7 @@ class Throughput:
         if not (coming or running) or self.is_still(now, running=running > 0):
             return None
         rate, rows = self.rate(now)
-        known = [(coming + running) / rate] if rate and rows >= NEEDED else []
+        known = [(coming + running) / rate] if rate and rows >= LEAST_ROWS else []
         if coming and leaving is not None:
             takes = max(0.0, now - self._first_left) if self._takes is None else self._takes
             known.append(leaving + takes)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from generor_async.rules.error_words import said
+from generor_async.rules.error_words import error_message
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.values import is_object
 
@@ -55,7 +55,7 @@ class Vendor:
             message, code, status = told.get("message"), told.get("code"), told.get("status")
             code = code if isinstance(code, str) and code else None
             if isinstance(message, str) or code in self.codes:
-                return message if isinstance(message, str) else said({"error": told}), code, _status(status)
+                return message if isinstance(message, str) else error_message({"error": told}), code, _status(status)
         return None
 
     def refuses(self, status: int, code: str | None) -> bool:

@@ -6,9 +6,9 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["LONGEST", "http_date", "limit_wait", "retry_after", "until_reset"]
+__all__ = ["LONGEST_BELIEVED_WAIT", "http_date", "limit_wait", "retry_after", "until_reset"]
 
-LONGEST: Final = 31 * 86_400.0
+LONGEST_BELIEVED_WAIT: Final = 31 * 86_400.0
 """The longest wait that is believed, in seconds: the longest window of either API is a day."""
 MILLISECONDS = 1e11
 """Numbers from here on are Unix milliseconds: as seconds, they would be thousands of years ahead."""
@@ -32,9 +32,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     asked = headers.get("Retry-After", "").strip()
     if not asked:
         return None
-    wait = _sane(_number(asked))
+    wait = _believable(_number(asked))
     if wait is None and (moment := http_date(asked)) is not None:
-        wait = _sane(moment - _server_now(headers, now))
+        wait = _believable(moment - _server_now(headers, now))
     return wait
 
 
@@ -50,9 +50,9 @@ def until_reset(reset: float | None, headers: Mapping[str, str], now: float) -> 
     It may be Unix seconds (documented), Unix milliseconds, or remaining seconds (assumed). A moment is compared with
     the server's own Date header if there is one.
     """
-    if reset is None or reset <= LONGEST:
-        return _sane(reset)
-    return _sane((reset / 1000 if reset >= MILLISECONDS else reset) - _server_now(headers, now))
+    if reset is None or reset <= LONGEST_BELIEVED_WAIT:
+        return _believable(reset)
+    return _believable((reset / 1000 if reset >= MILLISECONDS else reset) - _server_now(headers, now))
 
 
 def _server_now(headers: Mapping[str, str], now: float) -> float:
@@ -67,7 +67,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _sane(seconds: float | None) -> float | None:
+def _believable(seconds: float | None) -> float | None:
     if seconds is None or not math.isfinite(seconds):
         return None
-    return seconds if 0 < seconds <= LONGEST else None
+    return seconds if 0 < seconds <= LONGEST_BELIEVED_WAIT else None

@@ -9,9 +9,9 @@ from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.slots import SlotState
 from generor_async.rules.window import WindowState
 
-__all__ = ["NOTHING", "Awaited", "call_awaits", "rows_awaited"]
+__all__ = ["NO_WAIT", "WaitReason", "next_call_wait", "running_rows_wait"]
 
-HELD: Final[Mapping[HoldScope, str]] = {
+BLOCKED_BY: Final[Mapping[HoldScope, str]] = {
     "minute": "the minute's limit, as the API said",
     "hour": "the hour's limit, as the API said",
     "day": "the day's limit, as the API said",
@@ -21,7 +21,7 @@ HELD: Final[Mapping[HoldScope, str]] = {
 
 
 @frozen
-class Awaited:
+class WaitReason:
     """What is waited for."""
 
     what: str
@@ -30,10 +30,10 @@ class Awaited:
     """Until when, in Unix seconds; None where nobody can say."""
 
 
-NOTHING: Final = Awaited("")
+NO_WAIT: Final = WaitReason("")
 
 
-def call_awaits(
+def next_call_wait(
     now: float,
     *,
     held: Hold | None,
@@ -43,33 +43,33 @@ def call_awaits(
     share: float,
     jobs: SlotState | None,
     running: int,
-) -> Awaited:
+) -> WaitReason:
     """Return what keeps the next call from leaving, what lasts longest first; all times are Unix seconds.
 
     `paused` is until when no row is begun, as an answer asked for it. NOTHING where nothing is known to.
     """
     if held is not None and held.until > now:
-        return Awaited(HELD[held.scope], held.until)
+        return WaitReason(BLOCKED_BY[held.scope], held.until)
     if paused > now:
-        return Awaited("the time that the API asked for", paused)
+        return WaitReason("the time that the API asked for", paused)
     if away:
-        return Awaited(f"the API to answer again ({away})")
+        return WaitReason(f"the API to answer again ({away})")
     full = [window for window in windows if _is_full(window, share)]
     if full:
         last = max(full, key=lambda window: window.resets_at or 0.0)
-        return Awaited(f"the {last.scope}'s limit of {last.limit:,} calls", last.resets_at)
+        return WaitReason(f"the {last.scope}'s limit of {last.limit:,} calls", last.resets_at)
     if jobs is not None and jobs.ceiling is not None and jobs.used >= jobs.ceiling:
         whose = "jobs" if running else "others' jobs"
-        return Awaited(f"{whose} to end: {jobs.ceiling:,} may run at once")
-    return NOTHING
+        return WaitReason(f"{whose} to end: {jobs.ceiling:,} may run at once")
+    return NO_WAIT
 
 
 def _is_full(window: WindowState, share: float) -> bool:
     return window.limit is not None and window.used >= max(1, int(window.limit * share))
 
 
-def rows_awaited(running: int) -> Awaited:
+def running_rows_wait(running: int) -> WaitReason:
     """Return what is waited for where rows are under way, and where none is."""
     if not running:
-        return Awaited("the next call's turn")
-    return Awaited("the row that is under way" if running == 1 else f"the {running:,} rows that are under way")
+        return WaitReason("the next call's turn")
+    return WaitReason("the row that is under way" if running == 1 else f"the {running:,} rows that are under way")

@@ -24,7 +24,7 @@ from generor_async.rules.state_json import (
     read_past_or_never,
     time_reader,
 )
-from generor_async.rules.wait_headers import LONGEST
+from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
@@ -383,7 +383,7 @@ _KEPT: Final[dict[str, StateReader]] = {
     "_begun": read_past_or_never,
     "_refused": read_past_or_never,
     "_seen_since": read_past_or_never,
-    "_due": time_reader(LONGEST, never=math.inf),
+    "_due": time_reader(LONGEST_BELIEVED_WAIT, never=math.inf),
     "_ask_from": time_reader(ASK_SELDOM, never=-math.inf),
     "_guess_from": time_reader(ASK_EVERY, never=-math.inf),
     "_asked": optional_reader(read_past),

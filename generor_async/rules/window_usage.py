@@ -16,7 +16,7 @@ from attrs import define, field
 
 from generor_async.rules.permit import Permit
 from generor_async.rules.state_json import int_reader, read_bool, read_past, read_past_or_never, time_reader
-from generor_async.rules.wait_headers import LONGEST
+from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.values import JSON
 
 __all__ = ["GRAINS", "JITTER", "ForeignUsage", "OwnUsage"]
@@ -30,7 +30,7 @@ GRAINS: Final = 720
 
 _COUNT: Final = int_reader()
 _SOME: Final = int_reader(1)
-_AWAY: Final = time_reader(LONGEST)
+_AWAY: Final = time_reader(LONGEST_BELIEVED_WAIT)
 """When others came: a refusal that names a long wait says that it was later than it can be."""
 
 

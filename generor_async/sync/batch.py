@@ -17,7 +17,7 @@ from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.spec import OnRow
 from generor_async.batch.status import Status
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.resume_advice import StopReason
 from generor_async.sync.bridge import SyncProxy, impl_of, streamed
 from generor_async.sync.generor import Generor
 from generor_async.sync.luma import Luma
@@ -74,7 +74,7 @@ class Batch(SyncProxy[AsyncBatch]):
         return self._impl.progress
 
     @property
-    def reason(self) -> Reason | None:
+    def reason(self) -> StopReason | None:
         """Why the run ended, also if it raised an error; None before its end.
 
         `done`: all rows are done, up to the `limit` if there is one, and none was rejected. `failed`: the run

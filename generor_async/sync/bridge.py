@@ -252,7 +252,7 @@ def impl_of(given: object, name: str, proxy: type[SyncProxy[Any]], other: type[S
 def impls(given: object, name: str, proxy: type[SyncProxy[H_co]]) -> list[H_co]:
     """Return the async objects of a list of proxies; raises InvalidRequestError."""
     if not isinstance(given, Iterable):
-        raise arguments.refused(name, f"a list of {proxy.__name__}s", given)
+        raise arguments.type_error(name, f"a list of {proxy.__name__}s", given)
     return [impl_of(each, name, proxy) for each in cast("Iterable[object]", given)]
 
 

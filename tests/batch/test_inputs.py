@@ -19,7 +19,7 @@ from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import OPERATIONS, Parameters, check_files, is_same_request
 from generor_async.batch.source import ReadingNotices, RowSource
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.csv_quotes import LONGEST
+from generor_async.rules.csv_quotes import LONGEST_RECORD
 from generor_async.values import MediaRef
 
 MISQUOTED = (
@@ -122,7 +122,7 @@ async def test_utf_16_that_breaks_off_is_refused_by_name(write: Write) -> None:
 
 
 async def test_a_line_that_never_ends_is_cut_and_the_next_one_runs(write: Write) -> None:
-    found = await entries(write("x.jsonl", b"x" * (LONGEST * 2 + 5) + b'\n{"prompt": "good"}'))
+    found = await entries(write("x.jsonl", b"x" * (LONGEST_RECORD * 2 + 5) + b'\n{"prompt": "good"}'))
     assert prompts(found) == [
         "it is longer than 16 MiB: name media by URL or path instead of carrying them",
         "good",

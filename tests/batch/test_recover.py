@@ -16,7 +16,7 @@ from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.batch.sqlite.recover import recover
 from generor_async.batch.status import read_status
-from generor_async.rules.equivalence import VERSION
+from generor_async.rules.equivalence import CANONICAL_VERSION
 from generor_async.rules.row_states import Accept, Download, Fail, MarkUnknown, Release, Step, Submit
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -97,7 +97,7 @@ async def test_what_a_journal_knew_of_calls_is_rebuilt(tmp_path: Path) -> None:
         assert row.remote_ids == was.remote_ids
     reader = await open_reader(tmp_path)
     assert await reader.read_note("account") == {"balance": 70.0, "transaction": 12}
-    assert await reader.read_note("fingerprint") == VERSION
+    assert await reader.read_note("fingerprint") == CANONICAL_VERSION
     await reader.close()
     for name in ("sent", "doubted"):
         problem: Any = after[name].problem

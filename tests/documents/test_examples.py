@@ -107,11 +107,13 @@ def test_a_request_is_built_from_its_fields_as_printed(corpus: Corpus, example: 
 def test_an_error_is_read_with_all_that_it_says(corpus: Corpus, example: Example) -> None:
     vendor = LUMA_VENDOR if corpus is LUMA else GENEROR_VENDOR
     target = endpoint(vendor=vendor) if example.operation is None else ENDPOINTS[example.operation]
-    context = outcome.Context(target, REQUEST_ID)
+    context = outcome.CallContext(target, REQUEST_ID)
     context.attempts = 1
     status = example.status or 400
     with pytest.raises(APIStatusError) as caught:
-        response_parsing.read(target, context, printed(example), path=target.template, now=1_712_592_000.0, elapsed=0.5)
+        response_parsing.parse_response(
+            target, context, printed(example), path=target.template, now=1_712_592_000.0, elapsed=0.5
+        )
     error = caught.value
     told = example.json.get("error", {"message": example.json.get("detail"), "code": None, "status": status})
     assert (error.status_code, error.code, error.message) == (told["status"], told["code"], told["message"])
@@ -141,8 +143,8 @@ def test_the_two_429_of_luma_are_told_apart_by_their_headers() -> None:
     classes: dict[str, type[APIStatusError]] = {}
     for example in LUMA.examples:
         if example.status == 429:
-            context = outcome.Context(luma_operations.GENERATIONS_CREATE, REQUEST_ID)
-            classes[example.name] = type(outcome.failed(context, printed(example), example.json, 0.0))
+            context = outcome.CallContext(luma_operations.GENERATIONS_CREATE, REQUEST_ID)
+            classes[example.name] = type(outcome.status_error(context, printed(example), example.json, 0.0))
     assert classes == {"rate-limit-rpm": RateLimitError, "concurrent-jobs": ConcurrentJobsError}
 
 

@@ -94,9 +94,9 @@ def read(example: Example, body: Any) -> Any:
     while "{" in path:
         path = path[: path.index("{")] + given.pop(0) + path[path.index("}") + 1 :]
     reply = Reply(status=example.status or 200, headers=Headers(), body=json.dumps(body).encode())
-    context = outcome.Context(target, "ours")
+    context = outcome.CallContext(target, "ours")
     try:
-        return response_parsing.read(target, context, reply, path=path, now=0.0, elapsed=0.1)
+        return response_parsing.parse_response(target, context, reply, path=path, now=0.0, elapsed=0.1)
     except APIError as error:
         return error
 

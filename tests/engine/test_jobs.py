@@ -18,7 +18,7 @@ from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.errors import DeadlineExceededError, NotFoundError
 from generor_async.rules.body_decoders import Decoder
 from generor_async.rules.http_types import Operation
-from generor_async.rules.lifecycle import LUMA_JOB, concern_job, take_up_job
+from generor_async.rules.lifecycle import LUMA_JOB, attach_job, resume_job_hint
 from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted, Model
 from generor_async.values.shapes import Problems
 
@@ -69,8 +69,8 @@ def kind(**changes: Any) -> JobType[Thing]:
         family=lambda _: "things",
         prior=lambda _: None,
         created_at=attrgetter("created_at"),
-        take_up=take_up_job,
-        concern=concern_job,
+        take_up=resume_job_hint,
+        concern=attach_job,
     )
     return evolve(known, **changes)
 

@@ -231,7 +231,7 @@ async def test_the_names_in_a_body_are_masked_and_what_an_upload_is_sent_with() 
             with pytest.raises(APIError) as caught:
                 await client.generations.create(prompt="a heron")
         assert not places(caught.value, SIGNATURE, KEY)
-    masked = masking.masked(body, masking.secrets_of(Secret(KEY), {}))
+    masked = masking.mask_value(body, masking.texts_to_mask(Secret(KEY), {}))
     shown = "https://media.example/a.png?***"
     assert masked == {
         shown: 1,
@@ -261,7 +261,7 @@ async def test_a_body_of_megabytes_is_cut() -> None:
             with pytest.raises(APIError) as caught:
                 await client.generations.create(prompt="a heron")
         assert isinstance(caught.value.body, str)  # type: ignore[attr-defined] # those errors have one
-        assert len(caught.value.body) <= masking.MOST_KEPT  # type: ignore[attr-defined] # the same
+        assert len(caught.value.body) <= masking.LARGEST_KEPT_BODY  # type: ignore[attr-defined] # the same
         assert len(pickle.dumps(caught.value)) < 100_000
 
 
@@ -591,7 +591,7 @@ async def test_a_stream_that_fails_says_where() -> None:
     ],
 )
 def test_a_text_is_shown_without(text: str, shown: str) -> None:
-    assert masking.hidden(text, masking.secrets_of(Secret(KEY), {})) == shown
+    assert masking.mask_text(text, masking.texts_to_mask(Secret(KEY), {})) == shown
 
 
 VALUES = st.recursive(
@@ -602,9 +602,9 @@ VALUES = st.recursive(
 
 @given(VALUES, st.lists(st.sampled_from([KEY, f"https://media.example/?{QUERY}", f"x{KEY}y"]), max_size=3))
 def test_what_holds_nothing_is_the_same_and_what_does_shows_nothing(value: Any, bad: list[str]) -> None:
-    secrets = masking.secrets_of(Secret(KEY), {})
+    secrets = masking.texts_to_mask(Secret(KEY), {})
     whole = [value, dict.fromkeys(bad, value), bad, {"upload": {"url": "", "headers": dict.fromkeys(bad, "x")}}]
-    found = masking.masked(whole, secrets)
+    found = masking.mask_value(whole, secrets)
     if "http" not in json.dumps(value).lower():
         assert found[0] == value
     assert len(found[1]) == len(set(bad)), "no member is lost"
@@ -615,7 +615,7 @@ def test_what_is_deep_is_masked_as_well() -> None:
     deep: Any = [KEY]
     for _ in range(20_000):
         deep = [deep]
-    found = masking.masked(deep, masking.secrets_of(Secret(KEY), {}))
+    found = masking.mask_value(deep, masking.texts_to_mask(Secret(KEY), {}))
     while isinstance(found[0], list):
         found = found[0]
     assert found == ["luma-api-***"]
@@ -623,15 +623,15 @@ def test_what_is_deep_is_masked_as_well() -> None:
 
 def test_a_key_is_found_however_it_is_spelled() -> None:
     key = 'luma-api-"quoted"/and=slashed-0123'
-    secrets = masking.secrets_of(Secret(key), {})
+    secrets = masking.texts_to_mask(Secret(key), {})
     for text in (
         key,
         json.dumps(key),
         json.dumps(key).replace("/", "\\/"),
         "luma-api-%22quoted%22%2Fand%3Dslashed-0123",
     ):
-        assert "slashed" not in masking.hidden(text, secrets)
+        assert "slashed" not in masking.mask_text(text, secrets)
 
 
 def test_a_key_of_a_few_letters_spoils_no_text() -> None:
-    assert masking.hidden("the key x is unknown", masking.secrets_of(Secret("x"), {})) == "the key x is unknown"
+    assert masking.mask_text("the key x is unknown", masking.texts_to_mask(Secret("x"), {})) == "the key x is unknown"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from generor_async.engine.part_files import FOLDERS_REMEMBERED, Leftovers, PartFile
-from generor_async.rules.byte_ranges import Have
+from generor_async.rules.byte_ranges import PartialFile
 
 ETAG = '"v1"'
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="parts are not taken up without locks")
@@ -40,7 +40,7 @@ def test_what_is_left_of_a_known_file_is_taken_up(tmp_path: Path) -> None:
     begun(tmp_path).leave()
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.resume()
-    assert part.have == Have(4, ETAG)
+    assert part.have == PartialFile(4, ETAG)
     part.write(b"+half")
     assert part.finish(".bin", overwrite=False).read_bytes() == b"half+half"
     assert names(tmp_path) == ["gen-1-0.bin"]
@@ -58,7 +58,7 @@ def test_what_a_killed_process_left_of_an_unknown_file_is_removed(tmp_path: Path
     (tmp_path / ".gen-1-01~2276312222.part").write_bytes(b"another's")
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.resume()
-    assert part.have == Have()
+    assert part.have == PartialFile()
     assert names(tmp_path) == [".gen-1-01~2276312222.part"]
 
 
@@ -92,7 +92,7 @@ def test_a_part_that_is_in_use_is_left_alone_and_both_files_are_whole(tmp_path: 
 def test_starting_again_leaves_nothing_of_the_old(tmp_path: Path) -> None:
     part = begun(tmp_path, data=b"a longer beginning")
     part.begin('"v2"')
-    assert part.have == Have(0, '"v2"')
+    assert part.have == PartialFile(0, '"v2"')
     part.write(b"short")
     assert part.finish(".bin", overwrite=False).read_bytes() == b"short"
     assert names(tmp_path) == ["gen-1-0.bin"]
@@ -142,7 +142,7 @@ def test_a_file_system_without_links_or_locks_will_do(tmp_path: Path, monkeypatc
     part.leave()
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.resume()
-    assert part.have == Have(), "nobody can tell whether it is in use"
+    assert part.have == PartialFile(), "nobody can tell whether it is in use"
 
 
 def test_a_written_piece_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

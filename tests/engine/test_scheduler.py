@@ -19,7 +19,13 @@ from generor_async.engine.jobs import JobWaiter, Tracked
 from generor_async.engine.scheduler import LAST_POLL, POLLS_AT_ONCE
 from generor_async.errors import APIConnectionError
 from generor_async.rules.http_types import Operation
-from generor_async.rules.schedule import CLOSEST, FIRST, LEAST, MOST, PATIENCE
+from generor_async.rules.schedule import (
+    BACKLOG_AGE,
+    LEAST_SPACING,
+    LEAST_SPACING_IN_BACKLOG,
+    MOST_SPACING,
+    MOST_SPACING_BY_PRIOR,
+)
 from generor_async.rules.vendors import GENEROR
 from generor_async.testing import run
 from generor_async.values import JobPolled, response_to
@@ -62,7 +68,7 @@ class World:
         """Have jobs of that duration end, and be seen to."""
         for _ in range(count):
             now = self.clock.monotonic()
-            await self.ended(Tracked("gen-0", born=now - seconds, polled=now - LEAST))
+            await self.ended(Tracked("gen-0", born=now - seconds, polled=now - LEAST_SPACING))
         self.polled.clear()
 
 
@@ -231,7 +237,7 @@ def test_jobs_of_a_kind_that_takes_long_are_looked_at_when_they_may_be_done() ->
         await asyncio.sleep(60)
         wait.cancel()
         ages = [at - began for _, at in world.polled]
-        assert ages[0] == pytest.approx(MOST, abs=0.2)
+        assert ages[0] == pytest.approx(MOST_SPACING, abs=0.2)
         assert sum(30 < age < 50 for age in ages) >= 6
         assert len(ages) <= 14
 
@@ -251,8 +257,8 @@ def test_what_a_kind_usually_takes_spaces_the_looks_at_its_first_jobs_unless_cal
         return wait
 
     steps = [*[state("processing")] * 2, state("completed")]
-    play(scene([FIRST, 2 * FIRST, 2 * FIRST + MOST], 0), *steps)
-    play(scene([FIRST, PATIENCE + LEAST, PATIENCE + 2 * LEAST], 100), *steps)
+    play(scene([MOST_SPACING_BY_PRIOR, 2 * MOST_SPACING_BY_PRIOR, 2 * MOST_SPACING_BY_PRIOR + MOST_SPACING], 0), *steps)
+    play(scene([MOST_SPACING_BY_PRIOR, BACKLOG_AGE + LEAST_SPACING, BACKLOG_AGE + 2 * LEAST_SPACING], 100), *steps)
 
 
 def test_the_age_of_a_job_that_is_taken_up_again_is_the_servers_to_tell() -> None:
@@ -330,7 +336,7 @@ def test_calls_that_wait_for_a_job_to_end_make_looks_more_frequent() -> None:
     play(scene, *[state("processing")] * 3, state("completed"), backlog=lambda: 100)
 
 
-@pytest.mark.parametrize(("backlog", "seconds"), [(0, LEAST), (100, CLOSEST)])
+@pytest.mark.parametrize(("backlog", "seconds"), [(0, LEAST_SPACING), (100, LEAST_SPACING_IN_BACKLOG)])
 def test_a_wait_that_is_begun_anew_keeps_its_distance_from_the_last_look(backlog: int, seconds: float) -> None:
     async def scene(world: World) -> None:
         job: Tracked[Thing] = Tracked("gen-0", born=world.clock.monotonic(), polled=world.clock.monotonic())

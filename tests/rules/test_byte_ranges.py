@@ -8,7 +8,16 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.byte_ranges import STALE_SECONDS, Body, Have, No, ask, is_stale, judge, strong
+from generor_async.rules.byte_ranges import (
+    STALE_SECONDS,
+    PartialFile,
+    RejectedBody,
+    UsableBody,
+    check_response,
+    is_stale,
+    range_headers,
+    strong,
+)
 
 ETAG, OTHER = '"v1"', '"v2"'
 MOST = 1_000_000
@@ -60,23 +69,23 @@ def test_whatever_the_host_does_and_wherever_it_breaks_off_a_file_that_ends_is_o
     dice: Random, kind: str, content: bytes
 ) -> None:
     host = Host(dice, content, kind=kind)
-    had, have, total = b"", Have(), -1
+    had, have, total = b"", PartialFile(), -1
     versions: list[bytes] = [host.content]
     for turn in range(60):
         if dice.random() < 0.1 and turn < 30:
             host.change()
             versions.append(host.content)
-        status, headers, body = host.answer(ask(have))
-        found = judge(status, headers, have, most=MOST)
-        if isinstance(found, No):
+        status, headers, body = host.answer(range_headers(have))
+        found = check_response(status, headers, have, most=MOST)
+        if isinstance(found, RejectedBody):
             assert found.why == "part", "no host here refuses anything but a part that doesn't fit"
-            had, have = b"", Have()
+            had, have = b"", PartialFile()
             continue
         assert found.start in {0, len(had)}
         had = had[: found.start]
         cut = dice.randrange(len(body) + 1) if turn < 30 else len(body)
         had += body[:cut]
-        have, total = Have(len(had), found.etag, found.total), found.total if found.total is not None else -1
+        have, total = PartialFile(len(had), found.etag, found.total), found.total if found.total is not None else -1
         if len(had) == total:
             break
     assert len(had) == total
@@ -86,14 +95,14 @@ def test_whatever_the_host_does_and_wherever_it_breaks_off_a_file_that_ends_is_o
 @pytest.mark.parametrize(
     ("have", "asked"),
     [
-        (Have(), {}),
-        (Have(0, ETAG), {}),
-        (Have(5), {}),
-        (Have(5, ETAG), {"Range": "bytes=5-", "If-Range": ETAG}),
+        (PartialFile(), {}),
+        (PartialFile(0, ETAG), {}),
+        (PartialFile(5), {}),
+        (PartialFile(5, ETAG), {"Range": "bytes=5-", "If-Range": ETAG}),
     ],
 )
-def test_only_a_part_of_a_known_file_is_gone_on_with(have: Have, asked: dict[str, str]) -> None:
-    assert ask(have) == asked
+def test_only_a_part_of_a_known_file_is_gone_on_with(have: PartialFile, asked: dict[str, str]) -> None:
+    assert range_headers(have) == asked
 
 
 @pytest.mark.parametrize(
@@ -104,29 +113,29 @@ def test_only_a_strong_etag_stands_for_bytes(etag: str | None, is_strong: bool) 
     assert strong(etag) == (etag if is_strong else None)
 
 
-PART = Have(5, ETAG)
-OF_NINE = Have(5, ETAG, 9)
+PART = PartialFile(5, ETAG)
+OF_NINE = PartialFile(5, ETAG, 9)
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "have", "found"),
     [
-        (200, {"Content-Length": "9", "ETag": ETAG}, Have(), Body(0, 9, ETAG)),
-        (200, {}, PART, Body(0, None, None)),
-        (200, {"Content-Length": "nonsense"}, Have(), Body(0, None, None)),
-        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, PART, Body(5, 9, ETAG)),
-        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, OF_NINE, Body(5, 9, ETAG)),
-        (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, OF_NINE, Body(5, 9, ETAG)),
-        (200, {"ETag": ETAG}, OF_NINE, Body(0, 9, ETAG)),
-        (200, {"ETag": OTHER}, OF_NINE, Body(0, None, OTHER)),
-        (200, {"Content-Length": "7", "ETag": ETAG}, OF_NINE, Body(0, 7, ETAG)),
-        (200, {"Content-Length": "9", "Content-Encoding": "Identity"}, Have(), Body(0, 9, None)),
-        (200, {"Content-Length": "9", "Content-Encoding": "aws-chunked"}, Have(), Body(0, 9, None)),
-        (206, {"Content-Range": "bytes 0-8/9", "ETag": OTHER}, Have(), Body(0, 9, OTHER)),
+        (200, {"Content-Length": "9", "ETag": ETAG}, PartialFile(), UsableBody(0, 9, ETAG)),
+        (200, {}, PART, UsableBody(0, None, None)),
+        (200, {"Content-Length": "nonsense"}, PartialFile(), UsableBody(0, None, None)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, PART, UsableBody(5, 9, ETAG)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, OF_NINE, UsableBody(5, 9, ETAG)),
+        (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, OF_NINE, UsableBody(5, 9, ETAG)),
+        (200, {"ETag": ETAG}, OF_NINE, UsableBody(0, 9, ETAG)),
+        (200, {"ETag": OTHER}, OF_NINE, UsableBody(0, None, OTHER)),
+        (200, {"Content-Length": "7", "ETag": ETAG}, OF_NINE, UsableBody(0, 7, ETAG)),
+        (200, {"Content-Length": "9", "Content-Encoding": "Identity"}, PartialFile(), UsableBody(0, 9, None)),
+        (200, {"Content-Length": "9", "Content-Encoding": "aws-chunked"}, PartialFile(), UsableBody(0, 9, None)),
+        (206, {"Content-Range": "bytes 0-8/9", "ETag": OTHER}, PartialFile(), UsableBody(0, 9, OTHER)),
     ],
 )
-def test_what_an_answer_brings(status: int, headers: dict[str, str], have: Have, found: Body) -> None:
-    assert judge(status, headers, have, most=MOST) == found
+def test_what_an_answer_brings(status: int, headers: dict[str, str], have: PartialFile, found: UsableBody) -> None:
+    assert check_response(status, headers, have, most=MOST) == found
 
 
 @pytest.mark.parametrize(
@@ -137,33 +146,33 @@ def test_what_an_answer_brings(status: int, headers: dict[str, str], have: Have,
         (206, {"Content-Range": "bytes 5-7/9", "ETag": ETAG}, PART, "part"),
         (206, {"Content-Range": "bytes 5-8/9"}, PART, "part"),
         (206, {"Content-Range": "bytes 5-8/9", "ETag": 'W/"v1"'}, PART, "part"),
-        (206, {"Content-Range": "bytes 5-8/9"}, Have(5), "part"),
+        (206, {"Content-Range": "bytes 5-8/9"}, PartialFile(5), "part"),
         (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, PART, "part"),
         (206, {"Content-Range": "bytes 5-7/*", "ETag": ETAG}, OF_NINE, "part"),
         (206, {"Content-Range": "bytes 5-11/12", "ETag": ETAG}, OF_NINE, "part"),
-        (206, {"Content-Range": "bytes 0-7/*", "ETag": ETAG}, Have(), "final"),
-        (200, {"Content-Encoding": "gzip"}, Have(), "final"),
+        (206, {"Content-Range": "bytes 0-7/*", "ETag": ETAG}, PartialFile(), "final"),
+        (200, {"Content-Encoding": "gzip"}, PartialFile(), "final"),
         (200, {"Content-Encoding": "br"}, PART, "part"),
         (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG, "Content-Encoding": "gzip"}, PART, "part"),
         (206, {}, PART, "part"),
-        (206, {}, Have(), "final"),
-        (206, {"Content-Range": "bytes 0-7/9"}, Have(), "final"),
+        (206, {}, PartialFile(), "final"),
+        (206, {"Content-Range": "bytes 0-7/9"}, PartialFile(), "final"),
         (416, {}, PART, "part"),
-        (416, {}, Have(), "final"),
+        (416, {}, PartialFile(), "final"),
         (403, {}, PART, "expired"),
-        (404, {}, Have(), "final"),
-        (204, {}, Have(), "final"),
-        (302, {}, Have(), "final"),
+        (404, {}, PartialFile(), "final"),
+        (204, {}, PartialFile(), "final"),
+        (302, {}, PartialFile(), "final"),
         (429, {}, PART, "passing"),
         (503, {}, PART, "passing"),
-        (200, {"Content-Length": str(MOST + 1)}, Have(), "large"),
+        (200, {"Content-Length": str(MOST + 1)}, PartialFile(), "large"),
         (206, {"Content-Range": f"bytes 5-{MOST}/{MOST + 1}", "ETag": ETAG}, PART, "large"),
-        (200, {"Content-Length": "9" * 19}, Have(), "large"),
+        (200, {"Content-Length": "9" * 19}, PartialFile(), "large"),
     ],
 )
-def test_why_an_answer_brings_nothing(status: int, headers: dict[str, str], have: Have, why: str) -> None:
-    found = judge(status, headers, have, most=MOST)
-    assert isinstance(found, No)
+def test_why_an_answer_brings_nothing(status: int, headers: dict[str, str], have: PartialFile, why: str) -> None:
+    found = check_response(status, headers, have, most=MOST)
+    assert isinstance(found, RejectedBody)
     assert found.why == why
 
 

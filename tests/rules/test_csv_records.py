@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.csv_records import Record, SetAside, Table
+from generor_async.rules.csv_records import CsvRecord, CsvTable, RejectedLines
 
 SEPARATORS = [",", ";", "\t", "|"]
 NOT_QUOTED = (
@@ -22,16 +22,16 @@ def lines_of(text: str, end: str) -> Iterator[tuple[int, str]]:
     return enumerate(re.findall(rf"[^{end[-1]}]*{end[-1]}|[^{end[-1]}]+\Z", text), 1)
 
 
-def read(text: str, separator: str = ",", *, end: str = "\n") -> list[Record | SetAside]:
-    return list(Table(lines_of(text, end), separator).records())
+def read(text: str, separator: str = ",", *, end: str = "\n") -> list[CsvRecord | RejectedLines]:
+    return list(CsvTable(lines_of(text, end), separator).records())
 
 
-def rows(found: Sequence[Record | SetAside]) -> list[list[str]]:
-    return [one[2] for one in found if not isinstance(one, SetAside)]
+def rows(found: Sequence[CsvRecord | RejectedLines]) -> list[list[str]]:
+    return [one[2] for one in found if not isinstance(one, RejectedLines)]
 
 
-def aside(found: Sequence[Record | SetAside]) -> list[tuple[int, int, str]]:
-    return [(one.first, one.last, one.text) for one in found if isinstance(one, SetAside)]
+def aside(found: Sequence[CsvRecord | RejectedLines]) -> list[tuple[int, int, str]]:
+    return [(one.first, one.last, one.text) for one in found if isinstance(one, RejectedLines)]
 
 
 # --- what writers write -----------------------------------------------------------------------------------------------

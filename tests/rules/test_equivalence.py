@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.equivalence import meaning, wanted
+from generor_async.rules.equivalence import canonical_parameters, content_parameters
 from generor_async.values import is_array, is_object
 
 DEFAULTS: Mapping[str, Any] = {"model": "uni-1", "style": "auto", "count": 1}
@@ -20,7 +20,7 @@ CALLS = st.dictionaries(st.sampled_from(["prompt", "model", "style", "count", "v
 
 
 def text(call: Mapping[str, Any]) -> str:
-    return json.dumps(meaning(call, DEFAULTS), sort_keys=True)
+    return json.dumps(canonical_parameters(call, DEFAULTS), sort_keys=True)
 
 
 def respelt(value: Any, data: st.DataObject) -> Any:
@@ -72,13 +72,13 @@ def repr_of(value: Any) -> str:
 
 @given(CALLS)
 def test_the_form_of_a_form_is_itself(call: dict[str, Any]) -> None:
-    once = meaning(call, DEFAULTS)
-    assert repr_of(meaning(once, DEFAULTS)) == repr_of(once)
+    once = canonical_parameters(call, DEFAULTS)
+    assert repr_of(canonical_parameters(once, DEFAULTS)) == repr_of(once)
 
 
 def test_what_is_in_its_form_is_not_made_anew() -> None:
     call = {"prompt": "a heron", "style": "manga", "web_search": True}
-    assert meaning(call, DEFAULTS) is call
+    assert canonical_parameters(call, DEFAULTS) is call
 
 
 def test_true_is_not_1() -> None:
@@ -108,7 +108,7 @@ def test_a_null_that_no_document_explains_is_kept() -> None:
     ],
 )
 def test_what_is_asked_for_is_told_from_how_it_is_made(one: Any, other: Any, again: bool) -> None:
-    assert (wanted(one, DEFAULTS) == wanted(other, DEFAULTS)) is again
+    assert (content_parameters(one, DEFAULTS) == content_parameters(other, DEFAULTS)) is again
 
 
 def test_what_was_told_apart_by_an_earlier_version_stays_so() -> None:
@@ -118,7 +118,9 @@ def test_what_was_told_apart_by_an_earlier_version_stays_so() -> None:
         "parameters": {},
         "video": {"keyframes": [], "loop": None},
     }
-    assert meaning(call, DEFAULTS) == {"prompt": "a heron", "video": {}}
-    assert meaning(call, DEFAULTS, version=2) == {**call, "video": {"keyframes": []}}
+    assert canonical_parameters(call, DEFAULTS) == {"prompt": "a heron", "video": {}}
+    assert canonical_parameters(call, DEFAULTS, version=2) == {**call, "video": {"keyframes": []}}
     free: dict[str, Any] = {"parameters": {"a": None, "b": []}}
-    assert meaning(free, DEFAULTS) == meaning(free, DEFAULTS, version=2) == free, "nobody says what is in it"
+    assert canonical_parameters(free, DEFAULTS) == canonical_parameters(free, DEFAULTS, version=2) == free, (
+        "nobody says what is in it"
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.error_words import LONGEST, said
+from generor_async.rules.error_words import LONGEST, error_message
 
 SHAPES: list[tuple[Any, str]] = [
     ("", ""),
@@ -48,7 +48,7 @@ SHAPES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("body", "words"), SHAPES)
 def test_the_words_of_a_shape(body: Any, words: str) -> None:
-    assert said(body) == words
+    assert error_message(body) == words
 
 
 values = st.recursive(
@@ -63,7 +63,7 @@ values = st.recursive(
 
 @given(values)
 def test_whatever_comes_can_be_printed(body: Any) -> None:
-    words = said(body)
+    words = error_message(body)
     words.encode()
     assert len(words) <= LONGEST
     assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in words)
@@ -73,6 +73,6 @@ def test_a_body_that_is_deep_or_large_is_no_burden() -> None:
     deep: Any = "end"
     for _ in range(5_000):
         deep = {"error": deep}
-    assert said(deep) == ""
-    assert len(said({"errors": [{"message": "x" * 90}] * 100_000})) <= LONGEST
-    assert said("<" + "p" * 5_000_000) == ""
+    assert error_message(deep) == ""
+    assert len(error_message({"errors": [{"message": "x" * 90}] * 100_000})) <= LONGEST
+    assert error_message("<" + "p" * 5_000_000) == ""

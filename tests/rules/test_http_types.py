@@ -10,14 +10,14 @@ from support.calls import KEY, operation
 from yarl import URL
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.http_types import Form, Reply, Request, TransportError, segment
+from generor_async.rules.http_types import Form, Reply, Request, TransportError, path_segment
 from generor_async.values import Secret
 
 
 @given(st.text(min_size=1))
 def test_a_segment_says_what_was_put_in_and_stays_one(text: str) -> None:
     assume(text not in {".", ".."})
-    encoded = segment(text, "username")
+    encoded = path_segment(text, "username")
     assert unquote(encoded) == text
     assert re.fullmatch(r"[A-Za-z0-9._~%-]+", encoded)
 
@@ -25,7 +25,7 @@ def test_a_segment_says_what_was_put_in_and_stays_one(text: str) -> None:
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_the_url_of_a_segment_has_the_path_that_was_meant(first: str, second: str) -> None:
     assume(not {first, second} & {".", ".."})
-    url = URL(f"http://127.0.0.1/v1/{segment(first, 'a')}/{segment(second, 'b')}", encoded=True)
+    url = URL(f"http://127.0.0.1/v1/{path_segment(first, 'a')}/{path_segment(second, 'b')}", encoded=True)
     assert url.raw_path.count("/") == 3
     assert url.host == "127.0.0.1"
     assert not url.query_string
@@ -34,17 +34,17 @@ def test_the_url_of_a_segment_has_the_path_that_was_meant(first: str, second: st
 @pytest.mark.parametrize("text", ["", ".", ".."])
 def test_a_segment_that_would_lead_elsewhere_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="username") as caught:
-        segment(text, "username")
+        path_segment(text, "username")
     assert caught.value.field == "username"
     assert caught.value.outcome == "not_sent"
 
 
 def test_a_way_out_stays_inside_its_segment() -> None:
-    assert segment("../credits", "username") == "..%2Fcredits"
+    assert path_segment("../credits", "username") == "..%2Fcredits"
 
 
 def test_a_secret_is_a_segment_too() -> None:
-    assert segment(Secret("invite/1"), "invite_code") == "invite%2F1"
+    assert path_segment(Secret("invite/1"), "invite_code") == "invite%2F1"
 
 
 def test_neither_prompts_nor_keys_nor_bodies_are_shown() -> None:

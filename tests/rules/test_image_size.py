@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generor_async.rules.image_size import MOST_SEGMENTS, Read, dimensions, is_animated_gif
+from generor_async.rules.image_size import MOST_SEGMENTS, Read, image_dimensions, is_animated_gif
 
 SIDES = st.integers(1, 300)
 
@@ -43,14 +43,14 @@ def reader(data: bytes) -> Read:
 def test_the_size_is_what_pillow_wrote(how: tuple[str, str, dict[str, Any]], width: int, height: int) -> None:
     form, mode, options = how
     data = written(form, (width, height), mode, **options)
-    assert dimensions(reader(data)) == (width, height)
+    assert image_dimensions(reader(data)) == (width, height)
     assert not is_animated_gif(data)
 
 
 @pytest.mark.parametrize("size", [(8_001, 1), (1, 16_000)])
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_large_sides_are_read_as_well(form: str, size: tuple[int, int]) -> None:
-    assert dimensions(reader(written(form, size))) == size
+    assert image_dimensions(reader(written(form, size))) == size
 
 
 @given(
@@ -60,7 +60,7 @@ def test_large_sides_are_read_as_well(form: str, size: tuple[int, int]) -> None:
     ),
 )
 def test_what_is_cut_off_or_no_picture_is_left_alone(data: bytes, head: bytes) -> None:
-    found = dimensions(reader(head + data))
+    found = image_dimensions(reader(head + data))
     assert found is None or (len(found) == 2 and min(found) >= 0)
     is_animated_gif(head + data)
 
@@ -72,7 +72,7 @@ def test_a_jpeg_that_never_tells_ends_the_search() -> None:
         reads.append(offset)
         return (b"\xff\xd8" + b"\xff" * count)[:count]
 
-    assert dimensions(read) is None
+    assert image_dimensions(read) is None
     assert len(reads) <= MOST_SEGMENTS + 1
 
 

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.csv_records import SetAside
-from generor_async.rules.json_records import Element, in_array, in_lines
+from generor_async.rules.csv_records import RejectedLines
+from generor_async.rules.json_records import Element, read_array, read_lines
 
 
-def lines(text: str) -> list[Element | SetAside]:
-    return list(in_lines(enumerate(text.splitlines(keepends=True), 1)))
+def lines(text: str) -> list[Element | RejectedLines]:
+    return list(read_lines(enumerate(text.splitlines(keepends=True), 1)))
 
 
-def array(text: str, size: int) -> list[Element | SetAside]:
-    return list(in_array(text[at : at + size] for at in range(0, len(text), size)))
+def array(text: str, size: int) -> list[Element | RejectedLines]:
+    return list(read_array(text[at : at + size] for at in range(0, len(text), size)))
 
 
-def values(found: Sequence[Element | SetAside]) -> list[Any]:
-    return [one[2] for one in found if not isinstance(one, SetAside)]
+def values(found: Sequence[Element | RejectedLines]) -> list[Any]:
+    return [one[2] for one in found if not isinstance(one, RejectedLines)]
 
 
 TEXT = st.text(alphabet='ab",{}[]:\\é 1', max_size=6)
@@ -39,7 +39,7 @@ def test_objects_are_read_from_lines_and_from_an_array_of_any_layout(
     assert values(found) == objects
     rows = text.split("\n")
     for one in found:
-        assert not isinstance(one, SetAside)
+        assert not isinstance(one, RejectedLines)
         first, last, _, part = one
         assert part in "\n".join(rows[first - 1 : last])
 
@@ -101,7 +101,7 @@ def refuses(text: str, *, is_array: bool) -> bool:
     ],
 )
 def test_what_breaks_off_is_tried_with_what_stands_behind_it(text: str, expected: list[Any]) -> None:
-    found = [(one.first, one.last, None) if isinstance(one, SetAside) else one[:3] for one in lines(text)]
+    found = [(one.first, one.last, None) if isinstance(one, RejectedLines) else one[:3] for one in lines(text)]
     assert found == expected
 
 
@@ -109,7 +109,7 @@ def test_what_breaks_off_is_tried_with_what_stands_behind_it(text: str, expected
 def test_a_broken_element_of_an_array_is_set_aside_with_the_rest_and_the_one_before_it(size: int) -> None:
     first, rest = array('[{"a": 1},\n{"a": 2},\n{"b": "x},\n{"c": 3}\n]\n', size)
     assert first == (1, 1, {"a": 1}, '{"a": 1}')
-    assert isinstance(rest, SetAside)
+    assert isinstance(rest, RejectedLines)
     assert (rest.first, rest.last) == (2, 5)
     assert "so that nobody can tell where another element begins" in rest.reason
 
@@ -118,7 +118,7 @@ def test_a_broken_element_of_an_array_is_set_aside_with_the_rest_and_the_one_bef
 def test_an_element_that_is_no_json_though_its_end_is_known_is_set_aside_alone(size: int) -> None:
     found = array('[{"a": NaN}, {"b": "\\ud83d"}, {"c": 3}]', size)
     assert values(found) == [{"c": 3}]
-    assert [one.reason for one in found if isinstance(one, SetAside)] == [
+    assert [one.reason for one in found if isinstance(one, RejectedLines)] == [
         "it is not JSON (NaN is not JSON): write an array of objects",
         "it holds half of a surrogate pair, which is no text: remove it",
     ]

@@ -9,7 +9,7 @@ from support.calls import Generation
 
 from generor_async import errors
 from generor_async.errors import GenerationFailedError
-from generor_async.rules.lifecycle import CREATION, LUMA_JOB, Lifecycle, failure, resubmit_delay
+from generor_async.rules.lifecycle import CREATION, LUMA_JOB, Lifecycle, job_failure, resubmit_delay
 
 CODES: dict[str | None, tuple[type[GenerationFailedError], bool]] = {
     "content_moderated": (errors.ContentModeratedError, False),
@@ -29,7 +29,7 @@ CODES: dict[str | None, tuple[type[GenerationFailedError], bool]] = {
 @pytest.mark.parametrize("code", CODES)
 def test_each_code_has_its_class_and_says_whether_another_try_may_help(code: str | None) -> None:
     generation = Generation(failure_code=code)
-    error = failure(generation)
+    error = job_failure(generation)
     assert (type(error), error.retryable) == CODES[code]
     assert (error.generation, error.code, error.reason) == (generation, code, "the model gave up")
     assert "gen-1" in str(error)
@@ -88,7 +88,7 @@ def test_what_is_behind_the_times_is_no_news() -> None:
 
 
 def test_only_what_may_pass_is_worth_another_charge() -> None:
-    delays = {code: resubmit_delay(failure(Generation(failure_code=code)), 0) for code in CODES}
+    delays = {code: resubmit_delay(job_failure(Generation(failure_code=code)), 0) for code in CODES}
     assert {code for code, delay in delays.items() if delay is not None} == {
         code for code, (_, retryable) in CODES.items() if retryable
     }
@@ -96,5 +96,5 @@ def test_only_what_may_pass_is_worth_another_charge() -> None:
 
 
 def test_an_api_that_is_too_busy_is_left_alone_for_longer_each_time() -> None:
-    busy = failure(Generation(failure_code="rate_limited"))
+    busy = job_failure(Generation(failure_code="rate_limited"))
     assert [resubmit_delay(busy, times) for times in range(3)] == [30, 60, 120]

@@ -11,8 +11,8 @@ from PIL import Image
 
 from generor_async import InvalidRequestError
 from generor_async.rules import luma_input_checks
-from generor_async.rules.luma_input_checks import refuse
-from generor_async.rules.luma_warnings import remarks
+from generor_async.rules.luma_input_checks import check_inputs
+from generor_async.rules.luma_warnings import parameter_warnings
 
 HTTPS = {"url": "https://x.example/a.png"}
 
@@ -52,7 +52,7 @@ def test_what_is_in_hand_and_certain_to_fail_is_refused_with_its_place(
     body: dict[str, Any], field: str, words: str
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        refuse({"prompt": "x", **body})
+        check_inputs({"prompt": "x", **body})
     assert caught.value.field == field
     assert words in str(caught.value)
 
@@ -74,14 +74,14 @@ def test_what_is_in_hand_and_certain_to_fail_is_refused_with_its_place(
     ],
 )
 def test_what_may_be_right_is_left_to_the_server(body: dict[str, Any]) -> None:
-    refuse({"prompt": "x", **body})
+    check_inputs({"prompt": "x", **body})
 
 
 def test_a_video_inside_a_request_has_at_most_200_mb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(luma_input_checks, "LARGEST_VIDEO", 10)
-    refuse({"source": inline(bytes(10), "video/mp4")})
+    check_inputs({"source": inline(bytes(10), "video/mp4")})
     with pytest.raises(InvalidRequestError, match=r"has 11 bytes, more than 200 MB\. Upload it with files\.upload"):
-        refuse({"source": inline(bytes(11), "video/mp4")})
+        check_inputs({"source": inline(bytes(11), "video/mp4")})
 
 
 @given(st.binary(max_size=200), st.integers(0, 250), st.integers(0, 60))
@@ -97,7 +97,7 @@ GENERATION = {"generation_id": "g"}
 
 
 def said(body: dict[str, Any], **how: bool) -> set[str]:
-    return {remark.name for remark in remarks({"prompt": "x", **body}, **how)}
+    return {remark.name for remark in parameter_warnings({"prompt": "x", **body}, **how)}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_what_a_page_calls_impossible_is_remarked_on_and_what_is_beside_it_is_no
 
 
 def test_a_remark_says_what_to_do() -> None:
-    (remark,) = remarks({"type": "video", "video": {"duration": "10s", "start_frame": HTTPS}})
+    (remark,) = parameter_warnings({"type": "video", "video": {"duration": "10s", "start_frame": HTTPS}})
     assert "One picture and 10s: keyframes=[...], keyframe_indexes=[0]" in remark.text
 
 
@@ -208,5 +208,5 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(NAMES, ANYTHING, max_size=6))
 def test_nothing_that_a_body_may_hold_is_too_odd_to_be_looked_at(body: dict[str, Any]) -> None:
-    refuse(body)
-    remarks(body)
+    check_inputs(body)
+    parameter_warnings(body)

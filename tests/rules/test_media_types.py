@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.media_types import HEAD, extension, image, of_file, of_output, sniff
+from generor_async.rules.media_types import HEAD_BYTES, extension, fetched_image_type, output_type, sniff, upload_type
 
 PNG, JPEG, WEBP = b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBPVP8 "
 MP4, MOV, BINARY, HTML = b"\0\0\0\x20ftypisom", b"\0\0\0\x14ftypqt  ", b"\x00\x01\x02\x03", b"<!doctype html><html>"
@@ -36,13 +36,13 @@ def test_a_type_is_told_by_the_first_bytes(head: bytes) -> None:
     assert sniff(head) == HEADS[head]
 
 
-@given(st.sampled_from([head for head, kind in HEADS.items() if kind]), st.binary(max_size=HEAD), st.text())
+@given(st.sampled_from([head for head, kind in HEADS.items() if kind]), st.binary(max_size=HEAD_BYTES), st.text())
 def test_what_comes_after_the_first_bytes_and_the_host_change_nothing(head: bytes, rest: bytes, said: str) -> None:
     told = sniff(head)
     assert told is not None
     if told != "video/x-matroska":
         assert sniff(head + rest) == told
-        assert of_output(head + rest, said, "") == told
+        assert output_type(head + rest, said, "") == told
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_type_has_one_suffix(media_type: str, suffix: str) -> None:
     ],
 )
 def test_a_file_is_what_its_bytes_say_if_its_name_agrees(head: bytes, name: str, media_type: str) -> None:
-    assert of_file(head, name) == media_type
+    assert upload_type(head, name) == media_type
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_file_is_what_its_bytes_say_if_its_name_agrees(head: bytes, name: str,
 )
 def test_a_file_that_is_something_else_is_refused(head: bytes, name: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        of_file(head, name)
+        upload_type(head, name)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_file_that_is_something_else_is_refused(head: bytes, name: str, words:
 def test_an_output_is_what_its_bytes_say_and_else_what_its_host_says(
     head: bytes, said: str, wanted: str, media_type: str
 ) -> None:
-    assert of_output(head, said, wanted) == media_type
+    assert output_type(head, said, wanted) == media_type
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_an_output_is_what_its_bytes_say_and_else_what_its_host_says(
 )
 def test_an_output_that_is_something_else_is_refused(head: bytes, said: str, wanted: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        of_output(head, said, wanted)
+        output_type(head, said, wanted)
 
 
 def test_an_image_that_is_none_is_refused_in_the_apis_own_words() -> None:
-    assert image(PNG, "text/plain") == "image/png"
+    assert fetched_image_type(PNG, "text/plain") == "image/png"
     for head, said in [(HTML, "image/png"), (MP4, "image/png"), (BINARY, "application/octet-stream")]:
         with pytest.raises(ValueError, match=r"^content-type is not an image$"):
-            image(head, said)
+            fetched_image_type(head, said)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from generor_async.rules.media_urls import media_in, text_in
+from generor_async.rules.media_urls import generated_text, media_urls
 from generor_async.rules.urls import encoded
 
 VIDEO = "https://cdn.example.com/v/1.mp4"
@@ -39,7 +39,7 @@ VIDEO = "https://cdn.example.com/v/1.mp4"
     ],
 )
 def test_every_file_is_found(creation: Any, found: dict[str, str]) -> None:
-    assert media_in(creation) == found
+    assert media_urls(creation) == found
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_every_file_is_found(creation: Any, found: dict[str, str]) -> None:
     ],
 )
 def test_what_is_no_file_that_was_made_is_not_taken_for_one(creation: Any) -> None:
-    assert media_in(creation) == {}
+    assert media_urls(creation) == {}
 
 
 def test_the_order_is_that_of_the_fields() -> None:
     creation = {"video_url": "/b.mp4", "images": [{"url": "/c.png"}, {"url": "/a.png"}], "audio_url": "/d.wav"}
-    assert list(media_in(creation)) == ["/b.mp4", "/c.png", "/a.png", "/d.wav"]
+    assert list(media_urls(creation)) == ["/b.mp4", "/c.png", "/a.png", "/d.wav"]
 
 
 def test_however_deep_it_is_nested_it_is_found() -> None:
     deep: Any = {"video_url": VIDEO}
     for _ in range(5_000):
         deep = {"data": [deep]}
-    assert media_in(deep) == {VIDEO: "video"}
+    assert media_urls(deep) == {VIDEO: "video"}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_however_deep_it_is_nested_it_is_found() -> None:
     ],
 )
 def test_a_text_is_found(creation: Any, text: str) -> None:
-    assert text_in(creation) == text
+    assert generated_text(creation) == text
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.misspellings import meant
+from generor_async.rules.misspellings import closest_name
 
 NAMES = ("id", "prompt", "model", "type", "style", "aspect_ratio", "source", "user_id")
 
@@ -21,7 +21,7 @@ def apart(one: str, other: str) -> int:
 
 @given(st.text("abct", max_size=6), st.text("abct", min_size=4, max_size=6))
 def test_two_letters_apart_and_no_more(name: str, known: str) -> None:
-    assert (meant(name, [known]) == known) is (apart(name, known) <= 2)
+    assert (closest_name(name, [known]) == known) is (apart(name, known) <= 2)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_two_letters_apart_and_no_more(name: str, known: str) -> None:
     ],
 )
 def test_a_misspelt_name_is_told_from_somebodys_own(name: str, stands_for: str | None) -> None:
-    assert meant(name, NAMES) == stands_for
+    assert closest_name(name, NAMES) == stands_for
 
 
 def test_the_nearest_one_is_named() -> None:
-    assert meant("typed", ["style", "type"]) == "type"
+    assert closest_name("typed", ["style", "type"]) == "type"

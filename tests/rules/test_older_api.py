@@ -80,7 +80,7 @@ def test_an_earlier_generation_is_named_otherwise_there() -> None:
     ],
 )
 def test_an_answer_of_the_older_api_is_told_by_its_state_or_its_assets(answer: Any, place: str) -> None:
-    found = older_api.odd_in(answer)
+    found = older_api.older_api_problems(answer)
     assert [each.path for each in found] == ([place] if place else [])
     assert all("https://agents.lumalabs.ai/v1" in each.problem for each in found)
 

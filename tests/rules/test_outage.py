@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.http_types import Form
-from generor_async.rules.outage import CALM, ENOUGH, LONGEST_TOLD, UNANSWERED, WELL_AGAIN, Outage, Ticket, names_urls
+from generor_async.rules.outage import (
+    CALM_SECONDS,
+    HEALTHY_CONCURRENCY,
+    LONGEST_RETRY_AFTER,
+    OUTAGE_FAILURES,
+    SECOND_PROBE_SECONDS,
+    Outage,
+    OutageTicket,
+    has_url_references,
+)
 from generor_async.rules.wait import Wait
 
 
@@ -17,10 +26,10 @@ def fail(outage: Outage, began: float, now: float, *, draw: float = 0.0) -> None
     outage.failed(began, now, 502, told=None, draw=draw)
 
 
-def let_go(outage: Outage, now: float) -> list[Ticket]:
+def let_go(outage: Outage, now: float) -> list[OutageTicket]:
     """Let go whoever may."""
-    found: list[Ticket] = []
-    while not outage.well and isinstance(ticket := outage.reserve(now), Ticket):
+    found: list[OutageTicket] = []
+    while not outage.well and isinstance(ticket := outage.reserve(now), OutageTicket):
         found.append(ticket)
     return found
 
@@ -30,18 +39,18 @@ def test_one_call_asks_when_the_backoff_is_over() -> None:
     fail(outage, 0.0, 0.1)
     assert not outage.well
     assert outage.reserve(5.0) == Wait(5.1, "outage")
-    assert isinstance(outage.reserve(5.1), Ticket)
-    assert outage.reserve(6.0) == Wait(5.1 + UNANSWERED, "outage", sooner=True)
+    assert isinstance(outage.reserve(5.1), OutageTicket)
+    assert outage.reserve(6.0) == Wait(5.1 + SECOND_PROBE_SECONDS, "outage", sooner=True)
 
 
 def test_another_asks_as_well_where_the_one_that_asks_gets_no_answer() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.0)
     (hangs,) = let_go(outage, 10.0)
-    (other,) = let_go(outage, 10.0 + UNANSWERED)
-    outage.succeeded(10.0 + UNANSWERED)
+    (other,) = let_go(outage, 10.0 + SECOND_PROBE_SECONDS)
+    outage.succeeded(10.0 + SECOND_PROBE_SECONDS)
     outage.give_back(other)
-    assert len(let_go(outage, 11.0 + UNANSWERED)) == 1, "and after a good answer more may leave"
+    assert len(let_go(outage, 11.0 + SECOND_PROBE_SECONDS)) == 1, "and after a good answer more may leave"
     outage.give_back(hangs)
 
 
@@ -61,13 +70,13 @@ def test_each_failure_of_who_asks_makes_the_backoff_longer_up_to_half_a_minute()
         gaps.append(wait.until - now)
         now = wait.until
         ticket = outage.reserve(now)
-        assert isinstance(ticket, Ticket)
+        assert isinstance(ticket, OutageTicket)
         fail(outage, now, now)
         outage.give_back(ticket)
     assert gaps == [5, 10, 15, 15, 15]
 
 
-@pytest.mark.parametrize(("told", "asked"), [(45.0, 45.0), (86_400.0, LONGEST_TOLD)])
+@pytest.mark.parametrize(("told", "asked"), [(45.0, 45.0), (86_400.0, LONGEST_RETRY_AFTER)])
 def test_a_retry_after_is_kept_for_a_minute_at_the_most(told: float, asked: float) -> None:
     outage = Outage()
     outage.failed(0.0, 0.0, 503, told=told, draw=0.0)
@@ -102,7 +111,7 @@ def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_
         fail(outage, 10.3, 10.4)
         outage.give_back(ticket)
     assert len(let_go(outage, 10.5)) == 4, "they were under way together: one failure"
-    for number in range(ENOUGH - 2):
+    for number in range(OUTAGE_FAILURES - 2):
         fail(outage, 11.0 + number, 11.5 + number)
     found = outage.reserve(20.0)
     assert not isinstance(found, Wait) or found.sooner, "it isn't away"
@@ -129,7 +138,7 @@ def test_who_asked_and_came_to_nothing_leaves_it_to_the_next() -> None:
 def test_an_outage_of_which_nothing_was_heard_for_a_minute_is_over() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.0)
-    assert isinstance(outage.reserve(5.0 + CALM), Ticket)
+    assert isinstance(outage.reserve(5.0 + CALM_SECONDS), OutageTicket)
     assert outage.well
 
 
@@ -140,13 +149,13 @@ def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
     """All calls are sent at once, and the API is away for so many seconds; an answer takes `trip`."""
     outage, random = Outage(), Random(seed)
     waiting, posts, now, asks = calls, calls, trip, 0
-    under_way: list[tuple[float, Ticket]] = []
+    under_way: list[tuple[float, OutageTicket]] = []
     for _ in range(calls):
         outage.failed(0.0, now, status, told=None, draw=random.random())
     done = 0
     while done < calls:
-        step: Ticket | Wait | None = None
-        while waiting and isinstance(step := outage.reserve(now), Ticket):
+        step: OutageTicket | Wait | None = None
+        while waiting and isinstance(step := outage.reserve(now), OutageTicket):
             under_way.append((now, step))
             waiting, posts = waiting - 1, posts + 1
         if isinstance(step, Wait) and not under_way:
@@ -162,7 +171,7 @@ def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
             outage.succeeded(began)
             done += 1
         outage.give_back(ticket)
-        assert len(under_way) <= WELL_AGAIN or outage.well
+        assert len(under_way) <= HEALTHY_CONCURRENCY or outage.well
     assert posts <= 2 * calls + asks + 1
     assert asks <= 8
 
@@ -183,4 +192,4 @@ URL: dict[str, Any] = {"url": "https://example.com/a.png"}
     ],
 )
 def test_a_call_that_names_media_by_url_is_known_by_its_body(body: Any, expected: bool) -> None:
-    assert names_urls(body) is expected
+    assert has_url_references(body) is expected

@@ -16,7 +16,7 @@ from generor_async.errors import APITimeoutError, ConcurrentJobsError, OutcomeUn
 from generor_async.rules import outcome
 from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.http_types import Reply, TransportError
-from generor_async.rules.outcome import Context
+from generor_async.rules.outcome import CallContext
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import DecodeError, Headers, Outcome, RetrySafety, Secret
 
@@ -44,7 +44,7 @@ def expected(vendor: Vendor, status: int, *, own: bool) -> Outcome:
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bool) -> None:
     body = OWN[vendor.name] if own else "<html>"
-    error = outcome.failed(context(vendor=vendor), reply(status), body, NOW)
+    error = outcome.status_error(context(vendor=vendor), reply(status), body, NOW)
     assert error.outcome == expected(vendor, status, own=own)
     assert error.status_code == status
 
@@ -52,7 +52,7 @@ def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bo
 @pytest.mark.parametrize("body", [OWN["generor"], {"message": "upstream"}, {}, [], None, "x", {"detail": []}])
 @pytest.mark.parametrize("status", [502, 503])
 def test_a_gateways_json_is_not_lumas_refusal(status: int, body: Any) -> None:
-    error = outcome.failed(context("bills"), reply(status), body, NOW)
+    error = outcome.status_error(context("bills"), reply(status), body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
 
 
@@ -72,7 +72,7 @@ def test_a_gateways_json_is_not_lumas_refusal(status: int, body: Any) -> None:
 @pytest.mark.parametrize("status", [502, 503])
 def test_a_detail_of_a_gateways_is_not_lumas_refusal(status: int, kind: str, body: Any) -> None:
     answer = Reply(status=status, headers=Headers([("Content-Type", kind)]), body=b"")
-    error = outcome.failed(context("bills"), answer, body, NOW)
+    error = outcome.status_error(context("bills"), answer, body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
 
 
@@ -80,7 +80,7 @@ def test_a_detail_of_a_gateways_is_not_lumas_refusal(status: int, kind: str, bod
 def test_with_the_apis_own_header_any_detail_is_lumas(status: int) -> None:
     headers = Headers([("Content-Type", "application/json"), ("X-API-Version", "2026-04-01")])
     answer = Reply(status=status, headers=headers, body=b"")
-    error = outcome.failed(context("bills"), answer, {"detail": "source: the fetch proxy is away"}, NOW)
+    error = outcome.status_error(context("bills"), answer, {"detail": "source: the fetch proxy is away"}, NOW)
     assert (error.outcome, error.retryable) == ("refused", True)
 
 
@@ -107,14 +107,14 @@ CLASSES = {
 
 @pytest.mark.parametrize("status", CLASSES)
 def test_each_status_has_its_class(status: int) -> None:
-    error = outcome.failed(context(vendor=GENEROR), reply(status), OWN["generor"], NOW)
+    error = outcome.status_error(context(vendor=GENEROR), reply(status), OWN["generor"], NOW)
     assert type(error) is CLASSES[status]
 
 
 def test_an_error_of_generor_keeps_everything_the_answer_said() -> None:
     body = {"success": False, "error": {"code": "BAD", "message": "No such model.", "status": 400}}
     answer = reply(400, X_Request_Id="theirs", X_Custom="kept")
-    error = outcome.failed(context("bills", vendor=GENEROR), answer, body, NOW)
+    error = outcome.status_error(context("bills", vendor=GENEROR), answer, body, NOW)
     assert (error.message, error.code, error.body) == ("No such model.", "BAD", body)
     assert (error.request_id, error.operation, error.attempts) == ("theirs", "generor.things.bills", 1)
     assert error.headers["x-custom"] == "kept"
@@ -127,16 +127,16 @@ def test_an_error_of_generor_keeps_everything_the_answer_said() -> None:
 
 def test_an_error_of_luma_has_no_code_and_the_vendors_advice() -> None:
     body = {"detail": "Unknown model: super-model-v9"}
-    error = outcome.failed(context("bills"), reply(400), body, NOW)
+    error = outcome.status_error(context("bills"), reply(400), body, NOW)
     assert (error.message, error.code) == ("Unknown model: super-model-v9", None)
     assert error.advice.startswith("Use a supported model")
     assert error.request_id == REQUEST_ID
 
 
 def test_a_403_names_the_scope_that_the_call_needs() -> None:
-    error = outcome.failed(context(vendor=GENEROR, scope="generate"), reply(403), OWN["generor"], NOW)
+    error = outcome.status_error(context(vendor=GENEROR, scope="generate"), reply(403), OWN["generor"], NOW)
     assert "'generate'" in str(error)
-    page = outcome.failed(context(vendor=GENEROR, scope="generate"), reply(403), "<html>", NOW)
+    page = outcome.status_error(context(vendor=GENEROR, scope="generate"), reply(403), "<html>", NOW)
     assert "'generate'" not in str(page), "a firewall's page knows nothing of scopes"
 
 
@@ -145,7 +145,7 @@ def test_a_403_names_the_scope_that_the_call_needs() -> None:
 )
 def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int) -> None:
     body = {"success": False, "error": {"message": "No.", "status": stated}}
-    error = outcome.failed(context("bills", vendor=GENEROR), reply(200), body, NOW)
+    error = outcome.status_error(context("bills", vendor=GENEROR), reply(200), body, NOW)
     assert error.status_code == status
     assert type(error) is CLASSES[status]
     assert error.outcome == expected(GENEROR, status, own=True)
@@ -167,7 +167,7 @@ def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int
     ],
 )
 def test_a_429_says_which_window_is_full(vendor: Vendor, headers: dict[str, Any], scope: str) -> None:
-    error = outcome.failed(context(vendor=vendor), reply(429, **headers), OWN[vendor.name], NOW)
+    error = outcome.status_error(context(vendor=vendor), reply(429, **headers), OWN[vendor.name], NOW)
     assert type(error) is RateLimitError
     assert error.scope == scope
     assert error.retryable
@@ -176,7 +176,7 @@ def test_a_429_says_which_window_is_full(vendor: Vendor, headers: dict[str, Any]
 def test_a_429_about_concurrent_jobs_has_a_class_of_its_own_and_its_decision_is_kept() -> None:
     asked = context("bills")
     body = {"detail": "Concurrent generation limit reached (10)"}
-    error = outcome.failed(asked, reply(429, Retry_After="60", X_RateLimit_Limit="30"), body, NOW)
+    error = outcome.status_error(asked, reply(429, Retry_After="60", X_RateLimit_Limit="30"), body, NOW)
     assert isinstance(error, ConcurrentJobsError)
     assert error.retry_after == 60
     assert "Wait for one or more of your active generations" in str(error)
@@ -187,7 +187,7 @@ def test_a_429_about_concurrent_jobs_has_a_class_of_its_own_and_its_decision_is_
 def test_a_429_that_does_not_say_how_long_has_no_retry_after_and_waits_longer_each_time() -> None:
     asked, waits = context("bills"), list[float]()
     for _ in range(7):
-        error = outcome.failed(asked, reply(429), {"detail": "Rate limit exceeded"}, NOW)
+        error = outcome.status_error(asked, reply(429), {"detail": "Rate limit exceeded"}, NOW)
         assert error.retry_after is None
         assert asked.refusal is not None
         waits.append(asked.refusal.wait)
@@ -195,21 +195,21 @@ def test_a_429_that_does_not_say_how_long_has_no_retry_after_and_waits_longer_ea
 
 
 def test_a_gateways_429_is_not_told_from_the_base_url() -> None:
-    error = outcome.failed(context("bills"), reply(429, Content_Type="text/html"), "<html>", NOW)
+    error = outcome.status_error(context("bills"), reply(429, Content_Type="text/html"), "<html>", NOW)
     assert type(error) is RateLimitError
     assert error.advice == LUMA.advice[429]
 
 
 @pytest.mark.parametrize(("retry_safety", "advised"), [("bills", True), ("read", False)])
 def test_only_a_call_that_sends_images_is_told_to_send_them_as_base64(retry_safety: RetrySafety, advised: bool) -> None:
-    error = outcome.failed(context(retry_safety), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW)
+    error = outcome.status_error(context(retry_safety), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW)
     assert ("base64" in str(error)) is advised
     assert error.retryable
 
 
 def test_a_call_that_was_not_sent_because_the_api_was_away_says_so_of_itself() -> None:
-    theirs = outcome.failed(context("bills"), reply(502), {"detail": "Upstream service unavailable"}, NOW)
-    ours = outcome.still_away(Context(endpoint("read"), "ours"), theirs)
+    theirs = outcome.status_error(context("bills"), reply(502), {"detail": "Upstream service unavailable"}, NOW)
+    ours = outcome.outage_error(CallContext(endpoint("read"), "ours"), theirs)
     assert type(ours) is errors.BadGatewayError
     assert (ours.outcome, ours.attempts, ours.request_id, ours.operation) == ("not_sent", 0, "ours", "luma.things.read")
     assert (theirs.outcome, theirs.attempts, theirs.request_id) == ("refused", 1, REQUEST_ID)
@@ -218,15 +218,15 @@ def test_a_call_that_was_not_sent_because_the_api_was_away_says_so_of_itself() -
 @pytest.mark.parametrize(("scope", "named"), [("hour", "hour"), ("abuse", "unknown")])
 def test_a_call_that_is_held_says_for_how_long_and_why(scope: HoldScope, named: str) -> None:
     hold = Hold(until=100.0, scope=scope, reason="Rate limit exceeded")
-    error = outcome.held(Context(endpoint(), REQUEST_ID), hold, 90.0)
+    error = outcome.blocked_error(CallContext(endpoint(), REQUEST_ID), hold, 90.0)
     assert (error.scope, error.retry_after, error.retryable, error.outcome) == (named, 90.0, True, "not_sent")
     assert "held for another 90 s: the API said 'Rate limit exceeded'" in str(error)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
 def test_retry_after_is_read_where_it_means_something(status: int) -> None:
-    assert outcome.failed(context(), reply(status, Retry_After="7"), "", NOW).retry_after == 7
-    assert outcome.failed(context(), reply(500, Retry_After="7"), "", NOW).retry_after is None
+    assert outcome.status_error(context(), reply(status, Retry_After="7"), "", NOW).retry_after == 7
+    assert outcome.status_error(context(), reply(500, Retry_After="7"), "", NOW).retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_retry_after_is_read_where_it_means_something(status: int) -> None:
 )
 @pytest.mark.parametrize("body", ["", {"detail": "Temporary Redirect"}])
 def test_a_redirect_names_its_host_and_nothing_else_of_it(location: str, named: str, body: Any) -> None:
-    error = outcome.failed(context("bills"), reply(307, Location=location), body, NOW)
+    error = outcome.status_error(context("bills"), reply(307, Location=location), body, NOW)
     assert f"a redirect to {named}" in str(error)
     assert "hush" not in str(error)
     assert error.body == body
@@ -251,7 +251,7 @@ def test_a_redirect_names_its_host_and_nothing_else_of_it(location: str, named: 
 @pytest.mark.parametrize("code", [*GENEROR.codes, "TEAPOT", None, "validation_error"])
 def test_a_documented_code_says_more_than_a_4xx(code: str | None, status: int) -> None:
     body = {"success": False, "error": {"code": code, "message": "No."}}
-    error = outcome.failed(context("bills", vendor=GENEROR), reply(status), body, NOW)
+    error = outcome.status_error(context("bills", vendor=GENEROR), reply(status), body, NOW)
     if code not in GENEROR.codes or status >= 500:
         assert error.outcome == expected(GENEROR, status, own=True)
     else:
@@ -260,13 +260,15 @@ def test_a_documented_code_says_more_than_a_4xx(code: str | None, status: int) -
 
 @pytest.mark.parametrize(("code", "status"), GENEROR.codes.items())
 def test_a_code_in_a_success_that_says_no_status_tells_it(code: str, status: int) -> None:
-    error = outcome.failed(context("bills", vendor=GENEROR), reply(200), {"error": {"code": code}}, NOW)
+    error = outcome.status_error(context("bills", vendor=GENEROR), reply(200), {"error": {"code": code}}, NOW)
     assert (error.status_code, error.code, error.message) == (status, code, code)
     assert error.outcome == ("unknown" if status >= 500 else "refused")
 
 
 def test_a_code_of_a_gateways_is_not_generors() -> None:
-    error = outcome.failed(context("bills", vendor=GENEROR), reply(409), {"code": "NOT_FOUND", "message": "x"}, NOW)
+    error = outcome.status_error(
+        context("bills", vendor=GENEROR), reply(409), {"code": "NOT_FOUND", "message": "x"}, NOW
+    )
     assert (error.outcome, error.code, error.message) == ("unknown", None, "x")
 
 
@@ -287,7 +289,7 @@ ODD_SHAPES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
 @pytest.mark.parametrize(("body", "words"), ODD_SHAPES)
 def test_the_servers_own_words_are_in_the_message(body: Any, words: str, vendor: Vendor) -> None:
-    error = outcome.failed(context("bills", vendor=vendor), reply(402), body, NOW)
+    error = outcome.status_error(context("bills", vendor=vendor), reply(402), body, NOW)
     assert words in error.message
     assert "dd credits" in str(error)
     assert "base_url" not in str(error)
@@ -296,7 +298,7 @@ def test_the_servers_own_words_are_in_the_message(body: Any, words: str, vendor:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 418])
 def test_where_no_word_speaks_for_the_api_the_address_may_be_wrong(status: int) -> None:
-    error = outcome.failed(context("bills"), reply(status), "<h1>Not here</h1>", NOW)
+    error = outcome.status_error(context("bills"), reply(status), "<h1>Not here</h1>", NOW)
     assert str(error).startswith(f"luma.things.bills: {status}: Not here (not the API's own answer: ")
     assert f"Check base_url: the API is at {LUMA.base_url}" in str(error)
 
@@ -304,7 +306,7 @@ def test_where_no_word_speaks_for_the_api_the_address_may_be_wrong(status: int) 
 @pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
 def test_a_proxys_413_is_a_refusal_by_what_was_sent(vendor: Vendor) -> None:
     page = "<html><title>413 Request Entity Too Large</title></html>"
-    error = outcome.failed(context("bills", vendor=vendor), reply(413), page, NOW)
+    error = outcome.status_error(context("bills", vendor=vendor), reply(413), page, NOW)
     assert error.outcome == "refused"
     assert "413 Request Entity Too Large" in error.message
     assert error.advice == "Send less: name images and videos by URL", "nobody said that there was an image"
@@ -333,7 +335,7 @@ def test_a_proxys_413_is_a_refusal_by_what_was_sent(vendor: Vendor) -> None:
     ],
 )
 def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, never: str) -> None:
-    error = outcome.failed(context("bills"), reply(status, X_API_Version="2026-04-01"), {"detail": detail}, NOW)
+    error = outcome.status_error(context("bills"), reply(status, X_API_Version="2026-04-01"), {"detail": detail}, NOW)
     assert error.message == detail
     assert advice in error.advice
     assert never not in error.advice
@@ -341,23 +343,23 @@ def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, neve
 
 
 def test_a_success_that_says_nothing_of_a_result_is_told_in_its_own_words() -> None:
-    error = outcome.misread(
+    error = outcome.shape_error(
         context("bills"), reply(200), {"error": "Maintenance \x1btonight"}, DecodeError("no id", "$.id")
     )
     assert "no id; it says: Maintenance tonight" in str(error)
-    plain = outcome.misread(context("bills"), reply(200), {"state": "queued"}, DecodeError("no id", "$.id"))
+    plain = outcome.shape_error(context("bills"), reply(200), {"state": "queued"}, DecodeError("no id", "$.id"))
     assert plain.message == "no id"
 
 
 def test_a_page_with_a_success_says_its_title() -> None:
     answer = reply(200, b"<title>Log in</title>", Content_Type="text/html")
-    error = outcome.undecodable(context(), answer, "it is no JSON")
+    error = outcome.undecodable_error(context(), answer, "it is no JSON")
     assert error.message == "expected JSON, found text/html of 21 bytes: Log in"
 
 
 def test_what_a_server_says_is_shown_and_not_obeyed() -> None:
     detail = "\x1b[31mred\x07 \u202edetrevni\n\nhalf \ud83d \ufeffend"
-    error = outcome.failed(context("bills"), reply(400, X_Request_Id="a\udcffb\x1b"), {"detail": detail}, NOW)
+    error = outcome.status_error(context("bills"), reply(400, X_Request_Id="a\udcffb\x1b"), {"detail": detail}, NOW)
     assert error.message == "[31mred detrevni half \ufffd end"
     for text in (str(error), repr(error), str(pickle.loads(pickle.dumps(error)))):
         text.encode()
@@ -376,20 +378,22 @@ bodies = st.recursive(
 
 @given(bodies, st.sampled_from([101, 200, 302, *CLASSES]), st.text(max_size=9), st.sampled_from([GENEROR, LUMA]))
 def test_whatever_a_server_says_can_be_printed(body: Any, status: int, name: str, vendor: Vendor) -> None:
-    error = outcome.failed(context("bills", vendor=vendor), reply(status, X_Request_Id=name, Location=name), body, NOW)
+    error = outcome.status_error(
+        context("bills", vendor=vendor), reply(status, X_Request_Id=name, Location=name), body, NOW
+    )
     for text in (str(error), repr(error), error.message):
         text.encode()
         assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
 
 
 def test_a_very_long_message_is_cut() -> None:
-    error = outcome.failed(context("bills"), reply(400), {"detail": "x" * 9_000}, NOW)
+    error = outcome.status_error(context("bills"), reply(400), {"detail": "x" * 9_000}, NOW)
     assert (len(error.message), error.body) == (500, {"detail": "x" * 9_000})
 
 
 def test_a_page_instead_of_an_error_is_told_from_the_apis_own() -> None:
     answer = reply(404, b"<html>nothing here", Content_Type="text/html; charset=utf-8")
-    error = outcome.failed(context(), answer, "<html>nothing here", NOW)
+    error = outcome.status_error(context(), answer, "<html>nothing here", NOW)
     assert "not the API's own (text/html, 18 bytes)" in str(error)
     assert f"Check base_url: the API is at {LUMA.base_url}" in str(error)
     assert error.body == "<html>nothing here"
@@ -399,7 +403,7 @@ def test_a_page_instead_of_an_error_is_told_from_the_apis_own() -> None:
 def test_keys_in_an_answer_are_masked_wherever_they_are(nested: bool) -> None:
     key = "gnr_live_0123456789abcdef0123456789"
     answer: Any = {"api_key": key, "n": [1, {"api_key": 2}]}
-    error = outcome.failed(
+    error = outcome.status_error(
         context("plain", vendor=GENEROR, secrets=("api_key",)),
         reply(500),
         {"data": [answer]} if nested else answer,
@@ -415,7 +419,7 @@ def test_keys_in_an_answer_are_masked_wherever_they_are(nested: bool) -> None:
 @pytest.mark.parametrize("sent", [True, False])
 @pytest.mark.parametrize("permanent", [True, False])
 def test_an_attempt_that_broke_is_unknown_once_it_was_sent(sent: bool, permanent: bool) -> None:
-    error = outcome.broken(context(), TransportError("reset", sent=sent, permanent=permanent), 1.0)
+    error = outcome.connection_error(context(), TransportError("reset", sent=sent, permanent=permanent), 1.0)
     assert error.outcome == ("unknown" if sent else "not_sent")
     assert error.retryable is not permanent
     assert error.request_id == REQUEST_ID
@@ -423,7 +427,7 @@ def test_an_attempt_that_broke_is_unknown_once_it_was_sent(sent: bool, permanent
 
 
 def test_an_attempt_without_an_answer_in_time_says_how_long_it_waited() -> None:
-    error = outcome.broken(context(), TransportError("", sent=True, timed_out=True), 30.04)
+    error = outcome.connection_error(context(), TransportError("", sent=True, timed_out=True), 30.04)
     assert isinstance(error, APITimeoutError)
     assert isinstance(error, TimeoutError)
     assert "no answer within 30 s" in str(error)
@@ -431,23 +435,23 @@ def test_an_attempt_without_an_answer_in_time_says_how_long_it_waited() -> None:
 
 def test_a_success_that_is_not_json_is_unknown_and_keeps_its_text() -> None:
     answer = reply(200, b"<html>welcome", Content_Type="text/html")
-    error = outcome.undecodable(context("bills"), answer, "Expecting value")
+    error = outcome.undecodable_error(context("bills"), answer, "Expecting value")
     assert (error.outcome, error.body, error.retryable) == ("unknown", "<html>welcome", False)
-    assert outcome.undecodable(context(), reply(200, b'{"a'), "cut off").retryable
+    assert outcome.undecodable_error(context(), reply(200, b'{"a'), "cut off").retryable
 
 
 def test_the_text_of_a_broken_answer_with_a_key_in_it_is_masked() -> None:
     key = "gnr_live_0123456789abcdef0123456789"
     broken = b'{"data": {"api_key": "' + key.encode()
     asked = context("plain", vendor=GENEROR, secrets=("api_key",))
-    error = outcome.undecodable(asked, reply(200, broken), "cut off")
+    error = outcome.undecodable_error(asked, reply(200, broken), "cut off")
     assert key not in repr(error.__dict__)
-    assert key not in repr(outcome.unknown(asked, error).__dict__)
+    assert key not in repr(outcome.outcome_unknown_error(asked, error).__dict__)
 
 
 def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
     body = {"data": {"id": 7}}
-    error = outcome.misread(context("bills"), reply(200), body, DecodeError("expected a string", "$.data.id"))
+    error = outcome.shape_error(context("bills"), reply(200), body, DecodeError("expected a string", "$.data.id"))
     assert (error.outcome, error.path, error.body) == ("done", "$.data.id", body)
     assert not error.retryable
     assert "$.data.id: expected a string" in str(error)
@@ -455,8 +459,8 @@ def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
 
 def test_an_unknown_outcome_keeps_the_body_and_the_ids_in_it() -> None:
     call = context("bills", name="luma.generations.create")
-    cause = outcome.undecodable(call, reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
-    error = outcome.unknown(call, cause)
+    cause = outcome.undecodable_error(call, reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
+    error = outcome.outcome_unknown_error(call, cause)
     assert isinstance(error, OutcomeUnknownError)
     assert (error.outcome, error.ids, error.body) == ("unknown", ("gen-42",), cause.body)
     assert "may or may not have taken effect" in str(error)
@@ -465,8 +469,8 @@ def test_an_unknown_outcome_keeps_the_body_and_the_ids_in_it() -> None:
 
 def test_what_to_do_after_an_unknown_key_creation_is_to_revoke_it_by_prefix() -> None:
     asked = context("plain", vendor=GENEROR, name="generor.api_keys.create")
-    cause = outcome.broken(asked, TransportError("reset", sent=True), 1.0)
-    assert "revoke it by its prefix" in str(outcome.unknown(asked, cause))
+    cause = outcome.connection_error(asked, TransportError("reset", sent=True), 1.0)
+    assert "revoke it by its prefix" in str(outcome.outcome_unknown_error(asked, cause))
 
 
 # Strict JSON.
@@ -517,4 +521,4 @@ def test_a_byte_order_mark_before_json_is_passed_over() -> None:
 
 
 def test_the_text_kept_of_an_answer_is_bounded_and_always_text() -> None:
-    assert len(outcome.text_of(b"\xff" * 10_000_000)) == outcome.TEXT_KEPT
+    assert len(outcome.body_text(b"\xff" * 10_000_000)) == outcome.LONGEST_BODY_TEXT

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.body_decoders import Meta, PageData
-from generor_async.rules.pagination import Walk
+from generor_async.rules.pagination import PageWalk
 
 
 @frozen
@@ -30,7 +30,7 @@ PAGES = st.lists(st.integers(0, 3), min_size=1, max_size=6)
 
 def walked(pages: list[list[Any]], *metas: Meta, start: int = 1) -> str:
     """Say what a walk lacks that ends after these pages; the last of the metas is that of all further ones."""
-    walk, data = Walk(start), PageData[Any]([], Meta(), None)
+    walk, data = PageWalk(start), PageData[Any]([], Meta(), None)
     for number, items in enumerate(pages):
         data = PageData(items, metas[min(number, len(metas) - 1)], None)
         walk.unseen(number, data)
@@ -80,7 +80,7 @@ def test_an_item_that_cannot_be_read_is_told_of_elsewhere() -> None:
     def lack(*items: Item) -> str:
         data = PageData(list(items), Meta(total=2), None)
         data.problems = ("$.data[1]", "$.data[0].images[2]")
-        walk = Walk()
+        walk = PageWalk()
         walk.unseen(0, data)
         return walk.what_lacks(0, data)
 

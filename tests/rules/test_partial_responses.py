@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.partial_responses import MOST_INFLATED, inflated, success_in
+from generor_async.rules.partial_responses import MOST_INFLATED, decompress, partial_success
 
 
 def body_of(raw: bytes) -> bytes:
-    body, _ = success_in(raw)
+    body, _ = partial_success(raw)
     return body
 
 
@@ -101,13 +101,13 @@ def test_of_what_was_compressed_all_is_read_before_what_is_wrong(body: bytes, da
     with contextlib.suppress(zlib.error):
         for at in range(len(garbled)):
             before += stream.decompress(garbled[at : at + 1])
-    assert inflated(garbled) == before
+    assert decompress(garbled) == before
 
 
 @pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, 3_000_000])
 def test_a_body_of_any_size_is_inflated(size: int) -> None:
     body = random.Random(size).randbytes(size)
-    assert inflated(squeezed(body, "gzip")) == body
+    assert decompress(squeezed(body, "gzip")) == body
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_the_location_of_a_success_is_read_from_its_head(field: str, location: s
     for status, found in [(201, location), (302, ""), (404, "")]:
         for around in ("{0}", "X-A: b\r\n{0}\r\nX-B: c"):
             raw = f"HTTP/1.1 {status} X\r\n{around.format(field)}\r\n\r\n"
-            assert success_in(raw.encode()) == (b"", found)
+            assert partial_success(raw.encode()) == (b"", found)

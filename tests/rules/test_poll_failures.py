@@ -16,21 +16,24 @@ from generor_async.errors import (
 )
 from generor_async.rules import outcome
 from generor_async.rules.http_types import TransportError
-from generor_async.rules.outcome import broken, failed, read_json, undecodable
-from generor_async.rules.poll_failures import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, read_failure
+from generor_async.rules.outcome import connection_error, read_json, status_error, undecodable_error
+from generor_async.rules.poll_failures import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, classify_poll_failure
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.values import DecodeError
 
 
 def said(status: int, body: Any = "<html>") -> APIError:
     """Make the error of an answer; text is a page, anything else is JSON."""
-    return failed(context(), reply(status), body, now=0.0)
+    return status_error(context(), reply(status), body, now=0.0)
 
 
 OWN = {"detail": "Forbidden"}
 FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
-    "a timeout": (broken(context(), TransportError("timed out", sent=True, timed_out=True), 1.0), "says_nothing"),
-    "a reset": (broken(context(), TransportError("reset", sent=True), 1.0), "says_nothing"),
+    "a timeout": (
+        connection_error(context(), TransportError("timed out", sent=True, timed_out=True), 1.0),
+        "says_nothing",
+    ),
+    "a reset": (connection_error(context(), TransportError("reset", sent=True), 1.0), "says_nothing"),
     "429": (said(429, {"detail": "Rate limit exceeded"}), "says_nothing"),
     "500": (said(500, {"detail": "oops"}), "says_nothing"),
     "a gateway's 502": (said(502), "says_nothing"),
@@ -44,7 +47,10 @@ FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
     "an error of nobody's": (RuntimeError("a bug"), "final"),
     "404": (said(404, {"detail": "Generation not found"}), "absent"),
     "404 by a page": (said(404), "absent"),
-    "a bad certificate": (broken(context(), TransportError("bad", sent=False, permanent=True), 1.0), "absent"),
+    "a bad certificate": (
+        connection_error(context(), TransportError("bad", sent=False, permanent=True), 1.0),
+        "absent",
+    ),
     "a page's 401": (said(401), "odd"),
     "a page's 403": (said(403), "odd"),
     "302": (said(302, ""), "odd"),
@@ -52,22 +58,22 @@ FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
     "402": (said(402, {"detail": "Insufficient credits"}), "odd"),
     "408": (said(408), "odd"),
     "410": (said(410), "odd"),
-    "megabytes": (broken(context(), TransportError("too large", sent=True, permanent=True), 1.0), "odd"),
-    "a page": (undecodable(context(), reply(200, b"<html>", Content_Type="text/html"), "it isn't JSON"), "odd"),
-    "half of it": (undecodable(context(), reply(200, b'{"id"'), "it is cut"), "odd"),
-    "another shape": (outcome.misread(context(), reply(200), read_json(b"[]"), DecodeError("no object")), "odd"),
+    "megabytes": (connection_error(context(), TransportError("too large", sent=True, permanent=True), 1.0), "odd"),
+    "a page": (undecodable_error(context(), reply(200, b"<html>", Content_Type="text/html"), "it isn't JSON"), "odd"),
+    "half of it": (undecodable_error(context(), reply(200, b'{"id"'), "it is cut"), "odd"),
+    "another shape": (outcome.shape_error(context(), reply(200), read_json(b"[]"), DecodeError("no object")), "odd"),
 }
 
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_each_failure_says_what_the_table_has(name: str) -> None:
     error, means = FAILURES[name]
-    assert read_failure(error, LUMA) == means
+    assert classify_poll_failure(error, LUMA) == means
 
 
 def test_a_403_is_documented_where_it_is_in_that_apis_own_shape() -> None:
     error = said(403, {"detail": "Forbidden"})
-    assert (read_failure(error, LUMA), read_failure(error, GENEROR)) == ("final", "odd")
+    assert (classify_poll_failure(error, LUMA), classify_poll_failure(error, GENEROR)) == ("final", "odd")
 
 
 KINDS: list[PollFailure | None] = ["says_nothing", "final", "absent", "odd", None]

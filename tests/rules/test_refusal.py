@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import endpoint
 
-from generor_async.rules.refusal import decide
+from generor_async.rules.refusal import classify_refusal
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import Headers, RetrySafety
 
@@ -28,7 +28,9 @@ def decided(
     refusals: int = 0,
 ) -> Any:
     said = None if own is None else (own, code)
-    return decide(endpoint(retry_safety, vendor=vendor), Headers((headers or {}).items()), said, NOW, refusals=refusals)
+    return classify_refusal(
+        endpoint(retry_safety, vendor=vendor), Headers((headers or {}).items()), said, NOW, refusals=refusals
+    )
 
 
 def about(*args: Any, **known: Any) -> tuple[str, bool]:

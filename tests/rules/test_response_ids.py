@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.calls import context, reply
 
 from generor_async.rules import outcome
-from generor_async.rules.response_ids import MOST_FOUND, Scan, creation_in, ids_in
+from generor_async.rules.response_ids import MOST_FOUND, IdScanner, find_creation_id, find_ids
 from generor_async.rules.vendors import GENEROR
 
 JOB = "5f0e8b1c-0000-4c57-9f60-000000000000"
@@ -17,12 +17,12 @@ JOB = "5f0e8b1c-0000-4c57-9f60-000000000000"
 
 def test_they_are_found_once_creations_first_and_then_in_order() -> None:
     text = '{"id": "a-1", "creation_id":42, "other": "x", "file_id" : "f_1", "id": "a-1", "key_id": "k'
-    assert ids_in(text) == ("42", "a-1", "f_1", "k")
+    assert find_ids(text) == ("42", "a-1", "f_1", "k")
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "uuid", "generation_id", "generationId", "jobId", "JobID", "file_id"])
 def test_a_member_may_be_written_otherwise(name: str) -> None:
-    assert ids_in(json.dumps({name: JOB, "state": "queued"})) == (JOB,)
+    assert find_ids(json.dumps({name: JOB, "state": "queued"})) == (JOB,)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_member_may_be_written_otherwise(name: str) -> None:
     ],
 )
 def test_a_creation_is_known_where_its_number_is_whole(text: str, named: int | None) -> None:
-    assert creation_in(text) == named
+    assert find_creation_id(text) == named
 
 
 MEMBERS = st.sampled_from([f'"id": "{JOB}"', '"creation_id": 6147', '"id":37', "'job_id': 'a-1'", r"\"id\": \"b_2\""])
@@ -58,15 +58,15 @@ def in_pieces(draw: st.DrawFn) -> tuple[str, list[bytes]]:
 @given(in_pieces())
 def test_what_a_text_names_is_found_however_it_is_cut(drawn: tuple[str, list[bytes]]) -> None:
     text, (kept, *pieces) = drawn
-    scan = Scan(kept)
+    scan = IdScanner(kept)
     found = [member for piece in [*filter(None, pieces), b""] for member in scan.ids_in(piece)]
     told = b"".join([scan.before, *found]).decode()
-    assert set(ids_in(text)) == set(ids_in(told))
-    assert creation_in(text) == creation_in(told)
+    assert set(find_ids(text)) == set(find_ids(told))
+    assert find_creation_id(text) == find_creation_id(told)
 
 
 def test_no_more_is_kept_of_a_long_text_than_some_ids() -> None:
-    scan = Scan(b"")
+    scan = IdScanner(b"")
     members = (scan.ids_in(b'"id": "%d", "x": "%b"' % (number, b"x" * 1_000)) for number in range(3 * MOST_FOUND))
     assert sum(map(len, members)) == MOST_FOUND
 
@@ -86,7 +86,9 @@ def test_of_other_numbers_it_is_not_known_of_what_they_are(
     body: bytes, headers: dict[str, Any], named: int | None
 ) -> None:
     call = context("bills", vendor=GENEROR, name="generor.generators.generate")
-    error = outcome.unknown(call, outcome.undecodable(call, reply(200, body, **headers), "cut off"))
+    error = outcome.outcome_unknown_error(call, outcome.undecodable_error(call, reply(200, body, **headers), "cut off"))
     assert error.creation_id == named
-    failed = outcome.unknown(call, outcome.failed(call, reply(599, body, **headers), body.decode(), 0.0))
+    failed = outcome.outcome_unknown_error(
+        call, outcome.status_error(call, reply(599, body, **headers), body.decode(), 0.0)
+    )
     assert failed.creation_id == named

@@ -16,15 +16,15 @@ from generor_async.errors import (
 from generor_async.rules import outcome, response_parsing
 from generor_async.rules.body_decoders import Decoder, PageData, as_it_is, enveloped, enveloped_map, nothing, page_of
 from generor_async.rules.http_types import Endpoint, Reply
-from generor_async.rules.outcome import Context
+from generor_async.rules.outcome import CallContext
 from generor_async.rules.vendors import GENEROR
 from generor_async.values import DecodeError, response_to
 from generor_async.values.decoding import UnexpectedShape
 
 
-def read(target: Endpoint[Any], came: Reply, asked: Context | None = None, *, path: str = "/things") -> Any:
-    known = asked or Context(target, "ours")
-    return response_parsing.read(target, known, came, path=path, now=0.0, elapsed=1.5)
+def read(target: Endpoint[Any], came: Reply, asked: CallContext | None = None, *, path: str = "/things") -> Any:
+    known = asked or CallContext(target, "ours")
+    return response_parsing.parse_response(target, known, came, path=path, now=0.0, elapsed=1.5)
 
 
 def came(value: Any, status: int = 200, **headers: str) -> Reply:
@@ -152,7 +152,7 @@ def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: in
             body = opening * depth + b"1" + closing * depth
             with pytest.raises(APIError) as caught:
                 read(asked.endpoint, reply(status, body), asked)
-            outcome.unknown(asked, caught.value)
+            outcome.outcome_unknown_error(asked, caught.value)
 
 
 def test_a_value_without_a_model_is_handed_out_as_it_is() -> None:

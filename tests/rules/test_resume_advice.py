@@ -16,7 +16,7 @@ from generor_async import (
     PermissionDeniedError,
 )
 from generor_async.api.luma.models import Generation
-from generor_async.rules.resume_advice import RunRecord, how_to_go_on
+from generor_async.rules.resume_advice import RunRecord, resume_advice
 from generor_async.rules.vendors import GENEROR, LUMA
 
 JOB = Generation(
@@ -43,7 +43,7 @@ OUT = BudgetExhaustedError("x", generation=JOB)
 )
 def test_every_stop_says_that_nothing_is_lost_and_how_to_go_on(error: Exception, said: str) -> None:
     for vendor in (GENEROR, LUMA):
-        told = how_to_go_on(error, vendor)
+        told = resume_advice(error, vendor)
         assert said in told
         assert told.startswith("Nothing is lost")
         assert "into the same folder" in told
@@ -51,12 +51,12 @@ def test_every_stop_says_that_nothing_is_lost_and_how_to_go_on(error: Exception,
 
 def test_lumas_jobs_are_the_keys_that_submitted_them() -> None:
     error = AuthenticationError("x", status_code=401)
-    assert "keep to that key" in how_to_go_on(error, LUMA)
-    assert "keep to that key" not in how_to_go_on(error, GENEROR)
+    assert "keep to that key" in resume_advice(error, LUMA)
+    assert "keep to that key" not in resume_advice(error, GENEROR)
 
 
 def test_what_says_itself_how_to_go_on_is_left_alone() -> None:
-    assert not how_to_go_on(DownloadError("x", url="", advice="Mend that"), LUMA)
+    assert not resume_advice(DownloadError("x", url="", advice="Mend that"), LUMA)
 
 
 # --- how many may be under way, and when it stops ---------------------------------------------------------------------

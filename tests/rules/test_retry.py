@@ -21,7 +21,7 @@ from generor_async.errors import (
     ServiceUnavailableError,
 )
 from generor_async.rules import retry
-from generor_async.rules.retry import DELAYS, RetryBudget, busy_delay, may_repeat, retry_delay, with_jitter
+from generor_async.rules.retry import DELAYS, RetryBudget, may_retry, outage_delay, retry_delay, with_jitter
 from generor_async.values import RetrySafety
 
 # What an attempt came to, and by which `retry_safety` it is sent again.
@@ -62,7 +62,7 @@ for _status in (400, 401, 402, 403, 404, 405, 413, 422):
 @pytest.mark.parametrize(("retry_safety", "case"), list(product(RETRY_SAFETIES, TABLE)))
 def test_a_call_is_repeated_only_where_the_table_allows_it(retry_safety: RetrySafety, case: str) -> None:
     error, allowed = TABLE[case]
-    assert may_repeat(retry_safety, error) is (retry_safety in allowed)
+    assert may_retry(retry_safety, error) is (retry_safety in allowed)
 
 
 @pytest.mark.parametrize("retry_safety", ["plain", "bills"])
@@ -71,7 +71,7 @@ def test_a_call_is_repeated_only_where_the_table_allows_it(retry_safety: RetrySa
 def test_what_may_have_been_paid_for_is_never_sent_again(case: str, outcome: str, retry_safety: RetrySafety) -> None:
     error, _ = TABLE[case]
     if error.outcome == outcome:
-        assert not may_repeat(retry_safety, error)
+        assert not may_retry(retry_safety, error)
 
 
 def test_the_bounds_double_from_half_a_second_to_thirty_seconds() -> None:
@@ -105,7 +105,7 @@ def test_lumas_502_waits_five_to_ten_seconds_and_then_longer(
     error = APIStatusError("", status_code=status, retryable=True, outcome="refused")
     bound = min(first * 2 ** min(retries, 10), 30.0)
     assert bound / 2 <= retry_delay(error, retries, draw) <= bound
-    assert retry_delay(error, retries, draw) == busy_delay(status, None, retries, draw)
+    assert retry_delay(error, retries, draw) == outage_delay(status, None, retries, draw)
 
 
 def test_a_quiet_client_has_ten_retries_in_ten_seconds() -> None:
@@ -171,14 +171,14 @@ def test_a_retry_leaves_when_it_wants_to_while_fewer_than_ten_are_near(
 
 @given(st.floats(0.1, 1e6), st.floats(0, 1, exclude_max=True))
 def test_a_wait_that_all_share_is_spread_and_never_undercut(seconds: float, draw: float) -> None:
-    assert seconds <= retry.spread(seconds, draw) <= seconds + min(10.0, 0.08 * seconds)
+    assert seconds <= retry.with_spread(seconds, draw) <= seconds + min(10.0, 0.08 * seconds)
 
 
 @given(st.sampled_from(sorted(RETRY_SAFETIES)), st.floats(0.001, 1e6))
 def test_a_call_that_may_not_be_repeated_is_not_sent_at_the_last_moment(
     retry_safety: RetrySafety, timeout: float
 ) -> None:
-    least = retry.least_time(retry_safety, timeout)
+    least = retry.least_seconds_left(retry_safety, timeout)
     assert (least == 0) == (retry_safety in HARMLESS)
     assert least <= 1
     assert 9 * least < timeout, "a call that has all of its time is sent"

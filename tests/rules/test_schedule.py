@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.schedule import (
-    CLOSEST,
-    FIRST,
-    LEAST,
+    BACKLOG_AGE,
+    LEAST_SPACING,
+    LEAST_SPACING_IN_BACKLOG,
     LUMA_PRIORS,
-    MOST,
     MOST_POLL_VALUE,
-    PATIENCE,
+    MOST_SPACING,
+    MOST_SPACING_BY_PRIOR,
     POLL_COST,
     PRIOR_COST,
     PRIOR_ENDS,
@@ -81,7 +81,7 @@ def cheapest(durations: Sequence[float], look_cost: float = POLL_COST) -> float:
     best = [0.0] * (last + 1)
     for age in range(last - 1, -1, -1):
         options: list[float] = []
-        for wait in range(round(LEAST / step), round(MOST / step) + 1):
+        for wait in range(round(LEAST_SPACING / step), round(MOST_SPACING / step) + 1):
             to = min(age + wait, last)
             lag = (age + wait) * step * (ended[to] - ended[age]) - (seconds[to] - seconds[age])
             options.append(look_cost * (len(durations) - ended[age]) + lag + best[to])
@@ -100,7 +100,11 @@ def test_jobs_of_which_nothing_is_known_are_looked_at_as_the_documents_show() ->
 def test_the_spacing_is_always_within_its_bounds(
     seconds: list[float], prior: float | None, age: float, value: float
 ) -> None:
-    assert (CLOSEST if value > 1 else LEAST) <= learned(seconds, prior=prior).spacing(age, value) <= MOST
+    assert (
+        (LEAST_SPACING_IN_BACKLOG if value > 1 else LEAST_SPACING)
+        <= learned(seconds, prior=prior).spacing(age, value)
+        <= MOST_SPACING
+    )
 
 
 @given(st.lists(SECONDS, max_size=80), PRIORS, AGES, VALUES, VALUES)
@@ -116,7 +120,7 @@ def test_waiting_never_brings_the_next_look_forward(
     seconds: list[float], prior: float | None, age: float, later: float
 ) -> None:
     durations = learned(seconds, prior=prior)
-    if LEAST < durations.spacing(age) < MOST:
+    if LEAST_SPACING < durations.spacing(age) < MOST_SPACING:
         assert age + durations.spacing(age) <= age + later + durations.spacing(age + later) + 1e-6
 
 
@@ -174,14 +178,14 @@ def test_a_prior_spares_four_looks_of_ten_and_no_end_is_seen_later(prior: float,
 @given(st.sampled_from(USUAL), st.floats(min_value=0.1, max_value=5_000))
 def test_a_prior_that_is_wrong_makes_no_end_be_seen_much_later(prior: float, duration: float) -> None:
     _, lag = looks(Durations(prior).spacing, duration)
-    assert lag <= min(max(FIRST, duration), MOST)
+    assert lag <= min(max(MOST_SPACING_BY_PRIOR, duration), MOST_SPACING)
 
 
 @given(st.sampled_from(USUAL), AGES, st.floats(min_value=1, max_value=50, exclude_min=True))
 def test_while_calls_wait_a_prior_alone_spaces_looks_at_an_old_job_no_further_than_the_least(
     prior: float, age: float, value: float
 ) -> None:
-    assert age + Durations(prior).spacing(age, value) <= max(age, PATIENCE) + LEAST
+    assert age + Durations(prior).spacing(age, value) <= max(age, BACKLOG_AGE) + LEAST_SPACING
 
 
 @given(st.lists(SECONDS, min_size=PRIOR_ENDS, max_size=80), st.sampled_from(USUAL), AGES, VALUES)
@@ -202,16 +206,16 @@ def test_after_two_jobs_a_prior_that_was_wrong_costs_at_most_a_quarter_more_than
 
 
 def test_one_job_is_enough_to_look_rarely_while_it_cannot_be_done() -> None:
-    assert learned([200]).spacing(0) == MOST
-    assert learned([200]).spacing(190) < MOST
+    assert learned([200]).spacing(0) == MOST_SPACING
+    assert learned([200]).spacing(190) < MOST_SPACING
 
 
 def test_a_job_that_outlives_all_others_is_asked_more_and_more_rarely() -> None:
     durations = learned(drawn(40, 0.2))
     spacings = [durations.spacing(age) for age in (40, 120, 400, 1_500, 5_000, 1e6)]
     assert spacings == sorted(spacings)
-    assert spacings[0] == LEAST
-    assert spacings[-1] == MOST
+    assert spacings[0] == LEAST_SPACING
+    assert spacings[-1] == MOST_SPACING
 
 
 def test_kinds_that_become_slower_are_followed() -> None:
@@ -231,7 +235,7 @@ def test_a_job_that_nobody_looked_at_for_long_says_nothing() -> None:
 def test_a_job_that_was_done_at_the_first_look_counts() -> None:
     durations = Durations()
     durations.learn(0, 4)
-    assert durations.spacing(0) == LEAST
+    assert durations.spacing(0) == LEAST_SPACING
 
 
 def test_a_second_is_worth_more_the_more_calls_wait_for_a_job_to_end() -> None:
@@ -249,7 +253,7 @@ def test_whatever_waits_a_job_gets_hardly_more_looks_than_from_the_documents_loo
 ) -> None:
     durations, others = learned(drawn(median, 0.35)), drawn(median, 0.35, count=1_000, seed=8)
     ours = [looks(lambda age: durations.spacing(age, poll_value(backlog=5_000, running=10)), end) for end in others]
-    loop = [looks(lambda _: LEAST, end) for end in others]
+    loop = [looks(lambda _: LEAST_SPACING, end) for end in others]
     assert statistics.fmean(count for count, _ in ours) < 1.15 * statistics.fmean(count for count, _ in loop)
     assert statistics.fmean(lag for _, lag in ours) < 0.9 * statistics.fmean(lag for _, lag in loop)
 

@@ -17,7 +17,7 @@ from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots
 from generor_async.rules.wait import Wait
-from generor_async.rules.wait_headers import LONGEST
+from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.weights import RefusalNumbers, RequestType, Weights
 from generor_async.rules.window import DAY
 from generor_async.values import is_array, is_object
@@ -159,7 +159,7 @@ def test_no_number_of_a_state_breaks_the_windows_or_stops_them_for_longer_than_a
             permits.append(got)
         return got
 
-    goes_on(ask, NOW, LONGEST + 2 * DAY)
+    goes_on(ask, NOW, LONGEST_BELIEVED_WAIT + 2 * DAY)
     pace.sent(permits[0], NOW)
     pace.refused(permits[0], NOW + 0.2, 7.0, "minute", RateLimitReport(limit=30, used=30))
     pace.states(NOW + 1.0)
@@ -187,8 +187,8 @@ def test_no_number_of_a_state_breaks_the_slots_or_stops_them_for_longer_than_an_
             leases.append(got)
         return got
 
-    goes_on(ask, NOW, LONGEST + DAY)
-    now = NOW + LONGEST + DAY
+    goes_on(ask, NOW, LONGEST_BELIEVED_WAIT + DAY)
+    now = NOW + LONGEST_BELIEVED_WAIT + DAY
     match data.draw(st.sampled_from(["accepted", "refused", "unknown", "lost"])):
         case "accepted":
             slots.accepted(leases[0], "job-9", now)
@@ -217,7 +217,7 @@ def test_no_number_of_a_state_holds_calls_for_longer_than_an_api_can(data: st.Da
         known.load(mutated(data, holds.dump(100.0, NOW)), 100.0, NOW)
     except UNREADABLE:
         return
-    assert all(-math.inf <= each.until <= 100.0 + LONGEST for each in known.by_scope.values())
+    assert all(-math.inf <= each.until <= 100.0 + LONGEST_BELIEVED_WAIT for each in known.by_scope.values())
 
 
 def test_holds_that_another_process_knows_are_told_by_ones_own_clock_and_once() -> None:

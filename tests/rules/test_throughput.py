@@ -10,7 +10,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.throughput import LATELY, NEEDED, QUIET, Throughput
+from generor_async.rules.throughput import LEAST_ROWS, QUIET_SECONDS, RATE_SECONDS, Throughput
 
 seeds = st.integers(0, 10_000)
 ROWS: Final = 400
@@ -101,7 +101,7 @@ def looks(world: World, dice: Random) -> list[Look]:
 def test_in_a_steady_world_it_is_right(seed: int) -> None:
     dice = Random(seed)
     for look in looks(steady(dice), dice):
-        if look.ended >= 3 * NEEDED and look.truth > 10.0:
+        if look.ended >= 3 * LEAST_ROWS and look.truth > 10.0:
             assert look.said is not None
             assert look.is_about_right(30.0)
 
@@ -129,7 +129,7 @@ def test_in_a_standstill_nothing_is_promised_and_soon_after_it_is_right_again(se
         # A row takes up to a minute: then it moves as before.
         if look.at > until and look.ended < ROWS and look.said is not None and look.truth > 10.0:
             again = sum(until < at <= look.at for at in world.ended)
-            if again >= 3 * NEEDED:
+            if again >= 3 * LEAST_ROWS:
                 assert look.is_about_right(30.0)
 
 
@@ -141,7 +141,7 @@ def test_never_less_is_promised_than_nothing_has_moved_for(seed: int, world: Cal
         assert look.said is None or look.said >= look.idle
 
 
-@given(st.lists(st.floats(0.0, QUIET - 0.1), max_size=300), st.floats(0.0, QUIET - 0.1))
+@given(st.lists(st.floats(0.0, QUIET_SECONDS - 0.1), max_size=300), st.floats(0.0, QUIET_SECONDS - 0.1))
 def test_the_rate_is_that_of_the_last_minutes_or_of_the_last_rows(pauses: list[float], since: float) -> None:
     movement, ends = Throughput(0.0), [0.0]
     for pause in pauses:
@@ -158,7 +158,7 @@ def test_the_rate_is_that_of_the_last_minutes_or_of_the_last_rows(pauses: list[f
             groups.append([at])
     taken: list[list[float]] = []
     for group in reversed(groups):
-        if now - group[0] > LATELY and sum(map(len, taken)) >= NEEDED:
+        if now - group[0] > RATE_SECONDS and sum(map(len, taken)) >= LEAST_ROWS:
             break
         taken.append(group)
     rows, first = sum(map(len, taken)), taken[-1]
@@ -172,9 +172,9 @@ def test_a_few_long_rows_are_no_standstill_and_the_first_of_all_are_waited_for()
     movement = Throughput(0.0)
     for at in (1.0, 2.0, 3.0, 4.0):
         movement.left(at)
-    assert not movement.is_still(4.0 + QUIET, running=True)
-    assert movement.is_still(5.0 + QUIET, running=True)  # nobody knows yet how long one takes
-    assert movement.seconds_left(5.0 + QUIET, coming=0, running=4, leaving=None) is None
+    assert not movement.is_still(4.0 + QUIET_SECONDS, running=True)
+    assert movement.is_still(5.0 + QUIET_SECONDS, running=True)  # nobody knows yet how long one takes
+    assert movement.seconds_left(5.0 + QUIET_SECONDS, coming=0, running=4, leaving=None) is None
     movement.ended(241.0, 240.0)
     movement.left(242.0)
     assert not movement.is_still(242.0 + 300.0, running=True)

@@ -4,7 +4,7 @@ import pytest
 
 from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.slots import SlotState
-from generor_async.rules.wait_reason import NOTHING, call_awaits, rows_awaited
+from generor_async.rules.wait_reason import NO_WAIT, next_call_wait, running_rows_wait
 from generor_async.rules.window import Scope, WindowState
 
 NOW = 1_775_649_600.0
@@ -23,7 +23,7 @@ def awaits(
     jobs: SlotState | None = None,
     running: int = 0,
 ) -> tuple[str, float | None]:
-    found = call_awaits(
+    found = next_call_wait(
         NOW, held=held, paused=paused, away=away, windows=windows, share=share, jobs=jobs, running=running
     )
     return found.what, found.until
@@ -47,7 +47,7 @@ def test_a_pause_then_an_outage_then_windows_then_slots() -> None:
     assert awaits(full, jobs=slots) == ("the minute's limit of 100 calls", NOW + 30.0)
     assert awaits(window("minute", 99), jobs=slots) == ("others' jobs to end: 5 may run at once", None)
     assert awaits(jobs=slots, running=3) == ("jobs to end: 5 may run at once", None)
-    assert awaits(jobs=SlotState(ceiling=5, used=4)) == (NOTHING.what, NOTHING.until)
+    assert awaits(jobs=SlotState(ceiling=5, used=4)) == (NO_WAIT.what, NO_WAIT.until)
     assert awaits(jobs=SlotState(ceiling=None, used=4)) == ("", None)
 
 
@@ -59,5 +59,5 @@ def test_of_full_windows_the_one_that_lasts_longest_is_named_by_the_part_that_is
 
 
 def test_where_nothing_keeps_calls_rows_are_waited_for() -> None:
-    told = [rows_awaited(running).what for running in (0, 1, 1_200)]
+    told = [running_rows_wait(running).what for running in (0, 1, 1_200)]
     assert told == ["the next call's turn", "the row that is under way", "the 1,200 rows that are under way"]

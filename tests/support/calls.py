@@ -9,7 +9,7 @@ from generor_async.engine.jobs import JobType, JobWaiter
 from generor_async.luma_resources import watch_jobs
 from generor_async.rules.body_decoders import Decoder, as_it_is
 from generor_async.rules.http_types import Endpoint, Operation, Reply
-from generor_async.rules.outcome import Context
+from generor_async.rules.outcome import CallContext
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON, Headers, Model, RetrySafety
 from generor_async.values.decoding import read_fields, read_int, read_list, read_str
@@ -108,9 +108,9 @@ def operation(retry_safety: RetrySafety = "read", *, path: str = "/things", **kn
     return Operation(target, path, body=body)
 
 
-def context(retry_safety: RetrySafety = "read", **known: Any) -> Context:
+def context(retry_safety: RetrySafety = "read", **known: Any) -> CallContext:
     """Make the context of a call after its first attempt."""
-    made = Context(endpoint(retry_safety, **known), REQUEST_ID)
+    made = CallContext(endpoint(retry_safety, **known), REQUEST_ID)
     made.attempts = 1
     return made
 

@@ -9,7 +9,7 @@ from generor_async.api.generor import models
 from generor_async.engine.convert import to_json
 from generor_async.rules import arguments, checks, derived_values
 from generor_async.rules.body_decoders import PageData, enveloped, enveloped_list, enveloped_map, nothing, page_of
-from generor_async.rules.http_types import Endpoint, Operation, segment
+from generor_async.rules.http_types import Endpoint, Operation, path_segment
 from generor_async.rules.vendors import GENEROR
 from generor_async.values import UNSET, Unset
 
@@ -155,7 +155,7 @@ def generators_get(slug: str) -> Operation[models.Generator]:
 
     The client's `generators.get` has the same arguments, and describes them.
     """
-    return Operation(GENERATORS_GET, f"/generators/{segment(slug, 'slug')}")
+    return Operation(GENERATORS_GET, f"/generators/{path_segment(slug, 'slug')}")
 
 
 GENERATORS_LIST_CREATIONS: Final = Endpoint(
@@ -188,7 +188,7 @@ def generators_list_creations(
     if sort is not UNSET:
         query["sort"] = arguments.text(sort, "sort")
     checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
-    return Operation(GENERATORS_LIST_CREATIONS, f"/generators/{segment(slug, 'slug')}/creations", query=query)
+    return Operation(GENERATORS_LIST_CREATIONS, f"/generators/{path_segment(slug, 'slug')}/creations", query=query)
 
 
 GENERATORS_ESTIMATE: Final = Endpoint(
@@ -273,7 +273,7 @@ def generators_estimate(
     if seconds is not UNSET:
         body["seconds"] = arguments.whole(seconds, "seconds")
     if generate_audio is not UNSET:
-        body["generate_audio"] = arguments.truth(generate_audio, "generate_audio")
+        body["generate_audio"] = arguments.boolean(generate_audio, "generate_audio")
     if ending_frame_url is not UNSET:
         body["ending_frame_url"] = arguments.url(ending_frame_url, "ending_frame_url")
     if reference_images is not UNSET:
@@ -291,7 +291,7 @@ def generators_estimate(
     if user_text_two is not UNSET:
         body["user_text_two"] = arguments.text(user_text_two, "user_text_two")
     if avoid_duplicates is not UNSET:
-        body["avoid_duplicates"] = arguments.truth(avoid_duplicates, "avoid_duplicates")
+        body["avoid_duplicates"] = arguments.boolean(avoid_duplicates, "avoid_duplicates")
     if thinking_mode is not UNSET:
         body["thinking_mode"] = arguments.text(thinking_mode, "thinking_mode")
     if story_context is not UNSET:
@@ -321,7 +321,7 @@ def generators_estimate(
     checks.within(temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0")
     checks.items(reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs")
     checks.items(reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs")
-    return Operation(GENERATORS_ESTIMATE, f"/generators/{segment(slug, 'slug')}/estimate", body=body)
+    return Operation(GENERATORS_ESTIMATE, f"/generators/{path_segment(slug, 'slug')}/estimate", body=body)
 
 
 GENERATORS_GENERATE: Final = Endpoint(
@@ -405,7 +405,7 @@ def generators_generate(
     if seconds is not UNSET:
         body["seconds"] = arguments.whole(seconds, "seconds")
     if generate_audio is not UNSET:
-        body["generate_audio"] = arguments.truth(generate_audio, "generate_audio")
+        body["generate_audio"] = arguments.boolean(generate_audio, "generate_audio")
     if ending_frame_url is not UNSET:
         body["ending_frame_url"] = arguments.url(ending_frame_url, "ending_frame_url")
     if reference_images is not UNSET:
@@ -423,7 +423,7 @@ def generators_generate(
     if user_text_two is not UNSET:
         body["user_text_two"] = arguments.text(user_text_two, "user_text_two")
     if avoid_duplicates is not UNSET:
-        body["avoid_duplicates"] = arguments.truth(avoid_duplicates, "avoid_duplicates")
+        body["avoid_duplicates"] = arguments.boolean(avoid_duplicates, "avoid_duplicates")
     if thinking_mode is not UNSET:
         body["thinking_mode"] = arguments.text(thinking_mode, "thinking_mode")
     if story_context is not UNSET:
@@ -453,7 +453,7 @@ def generators_generate(
     checks.within(temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0")
     checks.items(reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs")
     checks.items(reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs")
-    return Operation(GENERATORS_GENERATE, f"/generators/{segment(slug, 'slug')}/generate", body=body)
+    return Operation(GENERATORS_GENERATE, f"/generators/{path_segment(slug, 'slug')}/generate", body=body)
 
 
 CREATIONS_LIST: Final = Endpoint(
@@ -712,7 +712,7 @@ def models_list_by_type(type: models.ModelType) -> Operation[PageData[models.Mod
 
     The client's `models.list_by_type` has the same arguments, and describes them.
     """
-    return Operation(MODELS_LIST_BY_TYPE, f"/models/{segment(type, 'type')}")
+    return Operation(MODELS_LIST_BY_TYPE, f"/models/{path_segment(type, 'type')}")
 
 
 MODELS_GET: Final = Endpoint(
@@ -735,7 +735,7 @@ def models_get(type: models.ModelType, model_id: int) -> Operation[models.Model]
 
     The client's `models.get` has the same arguments, and describes them.
     """
-    return Operation(MODELS_GET, f"/models/{segment(type, 'type')}/{arguments.whole(model_id, 'model_id')}")
+    return Operation(MODELS_GET, f"/models/{path_segment(type, 'type')}/{arguments.whole(model_id, 'model_id')}")
 
 
 USERS_ME: Final = Endpoint(
@@ -810,7 +810,7 @@ def users_get(username: str) -> Operation[models.User]:
     The client's `users.get` has the same arguments, and describes them.
     """
     checks.reserved(username, "username", taken="me", instead="users.me()")
-    return Operation(USERS_GET, f"/users/{segment(username, 'username')}")
+    return Operation(USERS_GET, f"/users/{path_segment(username, 'username')}")
 
 
 USERS_LIST_CREATIONS: Final = Endpoint(
@@ -843,7 +843,7 @@ def users_list_creations(
     if sort is not UNSET:
         query["sort"] = arguments.text(sort, "sort")
     checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
-    return Operation(USERS_LIST_CREATIONS, f"/users/{segment(username, 'username')}/creations", query=query)
+    return Operation(USERS_LIST_CREATIONS, f"/users/{path_segment(username, 'username')}/creations", query=query)
 
 
 USERS_LIST_FOLLOWERS: Final = Endpoint(
@@ -876,7 +876,7 @@ def users_list_followers(
     if sort is not UNSET:
         query["sort"] = arguments.text(sort, "sort")
     checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
-    return Operation(USERS_LIST_FOLLOWERS, f"/users/{segment(username, 'username')}/followers", query=query)
+    return Operation(USERS_LIST_FOLLOWERS, f"/users/{path_segment(username, 'username')}/followers", query=query)
 
 
 USERS_LIST_FOLLOWING: Final = Endpoint(
@@ -909,7 +909,7 @@ def users_list_following(
     if sort is not UNSET:
         query["sort"] = arguments.text(sort, "sort")
     checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
-    return Operation(USERS_LIST_FOLLOWING, f"/users/{segment(username, 'username')}/following", query=query)
+    return Operation(USERS_LIST_FOLLOWING, f"/users/{path_segment(username, 'username')}/following", query=query)
 
 
 USERS_IS_FOLLOWING: Final = Endpoint(
@@ -932,7 +932,7 @@ def users_is_following(username: str) -> Operation[models.Following]:
 
     The client's `users.is_following` has the same arguments, and describes them.
     """
-    return Operation(USERS_IS_FOLLOWING, f"/users/{segment(username, 'username')}/follow")
+    return Operation(USERS_IS_FOLLOWING, f"/users/{path_segment(username, 'username')}/follow")
 
 
 USERS_FOLLOW: Final = Endpoint(
@@ -955,7 +955,7 @@ def users_follow(username: str) -> Operation[models.Following]:
 
     The client's `users.follow` has the same arguments, and describes them.
     """
-    return Operation(USERS_FOLLOW, f"/users/{segment(username, 'username')}/follow")
+    return Operation(USERS_FOLLOW, f"/users/{path_segment(username, 'username')}/follow")
 
 
 USERS_UNFOLLOW: Final = Endpoint(
@@ -978,7 +978,7 @@ def users_unfollow(username: str) -> Operation[models.Following]:
 
     The client's `users.unfollow` has the same arguments, and describes them.
     """
-    return Operation(USERS_UNFOLLOW, f"/users/{segment(username, 'username')}/follow")
+    return Operation(USERS_UNFOLLOW, f"/users/{path_segment(username, 'username')}/follow")
 
 
 TEAMS_LIST: Final = Endpoint(
@@ -1144,7 +1144,7 @@ def teams_join(invite_code: str) -> Operation[models.Team]:
 
     The client's `teams.join` has the same arguments, and describes them.
     """
-    return Operation(TEAMS_JOIN, f"/teams/join/{segment(invite_code, 'invite_code')}")
+    return Operation(TEAMS_JOIN, f"/teams/join/{path_segment(invite_code, 'invite_code')}")
 
 
 TEAMS_REGENERATE_INVITE: Final = Endpoint(

@@ -15,7 +15,7 @@ from generor_async.rules.body_decoders import (
     nothing,
     plain,
 )
-from generor_async.rules.http_types import Endpoint, Form, Operation, segment
+from generor_async.rules.http_types import Endpoint, Form, Operation, path_segment
 from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.vendors import LUMA
 from generor_async.rules.weights import Weighing
@@ -81,7 +81,7 @@ def generations_create(
     The client's `generations.create` has the same arguments, and describes them.
     """
     if others:
-        older_api.refuse(others)
+        older_api.refuse_unknown_arguments(others)
     body: dict[str, Any] = {"prompt": arguments.text(prompt, "prompt")}
     if model is not UNSET:
         body["model"] = arguments.text(model, "model")
@@ -94,7 +94,7 @@ def generations_create(
     if output_format is not UNSET:
         body["output_format"] = None if output_format is None else arguments.text(output_format, "output_format")
     if web_search is not UNSET:
-        body["web_search"] = arguments.truth(web_search, "web_search")
+        body["web_search"] = arguments.boolean(web_search, "web_search")
     if image_ref is not UNSET:
         body["image_ref"] = to_json(arguments.media(image_ref, "image_ref"))
     if source is not UNSET:
@@ -136,7 +136,7 @@ def generations_get(generation_id: str) -> Operation[models.Generation]:
 
     The client's `generations.get` has the same arguments, and describes them.
     """
-    return Operation(GENERATIONS_GET, f"/generations/{segment(generation_id, 'generation_id')}")
+    return Operation(GENERATIONS_GET, f"/generations/{path_segment(generation_id, 'generation_id')}")
 
 
 FILES_LIST: Final = Endpoint(
@@ -285,7 +285,7 @@ def files_get(file_id: str) -> Operation[models.File]:
 
     The client's `files.get` has the same arguments, and describes them.
     """
-    return Operation(FILES_GET, f"/files/{segment(file_id, 'file_id')}")
+    return Operation(FILES_GET, f"/files/{path_segment(file_id, 'file_id')}")
 
 
 FILES_DELETE: Final = Endpoint(
@@ -308,7 +308,7 @@ def files_delete(file_id: str) -> Operation[None]:
 
     The client's `files.delete` has the same arguments, and describes them.
     """
-    return Operation(FILES_DELETE, f"/files/{segment(file_id, 'file_id')}")
+    return Operation(FILES_DELETE, f"/files/{path_segment(file_id, 'file_id')}")
 
 
 FILES_COMPLETE: Final = Endpoint(
@@ -332,7 +332,7 @@ def files_complete(file_id: str) -> Operation[models.File]:
 
     The client's `files.complete` has the same arguments, and describes them.
     """
-    return Operation(FILES_COMPLETE, f"/files/{segment(file_id, 'file_id')}/complete")
+    return Operation(FILES_COMPLETE, f"/files/{path_segment(file_id, 'file_id')}/complete")
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint[Any]]] = MappingProxyType(

@@ -33,7 +33,7 @@ from generor_async.batch.sqlite.writer import Writer
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import CostSource
-from generor_async.rules.file_fingerprint import ReadWhole
+from generor_async.rules.file_fingerprint import CompletedRead
 from generor_async.rules.row_states import Step, Submit, is_legal
 from generor_async.values import JSON
 
@@ -94,7 +94,7 @@ class SqliteJournal(SqliteReader, Journal):
         """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
         self._reading = await self._write(partial(Reading.begin, operation=self._operation))
 
-    async def end_reading(self, whole: ReadWhole) -> None:
+    async def end_reading(self, whole: CompletedRead) -> None:
         """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
         self._reading.is_complete = await self._write(partial(self._reading.complete, note=dump_json(whole.as_json())))
 

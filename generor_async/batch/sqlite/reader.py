@@ -27,7 +27,7 @@ from generor_async.batch.sqlite.schema import open_to_read
 from generor_async.batch.sqlite.steps import dump_json
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import ChargedCalls
-from generor_async.rules.file_fingerprint import ReadWhole, noted
+from generor_async.rules.file_fingerprint import CompletedRead, parse_completed_read
 from generor_async.rules.row_states import PAID_STATES, ROW_STATES, RowState
 from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.values import JSON
@@ -213,9 +213,9 @@ class SqliteReader(JournalReader):
         ]
         return sum(float(held) for ((held,),) in kept)
 
-    async def read_whole(self) -> ReadWhole | None:
+    async def read_whole(self) -> CompletedRead | None:
         """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
-        return noted(await self.read_note(READ_WHOLE_NOTE))
+        return parse_completed_read(await self.read_note(READ_WHOLE_NOTE))
 
     async def read_note(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""

@@ -15,7 +15,7 @@ from generor_async.batch.folder import JOURNAL, ResultsFolder, invalid_folder
 from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER_ADVICE, explain
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
-from generor_async.rules.equivalence import VERSION
+from generor_async.rules.equivalence import CANONICAL_VERSION
 from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
 
 __all__ = ["SCHEMA", "check_journal", "connect", "open_to_read", "open_to_write", "simulation_mismatch"]
@@ -306,4 +306,4 @@ def simulation_mismatch(folder: Path, *, simulated: bool) -> InvalidRequestError
 
 def _write_key(connection: sqlite3.Connection, key: RunKey) -> None:
     connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))
-    connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (json.dumps(VERSION),))
+    connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (json.dumps(CANONICAL_VERSION),))
