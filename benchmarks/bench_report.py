@@ -19,8 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
-from generor_async.batch.report.page import INLINED
+from generor_async.batch.report import ReportFile, ReportRow, ReportSummary, write_report
+from generor_async.batch.report.page import MAX_INLINE_ROWS
 from generor_async.simulator import outputs
 
 PICTURES = 60
@@ -52,7 +52,7 @@ def rows(count: int) -> Iterator[ReportRow]:
 
 def write(folder: Path, count: int) -> tuple[float, float, float]:
     """Write a report; return seconds, megabytes on disk and megabytes of memory."""
-    summary = Summary(
+    summary = ReportSummary(
         title="A run",
         api="Luma Agents",
         unit="credits",
@@ -92,7 +92,7 @@ def main() -> None:
         for count in options.rows:
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
                 seconds, size, most = process.submit(write, folder, count).result()
-            ratio = seconds / (alone * min(count, INLINED))
+            ratio = seconds / (alone * min(count, MAX_INLINE_ROWS))
             print(f"| {count:,} | {seconds:.1f} | {ratio:.2f} | {size:.1f} | {most:.0f} |", flush=True)
 
 

@@ -16,8 +16,8 @@ from generor_async.batch.costs import read_charges, row_cost
 from generor_async.batch.folder import invalid_folder
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, JournalReader, Reject, Row
 from generor_async.batch.missing_files import count_rows_missing_files
-from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
-from generor_async.batch.report import State as ReportState
+from generor_async.batch.report import ReportFile, ReportRow, ReportSummary, left_out, write_report
+from generor_async.batch.report import ReportState as ReportState
 from generor_async.batch.run_times import run_spans
 from generor_async.batch.source import MAX_REJECTS_NAMED
 from generor_async.batch.sqlite import open_if_begun, open_reader
@@ -181,14 +181,14 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
     return folder / REPORT
 
 
-async def _summary(reader: JournalReader, title: str, charges: Charges) -> Summary:
+async def _summary(reader: JournalReader, title: str, charges: Charges) -> ReportSummary:
     key: Any = await reader.read_note("key")
     cap: Any = await reader.read_note("cap")
     counts = Counter[ReportState]()
     for state, rows in (await reader.counts()).items():
         shown: ReportState = REPORT_STATES.get(state, "other")
         counts[shown] += rows
-    return Summary(
+    return ReportSummary(
         title=title,
         api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if is_simulated(key) else ""),
         unit="credits",
@@ -224,7 +224,7 @@ def _report_row(row: Row, charges: Charges) -> ReportRow:
         type=_as_text(given.get("slug") or given.get("type") or "image"),
         model=_as_text(given.get("model_id") or given.get("model") or "uni-1"),
         cost=None if cost is None else rounded(cost.spent),
-        doubtful=0.0 if cost is None else rounded(cost.doubtful),
+        unresolved=0.0 if cost is None else rounded(cost.doubtful),
         started=row.submitted_at,
         ended=row.ended_at if row.state in REPORT_STATES else None,
         files=tuple(

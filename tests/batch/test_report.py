@@ -21,19 +21,21 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.markup import Element, read
 
-from generor_async.batch.report import ReportFile, ReportRow, State, Summary, left_out, write_report
-from generor_async.batch.report.page import INLINED
+from generor_async.batch.report import ReportFile, ReportRow, ReportState, ReportSummary, left_out, write_report
+from generor_async.batch.report.page import MAX_INLINE_ROWS
 from generor_async.simulator import outputs
 
 BEGAN = 1_763_770_440.0
-SUMMARY = Summary(title="A run", api="Luma Agents", unit="credits", spent=18.0, rows=20, runs=[(BEGAN, BEGAN + 600)])
+SUMMARY = ReportSummary(
+    title="A run", api="Luma Agents", unit="credits", spent=18.0, rows=20, runs=[(BEGAN, BEGAN + 600)]
+)
 ROW = ReportRow(
     id="row-1", state="done", prompt="a lake", type="image", model="uni-1", cost=6.0, started=BEGAN, ended=BEGAN + 20
 )
 HOSTILE = "</script></style></p>--><img src=x onerror='alert(1)'>\" & &lt; \u202eback \U0001f469\u200d\U0001f680"
 
 
-def written(folder: Path, *rows: ReportRow, summary: Summary = SUMMARY) -> Element:
+def written(folder: Path, *rows: ReportRow, summary: ReportSummary = SUMMARY) -> Element:
     """Write a report, and read it."""
     write_report(folder / "report.html", summary, rows, folder=folder)
     return read((folder / "report.html").read_text("utf-8"))
@@ -268,7 +270,7 @@ def test_many_rows_are_packed_and_are_the_same_as_few_but_for_their_thumbnails(t
         evolve(ROW, state="unknown", doubtful=24.0, attempts=2, model="\x1f"),
     ]
     few = [str(row) for row in written(tmp_path, *kinds).all("li", "row")]
-    count = INLINED + 403
+    count = MAX_INLINE_ROWS + 403
     page = written(tmp_path, *(kinds[n % 4] for n in range(count)), summary=evolve(SUMMARY, rows=count))
     assert page.one("li").text.startswith(f"{count:,} rows are packed")
     rows = unpacked(page)
@@ -283,7 +285,7 @@ def test_many_rows_are_packed_and_are_the_same_as_few_but_for_their_thumbnails(t
 
 
 def test_a_thumbnail_that_is_a_file_is_made_once_for_each_picture_as_it_is(tmp_path: Path) -> None:
-    row, summary = evolve(ROW, files=(png(tmp_path, size=1024),)), evolve(SUMMARY, rows=INLINED + 1)
+    row, summary = evolve(ROW, files=(png(tmp_path, size=1024),)), evolve(SUMMARY, rows=MAX_INLINE_ROWS + 1)
     kept = tmp_path / "thumbnails/media/a.png.webp"
     seen = list[bytes]()
     for change in (None, None, "3:4", "cut"):
@@ -312,7 +314,7 @@ def test_rows_are_in_the_order_of_the_input(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, packed: bool) -> None:
-    summary = evolve(SUMMARY, rows=INLINED + packed)
+    summary = evolve(SUMMARY, rows=MAX_INLINE_ROWS + packed)
 
     def peak(count: int) -> int:
         rows = (evolve(ROW, id=str(n), prompt=f"{n:06}" * 1000) for n in range(count))
@@ -343,12 +345,14 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [report]
 
 
-ORDER: Sequence[State] = ("other", "done", "failed", "unknown")
+ORDER: Sequence[ReportState] = ("other", "done", "failed", "unknown")
 COUNTS = st.dictionaries(st.sampled_from(ORDER), st.integers(0, 9))
 
 
 @given(COUNTS, st.integers(1, 20))
-def test_of_too_many_rows_those_are_left_out_that_are_looked_for_least(counts: dict[State, int], most: int) -> None:
+def test_of_too_many_rows_those_are_left_out_that_are_looked_for_least(
+    counts: dict[ReportState, int], most: int
+) -> None:
     found = left_out(counts, most)
     assert sum(counts.values()) - sum(found.values()) == min(most, sum(counts.values()))
     assert all(0 < rows <= counts[state] for state, rows in found.items())
@@ -368,7 +372,7 @@ def test_rows_that_are_left_out_are_counted(tmp_path: Path) -> None:
 
 def test_thumbnails_that_are_too_many_for_now_are_made_by_another_page(tmp_path: Path) -> None:
     rows = [evolve(ROW, id=f"row-{n}", files=(png(tmp_path, f"{n}.png", size=64),)) for n in range(3)]
-    summary = evolve(SUMMARY, rows=INLINED + 1)
+    summary = evolve(SUMMARY, rows=MAX_INLINE_ROWS + 1)
     for made, missing in ((2, "1 picture has"), (2, None)):
         write_report(tmp_path / "report.html", summary, rows, folder=tmp_path, new_thumbnails=made)
         said = read((tmp_path / "report.html").read_text("utf-8")).all("p", "lacks")

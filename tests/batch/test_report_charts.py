@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.markup import Element, read
 
-from generor_async.batch.report import ReportRow, State, Summary, charts
-from generor_async.batch.report.counters import Bin, Counters
+from generor_async.batch.report import ReportRow, ReportState, ReportSummary, charts
+from generor_async.batch.report.counters import ReportCounters, TimeBin
 from generor_async.batch.report.formatting import SHORT, amount, excerpt, number, period, span
 
 BEGAN = 1_763_770_440.0
-SUMMARY = Summary(title="A run", api="Generor", unit="credits", spent=0.0, rows=20, runs=[(BEGAN, BEGAN + 600)])
+SUMMARY = ReportSummary(title="A run", api="Generor", unit="credits", spent=0.0, rows=20, runs=[(BEGAN, BEGAN + 600)])
 ROW = ReportRow(id="1", state="done", prompt="a", type="image", cost=6.0, started=BEGAN, ended=BEGAN)
 ENDED = st.none() | st.floats(-50, 650).map(lambda after: BEGAN + after)
-STATES: list[State] = ["done", "failed", "unknown", "other"]
+STATES: list[ReportState] = ["done", "failed", "unknown", "other"]
 ROWS = st.builds(
     ReportRow,
     id=st.just("1"),
@@ -27,8 +27,8 @@ ROWS = st.builds(
 )
 
 
-def tallied(rows: list[ReportRow]) -> Counters:
-    tally = Counters()
+def tallied(rows: list[ReportRow]) -> ReportCounters:
+    tally = ReportCounters()
     for row in rows:
         tally.add(row, ())
     return tally
@@ -40,7 +40,7 @@ def heights(drawn: Element, kind: str) -> list[float]:
 
 @given(rows=st.lists(ROWS, max_size=80))
 def test_every_row_that_ended_is_in_one_piece_of_the_time(rows: list[ReportRow]) -> None:
-    bins = tallied(rows).bins(SUMMARY)
+    bins = tallied(rows).time_bins(SUMMARY)
     ended = [row.state for row in rows if row.ended is not None]
     assert sum(piece.done for piece in bins) == ended.count("done")
     assert sum(piece.failed for piece in bins) == ended.count("failed")
@@ -51,7 +51,7 @@ def test_every_row_that_ended_is_in_one_piece_of_the_time(rows: list[ReportRow])
 
 
 def test_a_row_counts_in_the_piece_in_which_it_ended() -> None:
-    bins = tallied([evolve(ROW, ended=BEGAN + after) for after in (0, 49, 51, 599, 600)]).bins(SUMMARY)
+    bins = tallied([evolve(ROW, ended=BEGAN + after) for after in (0, 49, 51, 599, 600)]).time_bins(SUMMARY)
     assert [piece.done for piece in bins] == [2, 1, *[0] * 9, 2]
 
 
@@ -72,7 +72,7 @@ def test_only_the_time_in_which_a_run_went_on_counts(moments: list[float], momen
 
 
 def test_bars_are_as_high_as_rows_a_minute() -> None:
-    bins = [Bin(0, 30, 5, 1, 30.0), Bin(30, 60, 0, 2, 30.0)]  # 12 and 4 a minute, on a scale to 15
+    bins = [TimeBin(0, 30, 5, 1, 30.0), TimeBin(30, 60, 0, 2, 30.0)]  # 12 and 4 a minute, on a scale to 15
     drawn = read(charts.throughput(bins))
     assert heights(drawn, "done") == pytest.approx([100 * 10 / 15], abs=0.01)
     assert heights(drawn, "failed") == pytest.approx([100 * 2 / 15, 100 * 4 / 15], abs=0.01)
@@ -86,12 +86,12 @@ def test_bars_are_as_high_as_rows_a_minute() -> None:
 
 @pytest.mark.parametrize(("cap", "drawn"), [(100.0, 1), (200.0, 1), (201.0, 0), (None, 0)])
 def test_the_cap_is_drawn_where_it_is_not_far_off(cap: float | None, drawn: int) -> None:
-    picture = read(charts.spend([Bin(0, 60, 1, 0, 100.0)], cap=cap, unit="credits"))
+    picture = read(charts.spend([TimeBin(0, 60, 1, 0, 100.0)], cap=cap, unit="credits"))
     assert len(picture.all("path", "cap")) == drawn
 
 
 def test_the_shares_of_the_states_fill_their_bar() -> None:
-    drawn = read(charts.shares({"done": 5, "unknown": 3}))
+    drawn = read(charts.state_bar({"done": 5, "unknown": 3}))
     widths = [float(piece.attributes["width"].rstrip("%")) for piece in drawn.all("rect")]
     assert widths == [62.5, 0, 37.5, 0]
     assert drawn.one("svg").attributes["aria-label"] == "5 done, 3 unknown"
@@ -99,7 +99,7 @@ def test_the_shares_of_the_states_fill_their_bar() -> None:
 
 @given(most=st.floats(0.05, 1e9))
 def test_a_scale_is_round_and_holds_what_is_drawn(most: float) -> None:
-    labels = read(charts.spend([Bin(0, 60, 1, 0, most)], cap=None, unit="credits")).all("svg")[0].all("text")
+    labels = read(charts.spend([TimeBin(0, 60, 1, 0, most)], cap=None, unit="credits")).all("svg")[0].all("text")
     values = [float(label.text.replace(",", "")) for label in labels]
     assert values[0] == 0
     assert most <= values[-1] * 1.001
@@ -109,7 +109,7 @@ def test_a_scale_is_round_and_holds_what_is_drawn(most: float) -> None:
 
 @given(seconds=st.floats(1, 40 * 86400))
 def test_a_time_axis_has_a_few_marks_within_the_run(seconds: float) -> None:
-    drawn = read(charts.spend([Bin(0, seconds, 1, 0, 1.0)], cap=None, unit="credits")).all("svg")[1]
+    drawn = read(charts.spend([TimeBin(0, seconds, 1, 0, 1.0)], cap=None, unit="credits")).all("svg")[1]
     places = [float(mark.attributes["x"].rstrip("%")) for mark in drawn.all("text")]
     assert 2 <= len(places) <= 6
     assert places == sorted(set(places))

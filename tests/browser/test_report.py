@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from support.browser import Page
 
-from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
+from generor_async.batch.report import ReportFile, ReportRow, ReportSummary, write_report
 from generor_async.simulator import outputs
 
 BEGAN = 1_763_770_440.0
@@ -116,7 +116,7 @@ def rows(folder: Path) -> list[ReportRow]:
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     """A report of every kind of row."""
-    summary = Summary(
+    summary = ReportSummary(
         title="A run", api="Luma Agents", unit="credits", spent=120.0, cap=150.0, rows=16, runs=[(BEGAN, BEGAN + 600)]
     )
     path = tmp_path / "report.html"
@@ -279,7 +279,9 @@ async def test_nothing_sticks_out_at_the_side(page: Page, report: Path, width: i
 
 async def test_two_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few, path = rows(tmp_path), tmp_path / "report.html"
-    summary = Summary(title="A run", api="Luma", unit="credits", spent=1.0, rows=2000, runs=[(BEGAN, BEGAN + 600)])
+    summary = ReportSummary(
+        title="A run", api="Luma", unit="credits", spent=1.0, rows=2000, runs=[(BEGAN, BEGAN + 600)]
+    )
     write_report(path, summary, (evolve(few[n % 16], id=str(n)) for n in range(2000)), folder=tmp_path)
     await page.open(path)
     laid_out = (
@@ -303,7 +305,9 @@ async def test_two_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.Capt
 async def packed(page: Page, folder: Path, count: int) -> Path:
     """Open a page with more rows than are in it as they are: they are the sixteen, over and over."""
     few, path = rows(folder), folder / "report.html"
-    summary = Summary(title="A run", api="Luma", unit="credits", rows=count, spent=1.0, runs=[(BEGAN, BEGAN + 600)])
+    summary = ReportSummary(
+        title="A run", api="Luma", unit="credits", rows=count, spent=1.0, runs=[(BEGAN, BEGAN + 600)]
+    )
     dice = Random(1)
     words = ["".join(dice.choices("aeinorst", k=dice.randint(2, 9))) for _ in range(2000)]
 

@@ -5,6 +5,6 @@ its head forbids every other address, and every script and style but its own two
 """
 
 from generor_async.batch.report.page import write_report
-from generor_async.batch.report.rows import ReportFile, ReportRow, State, Summary, Unit, left_out
+from generor_async.batch.report.rows import ReportFile, ReportRow, ReportState, ReportSummary, Unit, left_out
 
-__all__ = ["ReportFile", "ReportRow", "State", "Summary", "Unit", "left_out", "write_report"]
+__all__ = ["ReportFile", "ReportRow", "ReportState", "ReportSummary", "Unit", "left_out", "write_report"]

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from math import ceil, log10
 
-from generor_async.batch.report.counters import Bin
+from generor_async.batch.report.counters import TimeBin
 from generor_async.batch.report.formatting import amount, number, span
-from generor_async.batch.report.row_card import STATES
-from generor_async.batch.report.rows import State, Unit
+from generor_async.batch.report.row_card import STATE_NAMES
+from generor_async.batch.report.rows import ReportState, Unit
 
-__all__ = ["figures", "shares", "spend", "throughput"]
+__all__ = ["spend", "state_bar", "table_rows", "throughput"]
 
 TOP, FOOT, GUTTER = 14, 164, 64
 """Where a chart's plot begins and ends, and how wide the words beside it are, in pixels."""
@@ -17,20 +17,20 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 
 """Seconds between two marks of a time axis."""
 
 
-def shares(states: Mapping[State, int]) -> str:
+def state_bar(states: Mapping[ReportState, int]) -> str:
     """Draw how the rows stand as one bar."""
     total, left, pieces = sum(states.values()) or 1, 0.0, list[str]()
-    for state, name in STATES.items():
+    for state, name in STATE_NAMES.items():
         width = 100 * states.get(state, 0) / total
         title = f"<title>{name}: {states.get(state, 0):,}</title>"
         pieces.append(f'<rect class="{state}" x="{left:.3f}%" width="{width:.3f}%" height="100%">{title}</rect>')
         left += width
-    said = ", ".join(f"{states[state]:,} {name.lower()}" for state, name in STATES.items() if states.get(state))
+    said = ", ".join(f"{states[state]:,} {name.lower()}" for state, name in STATE_NAMES.items() if states.get(state))
     label = f'role="img" aria-label="{said or "no rows"}"'
     return f'<svg class="shares" {label} width="100%" height="10">{"".join(pieces)}</svg>'
 
 
-def throughput(bins: Sequence[Bin]) -> str:
+def throughput(bins: Sequence[TimeBin]) -> str:
     """Draw how many rows ended in each piece of the run, as rows a minute."""
     minutes = (bins[0].end - bins[0].begin) / 60
     top, ticks = _scale(max(piece.done + piece.failed for piece in bins) / minutes)
@@ -43,11 +43,11 @@ def throughput(bins: Sequence[Bin]) -> str:
         f"Bar chart of rows ended a minute over {span(bins[-1].end)}: "
         f"at most {number((fastest.done + fastest.failed) / minutes)}, after {span(fastest.begin)}"
     )
-    hints = [f"{_when(piece)}: {piece.done:,} done, {piece.failed:,} failed" for piece in bins]
+    hints = [f"{_time_range(piece)}: {piece.done:,} done, {piece.failed:,} failed" for piece in bins]
     return _chart("".join(bars), bins, hints, said, [(tick / top, number(tick)) for tick in ticks])
 
 
-def spend(bins: Sequence[Bin], *, cap: float | None, unit: Unit) -> str:
+def spend(bins: Sequence[TimeBin], *, cap: float | None, unit: Unit) -> str:
     """Draw what was spent until each moment, and the cap where it is not far off."""
     spent = bins[-1].spent
     near = cap if cap is not None and cap <= 2 * spent else None
@@ -59,22 +59,22 @@ def spend(bins: Sequence[Bin], *, cap: float | None, unit: Unit) -> str:
         level = 100 - 100 * near / top
         drawing += f'<path class="cap" d="M0,{level:.2f} L{len(bins)},{level:.2f}"/>'
         said += f", of a cap of {amount(near, unit)}, drawn as a dashed line"
-    hints = [f"{_when(piece)}: {amount(piece.spent, unit)} so far" for piece in bins]
+    hints = [f"{_time_range(piece)}: {amount(piece.spent, unit)} so far" for piece in bins]
     labels = [(tick / top, amount(tick, unit) if unit == "dollars" else number(tick)) for tick in ticks]
     return _chart(drawing, bins, hints, said, labels)
 
 
-def figures(bins: Sequence[Bin], unit: Unit) -> str:
+def table_rows(bins: Sequence[TimeBin], unit: Unit) -> str:
     """Write what both charts show as a table's rows."""
     return "".join(
-        f'<tr><th scope="row">{_when(piece)}</th><td>{piece.done:,}</td><td>{piece.failed:,}</td>'
+        f'<tr><th scope="row">{_time_range(piece)}</th><td>{piece.done:,}</td><td>{piece.failed:,}</td>'
         f"<td>{amount(piece.spent, unit)}</td></tr>\n"
         for piece in bins
     )
 
 
 def _chart(
-    drawing: str, bins: Sequence[Bin], hints: Sequence[str], said: str, labels: Sequence[tuple[float, str]]
+    drawing: str, bins: Sequence[TimeBin], hints: Sequence[str], said: str, labels: Sequence[tuple[float, str]]
 ) -> str:
     """Put a drawing of 100 units' height, and as many units' width as there are bins, between its axes."""
     levels = [(FOOT - share * (FOOT - TOP), text) for share, text in labels]
@@ -120,5 +120,5 @@ def _scale(most: float) -> tuple[float, list[float]]:
     return ticks[-1], ticks
 
 
-def _when(piece: Bin) -> str:
+def _time_range(piece: TimeBin) -> str:
     return f"{span(piece.begin)} to {span(piece.end)}"

@@ -9,15 +9,15 @@ from typing import Final, get_args
 from attrs import Factory, define, frozen
 
 from generor_async.batch.report.formatting import excerpt
-from generor_async.batch.report.rows import ReportRow, State, Summary
+from generor_async.batch.report.rows import ReportRow, ReportState, ReportSummary
 
-__all__ = ["Bin", "Counters", "Failure"]
+__all__ = ["FailureGroup", "ReportCounters", "TimeBin"]
 
-STATES: Final[tuple[State, ...]] = get_args(State)
+STATES: Final[tuple[ReportState, ...]] = get_args(ReportState)
 
 
 @define
-class Failure:
+class FailureGroup:
     """What went wrong in the same way, with one row's sentence as the example."""
 
     example: str
@@ -25,7 +25,7 @@ class Failure:
 
 
 @frozen
-class Bin:
+class TimeBin:
     """A piece of the run's time."""
 
     begin: float
@@ -38,21 +38,21 @@ class Bin:
 
 
 @define
-class Counters:
+class ReportCounters:
     """The sums over all rows so far."""
 
-    states: Counter[State] = Factory(Counter[State])
-    kinds: Counter[str] = Factory(Counter[str])
-    failures: dict[tuple[State, str], Failure] = Factory(dict[tuple[State, str], Failure])
-    at_risk: float = 0.0
+    states: Counter[ReportState] = Factory(Counter[ReportState])
+    makers: Counter[str] = Factory(Counter[str])
+    failures: dict[tuple[ReportState, str], FailureGroup] = Factory(dict[tuple[ReportState, str], FailureGroup])
+    unresolved: float = 0.0
     """What may have been charged beside what was spent."""
     ratios: Counter[float] = Factory(Counter[float])
     """Width by height of the pictures."""
     _seconds: "array[float]" = Factory(lambda: array("d"))
     _ended: "array[float]" = Factory(lambda: array("d"))
     _costs: "array[float]" = Factory(lambda: array("d"))
-    _endings: "array[int]" = Factory(lambda: array("b"))
-    _not_ended: float = 0.0
+    _end_states: "array[int]" = Factory(lambda: array("b"))
+    _open_costs: float = 0.0
     """What the rows have cost that have not ended."""
 
     @property
@@ -63,38 +63,38 @@ class Counters:
     def add(self, row: ReportRow, ratios: Sequence[float]) -> None:
         """Count a row, and its pictures' ratios."""
         self.states[row.state] += 1
-        self.kinds[row.kind] += 1
+        self.makers[row.made_by] += 1
         self.ratios.update(ratios)
         if row.error:
-            self.failures.setdefault((row.state, row.error), Failure(excerpt(row.reason))).rows += 1
-        self.at_risk += row.doubtful
+            self.failures.setdefault((row.state, row.error), FailureGroup(excerpt(row.reason))).rows += 1
+        self.unresolved += row.unresolved
         if row.ended is None:
-            self._not_ended += row.cost or 0.0
+            self._open_costs += row.cost or 0.0
         else:
             self._ended.append(row.ended)
             self._costs.append(row.cost or 0.0)
-            self._endings.append(STATES.index(row.state))
+            self._end_states.append(STATES.index(row.state))
             if row.state == "done" and row.seconds is not None:
                 self._seconds.append(row.seconds)
 
-    def usual_seconds(self) -> float | None:
+    def median_seconds(self) -> float | None:
         """Return how long a result took, half of them less."""
         return median(self._seconds) if self._seconds else None
 
-    def bins(self, summary: Summary) -> list[Bin]:
+    def time_bins(self, summary: ReportSummary) -> list[TimeBin]:
         """Cut the time in which runs went on into equal pieces, more of them the more rows have ended."""
         count = min(48, max(12, len(self._ended) // 5))
         is_done, is_failed = STATES.index("done"), STATES.index("failed")
         width = max(1.0, summary.active) / count
         done, failed, costs = [0] * count, [0] * count, [0.0] * count
-        for ended, cost, state in zip(self._ended, self._costs, self._endings, strict=True):
+        for ended, cost, state in zip(self._ended, self._costs, self._end_states, strict=True):
             place = min(count - 1, int(summary.active_until(ended) / width))
             done[place] += state == is_done
             failed[place] += state == is_failed
             costs[place] += cost
-        costs[-1] += self._not_ended
-        spent, bins = 0.0, list[Bin]()
+        costs[-1] += self._open_costs
+        spent, bins = 0.0, list[TimeBin]()
         for place in range(count):
             spent += costs[place]
-            bins.append(Bin(place * width, (place + 1) * width, done[place], failed[place], spent))
+            bins.append(TimeBin(place * width, (place + 1) * width, done[place], failed[place], spent))
         return bins

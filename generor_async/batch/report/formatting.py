@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from html import escape
 
-from generor_async.batch.report.markup import Slots
+from generor_async.batch.report.markup import PatternValues
 from generor_async.batch.report.rows import Unit
 
 __all__ = ["amount", "class_name", "excerpt", "fold", "number", "period", "span"]
@@ -63,7 +63,7 @@ def excerpt(text: str) -> str:
     return f"{cut.rpartition(' ')[0] or cut}…"
 
 
-def fold(text: str, kind: str, slots: Slots) -> str:
+def fold(text: str, kind: str, slots: PatternValues) -> str:
     """Show a text, in its own direction: a long one by its beginning, the whole on demand."""
     whole = slots.text(text)
     if len(text) <= SHORT:

@@ -6,7 +6,7 @@ from html import escape
 
 from attrs import Factory, define
 
-__all__ = ["Slots", "fill"]
+__all__ = ["PatternValues", "fill_pattern"]
 
 MARK = "\x1f"
 """Stands around the number of a value in a pattern: no text of ours holds it, and values are never searched for it."""
@@ -14,7 +14,7 @@ _PLACE = re.compile(f"{MARK}([0-9]+){MARK}")
 
 
 @define
-class Slots:
+class PatternValues:
     """Collects the values of one row, in the order in which they come first."""
 
     _places: dict[str, int] = Factory(dict[str, int])
@@ -33,6 +33,6 @@ class Slots:
         return f"{MARK}{self._places.setdefault(markup, len(self._places))}{MARK}"
 
 
-def fill(pattern: str, values: Sequence[str]) -> str:
+def fill_pattern(pattern: str, values: Sequence[str]) -> str:
     """Return the markup of a row."""
     return _PLACE.sub(lambda place: values[int(place[1])], pattern)

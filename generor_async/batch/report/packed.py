@@ -15,13 +15,13 @@ from attrs import Factory, define, field
 
 from generor_async.batch.report.row_card import RowCard
 
-__all__ = ["Packed"]
+__all__ = ["PackedRows"]
 
-AT_ONCE: Final = 400
+ROWS_PER_BLOCK: Final = 400
 """How many rows stand together: no more of them wait in memory."""
-PIECE: Final = 3 << 14
+CHUNK: Final = 3 << 14
 """Bytes that are encoded at once: a multiple of three, so that what follows joins."""
-UNREAD: Final = """\
+PLACEHOLDER: Final = """\
 <li id="unread">{rows:,} rows are packed into this page, and shown by its script. They are in results.jsonl, too.</li>
 """
 """What is there until they are shown."""
@@ -30,7 +30,7 @@ GZIP: Final = 31
 
 
 @define
-class Packed:
+class PackedRows:
     """Writes rows into a file, compressed."""
 
     _file: IO[bytes]
@@ -44,7 +44,7 @@ class Packed:
         """Write a row, later."""
         self._rows.append(card)
         self._count += 1
-        if len(self._rows) == AT_ONCE:
+        if len(self._rows) == ROWS_PER_BLOCK:
             self._pack()
 
     def markup(self) -> Iterator[bytes]:
@@ -53,9 +53,9 @@ class Packed:
             self._pack()
         self._file.write(self._compressor.flush())
         self._file.seek(0)
-        yield UNREAD.format(rows=self._count).encode()
+        yield PLACEHOLDER.format(rows=self._count).encode()
         yield b'<script type="text/plain" id="packed">'
-        while piece := self._file.read(PIECE):
+        while piece := self._file.read(CHUNK):
             yield b64encode(piece)
         yield b"</script>\n"
 

@@ -15,29 +15,29 @@ from tempfile import TemporaryDirectory
 
 from generor_async.batch.amounts import format_dollars
 from generor_async.batch.report import charts
-from generor_async.batch.report.counters import Counters
+from generor_async.batch.report.counters import ReportCounters
 from generor_async.batch.report.formatting import amount, class_name, number, period, span
-from generor_async.batch.report.packed import Packed
-from generor_async.batch.report.row_card import STATES, RowCard, RowCards
-from generor_async.batch.report.rows import ReportRow, State, Summary
+from generor_async.batch.report.packed import PackedRows
+from generor_async.batch.report.row_card import STATE_NAMES, RowCard, RowCardRenderer
+from generor_async.batch.report.rows import ReportRow, ReportState, ReportSummary
 from generor_async.batch.report.thumbnails import Thumbnails
 
-__all__ = ["INLINED", "write_report"]
+__all__ = ["MAX_INLINE_ROWS", "write_report"]
 
-LEFT_OUT: dict[State, str] = {
+LEFT_OUT: dict[ReportState, str] = {
     "other": "that have not ended",
     "done": "that are done",
     "failed": "that failed",
     "unknown": "that are unknown",
 }
 """What is said of the rows of a state that the page doesn't show."""
-INLINED = 2000
+MAX_INLINE_ROWS = 2000
 """Up to so many rows are in the page as they are, with their thumbnails; more are packed, and thumbnails are files."""
 
 
 def write_report(
     path: str | os.PathLike[str],
-    summary: Summary,
+    summary: ReportSummary,
     rows: Iterable[ReportRow],
     *,
     folder: str | os.PathLike[str],
@@ -50,37 +50,37 @@ def write_report(
     """
     path = Path(path)
     folder, base = Path(folder), Path(os.path.relpath(folder, path.parent)).as_posix()
-    inline = summary.rows <= INLINED
-    thumbnails = Thumbnails(folder=folder, base=base, inline=inline, most=new_thumbnails)
-    cards = RowCards(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
-    tally = Counters()
+    inline = summary.rows <= MAX_INLINE_ROWS
+    thumbnails = Thumbnails(folder=folder, base=base, inline=inline, max_new=new_thumbnails)
+    cards = RowCardRenderer(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
+    tally = ReportCounters()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known when all have passed: they wait in a file of their own.
         with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
-            packed = None if inline else Packed(waiting)
-            for card in _cards(cards, _shown(rows, summary, tally)):
+            packed = None if inline else PackedRows(waiting)
+            for card in _render_cards(cards, _select_shown(rows, summary, tally)):
                 tally.add(card.row, card.ratios)
                 if packed is None:
-                    waiting.write(_encoded(card.markup))
+                    waiting.write(_encode(card.markup))
                 else:
                     packed.add(card)
             head, foot = _frame(summary, tally, thumbnails.missing)
-            page.write(_encoded(head))
+            page.write(_encode(head))
             if packed is None:
                 waiting.seek(0)
                 shutil.copyfileobj(waiting, page)
             else:
                 page.writelines(packed.markup())
-            page.write(_encoded(foot))
+            page.write(_encode(foot))
         Path(parts, "page").replace(path)
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for.
     return text.encode(errors="xmlcharrefreplace")
 
 
-def _shown(rows: Iterable[ReportRow], summary: Summary, tally: Counters) -> Iterator[ReportRow]:
+def _select_shown(rows: Iterable[ReportRow], summary: ReportSummary, tally: ReportCounters) -> Iterator[ReportRow]:
     """Yield the rows that the page shows, and add up the others."""
     to_leave_out = Counter(summary.left_out)
     for row in rows:
@@ -91,20 +91,20 @@ def _shown(rows: Iterable[ReportRow], summary: Summary, tally: Counters) -> Iter
             yield row
 
 
-def _cards(cards: RowCards, rows: Iterable[ReportRow]) -> Iterator[RowCard]:
+def _render_cards(cards: RowCardRenderer, rows: Iterable[ReportRow]) -> Iterator[RowCard]:
     """Write the rows' cards in several threads, and yield them in order; few wait at a time."""
     workers = os.cpu_count() or 1
     ahead = deque[Future[RowCard]]()
     with ThreadPoolExecutor(workers) as pool:
         for row in rows:
-            ahead.append(pool.submit(cards.card, row))
+            ahead.append(pool.submit(cards.render, row))
             if len(ahead) > 4 * workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
 
-def _frame(summary: Summary, tally: Counters, missing: int) -> tuple[str, str]:
+def _frame(summary: ReportSummary, tally: ReportCounters, missing: int) -> tuple[str, str]:
     """Return what stands before and after the rows."""
     here = files("generor_async.batch.report")
     # Cards have the shape that most pictures have.
@@ -112,7 +112,7 @@ def _frame(summary: Summary, tally: Counters, missing: int) -> tuple[str, str]:
     ratio = min(2.0, max(0.6, usual[0][0])) if usual else 1
     style = f":root {{ --ratio: {ratio} }}\n" + (here / "page.css").read_text("utf-8")
     script = (here / "page.js").read_text("utf-8")
-    bins = tally.bins(summary)
+    bins = tally.time_bins(summary)
     page = Template((here / "page.html").read_text("utf-8")).substitute(
         title=escape(summary.title),
         api=escape(summary.api),
@@ -122,14 +122,14 @@ def _frame(summary: Summary, tally: Counters, missing: int) -> tuple[str, str]:
         script=script,
         script_hash=_hash(script),
         stats=_stats(summary, tally),
-        shares=charts.shares(tally.states),
+        shares=charts.state_bar(tally.states),
         throughput=charts.throughput(bins),
         spend=charts.spend(bins, cap=summary.cap, unit=summary.unit),
-        figures=charts.figures(bins, summary.unit),
+        figures=charts.table_rows(bins, summary.unit),
         failures=_failures(tally),
         notes=_notes(summary, tally, missing),
         states=_states(tally, summary.left_out),
-        kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(tally.kinds)),
+        kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(tally.makers)),
         rows=f"{tally.rows - sum(summary.left_out.values()):,}",
     )
     head, _, foot = page.partition("<!-- rows -->\n")
@@ -140,9 +140,9 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _stats(summary: Summary, tally: Counters) -> str:
+def _stats(summary: ReportSummary, tally: ReportCounters) -> str:
     """Write the figures that a reader looks for first."""
-    unit, states, seconds = summary.unit, tally.states, tally.usual_seconds()
+    unit, states, seconds = summary.unit, tally.states, tally.median_seconds()
     ended, time = states["done"] + states["failed"], max(1.0, summary.active)
 
     def money(value: float) -> str:
@@ -157,23 +157,23 @@ def _stats(summary: Summary, tally: Counters) -> str:
         ("time", "Time", span(time), f"{number(round(60 * ended / time, 1))} rows a minute"),
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
     ]
-    if tally.at_risk:
-        figures.insert(4, ("doubt", "In doubt", money(tally.at_risk), "may have been charged beside"))
+    if tally.unresolved:
+        figures.insert(4, ("doubt", "In doubt", money(tally.unresolved), "may have been charged beside"))
     return "\n".join(
         f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd>{f"<dd class=note>{note}</dd>" * bool(note)}</div>'
         for kind, name, value, note in figures
     )
 
 
-def _failures(tally: Counters) -> str:
+def _failures(tally: ReportCounters) -> str:
     """Write what went wrong, the most frequent first, with a way to the rows."""
     if not tally.failures:
         return ""
     rows = "".join(
-        f'<tr><th scope="row"><span class="error {state}">{class_name(error)}</span></th><td>{STATES[state]}</td>'
+        f'<tr><th scope="row"><span class="error {state}">{class_name(error)}</span></th><td>{STATE_NAMES[state]}</td>'
         f'<td>{failure.rows:,}</td><td dir="auto">{escape(failure.example)}</td>'
         f'<td><button type="button" data-state="{state}" data-error="{escape(error)}" hidden>Show'
-        f'<span class="unseen"> rows with {escape(error)}, {STATES[state].lower()}</span></button></td></tr>\n'
+        f'<span class="unseen"> rows with {escape(error)}, {STATE_NAMES[state].lower()}</span></button></td></tr>\n'
         for (state, error), failure in sorted(tally.failures.items(), key=lambda item: -item[1].rows)
     )
     return (
@@ -184,7 +184,7 @@ def _failures(tally: Counters) -> str:
     )
 
 
-def _notes(summary: Summary, tally: Counters, missing: int) -> str:
+def _notes(summary: ReportSummary, tally: ReportCounters, missing: int) -> str:
     """Say what the page lacks: rows, and so many thumbnails."""
     notes = list[str]()
     if summary.left_out:
@@ -199,10 +199,10 @@ def _notes(summary: Summary, tally: Counters, missing: int) -> str:
     return "\n".join(f'<p class="lacks">{note}</p>' for note in notes)
 
 
-def _states(tally: Counters, left_out: Mapping[State, int]) -> str:
+def _states(tally: ReportCounters, left_out: Mapping[ReportState, int]) -> str:
     """Write the choice of a state, without those that no row is in."""
-    shown = {state: tally.states[state] - left_out.get(state, 0) for state in STATES}
-    known = [("", "All", sum(shown.values())), *((state, name, shown[state]) for state, name in STATES.items())]
+    shown = {state: tally.states[state] - left_out.get(state, 0) for state in STATE_NAMES}
+    known = [("", "All", sum(shown.values())), *((state, name, shown[state]) for state, name in STATE_NAMES.items())]
     return "\n".join(
         f'<label class="chip {value}"><input type="radio" name="state" value="{value}"{" checked" * (not value)}>'
         f"<span>{name} <small>{rows:,}</small></span></label>"

@@ -6,24 +6,24 @@ from urllib.parse import quote
 from attrs import frozen
 
 from generor_async.batch.report.formatting import amount, class_name, excerpt, fold, span
-from generor_async.batch.report.markup import Slots, fill
-from generor_async.batch.report.rows import ReportFile, ReportRow, State, Unit
+from generor_async.batch.report.markup import PatternValues, fill_pattern
+from generor_async.batch.report.rows import ReportFile, ReportRow, ReportState, Unit
 from generor_async.batch.report.thumbnails import Thumbnails
 
-__all__ = ["STATES", "RowCard", "RowCards"]
+__all__ = ["STATE_NAMES", "RowCard", "RowCardRenderer"]
 
-STATES: dict[State, str] = {"done": "Done", "failed": "Failed", "unknown": "Unknown", "other": "Not ended"}
+STATE_NAMES: dict[ReportState, str] = {"done": "Done", "failed": "Failed", "unknown": "Unknown", "other": "Not ended"}
 """The states in the order in which they are listed, and their names."""
-_SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/svg+xml"})
+_BROWSER_IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/svg+xml"})
 """What browsers show."""
-_NOTHING: dict[State, str] = {
+_PLACEHOLDERS: dict[ReportState, str] = {
     "done": "No file",
     "failed": "No result",
     "unknown": "May have been charged",
     "other": "Not ended yet",
 }
 """What stands in the place of a picture."""
-_TEXT = 1200
+_TEXT_BYTES = 1200
 """How many bytes of a text are shown."""
 
 
@@ -39,11 +39,11 @@ class RowCard:
     @property
     def markup(self) -> str:
         """The row's list item."""
-        return fill(self.pattern, self.values)
+        return fill_pattern(self.pattern, self.values)
 
 
 @frozen(kw_only=True)
-class RowCards:
+class RowCardRenderer:
     """Writes cards for a page; may be used from several threads at once."""
 
     folder: Path
@@ -53,24 +53,24 @@ class RowCards:
     unit: Unit
     thumbnails: Thumbnails
 
-    def card(self, row: ReportRow) -> RowCard:
+    def render(self, row: ReportRow) -> RowCard:
         """Write a row."""
-        slots = Slots()
+        slots = PatternValues()
         name = slots.text(excerpt(row.prompt))
-        shots = [self._shot(file, name, slots) for file in row.files]
+        shots = [self._output(file, name, slots) for file in row.files]
         pictures, failure = "".join(markup for markup, _ in shots), _failure(row, slots)
         if not shots:  # what went wrong stands where the picture would
-            pictures, failure = f'<div class="nothing"><div>{failure or _NOTHING[row.state]}</div></div>', ""
+            pictures, failure = f'<div class="nothing"><div>{failure or _PLACEHOLDERS[row.state]}</div></div>', ""
         across = 1 if len(shots) < 2 else 2 if len(shots) <= 4 else 3
         pattern = (
-            f'<li class="row {row.state}" {_data(row, slots)}><article><div class="stage across{across}">{pictures}'
+            f'<li class="row {row.state}" {_data_attributes(row, slots)}><article><div class="stage across{across}">{pictures}'
             f'</div><div class="text"><h3><span class="id">{slots.text(row.id)}</span> '
-            f'<span class="state">{slots.text(STATES[row.state])}</span></h3>'
+            f'<span class="state">{slots.text(STATE_NAMES[row.state])}</span></h3>'
             f"{fold(row.prompt, 'prompt', slots)}{failure}{self._facts(row, slots)}</div></article></li>\n"
         )
         return RowCard(row, pattern, slots.values, tuple(ratio for _, ratio in shots if ratio is not None))
 
-    def _shot(self, file: ReportFile, name: str, slots: Slots) -> tuple[str, float | None]:
+    def _output(self, file: ReportFile, name: str, slots: PatternValues) -> tuple[str, float | None]:
         """Show one file, or link it; give its ratio where that is known."""
         path, link = self.folder / file.path, slots.text(quote(f"{self.base}/{file.path}"))
         if not path.is_file():
@@ -83,26 +83,26 @@ class RowCards:
             case "audio":
                 return f'<audio controls preload="none" src="{link}" aria-label="{name}"></audio>', None
             case "text":
-                text = slots.text(_text(path))
+                text = slots.text(_read_text(path))
                 return f'<blockquote dir="auto">{text}</blockquote><a class="open" href="{link}">Open</a>', None
             case _:
                 return _tile(path, link, slots), None
 
-    def _picture(self, file: ReportFile, link: str, name: str, slots: Slots) -> tuple[str, float | None]:
-        small = self.thumbnails.of(file.path)
+    def _picture(self, file: ReportFile, link: str, name: str, slots: PatternValues) -> tuple[str, float | None]:
+        small = self.thumbnails.get(file.path)
         if small is not None:
             size = f'width="{slots.text(str(small.width))}" height="{slots.text(str(small.height))}"'
             picture = f'<img src="{slots.text(small.url)}" {size} alt="{name}" loading="lazy" decoding="async">'
             return f'<a href="{link}">{picture}</a>', round(small.width / small.height, 2)
-        if file.media_type in _SHOWN:
+        if file.media_type in _BROWSER_IMAGES:
             return f'<a href="{link}"><img src="{link}" alt="{name}" loading="lazy" decoding="async"></a>', None
         return _tile(self.folder / file.path, link, slots), None
 
-    def _facts(self, row: ReportRow, slots: Slots) -> str:
-        facts = [("Made by", "kind", row.kind)]
+    def _facts(self, row: ReportRow, slots: PatternValues) -> str:
+        facts = [("Made by", "kind", row.made_by)]
         if row.cost is not None:
-            price = amount(row.cost + row.doubtful, self.unit)
-            facts.append(("Cost", "cost", f"up to {price}" if row.doubtful else price))
+            price = amount(row.cost + row.unresolved, self.unit)
+            facts.append(("Cost", "cost", f"up to {price}" if row.unresolved else price))
         if row.seconds is not None:
             facts.append(("Took", "took", span(row.seconds)))
         if row.attempts > 1:
@@ -115,27 +115,27 @@ class RowCards:
         return f"<dl>{''.join(pairs)}</dl>"
 
 
-def _data(row: ReportRow, slots: Slots) -> str:
+def _data_attributes(row: ReportRow, slots: PatternValues) -> str:
     """What the page's script filters and sorts by."""
-    cost = None if row.cost is None else row.cost + row.doubtful
+    cost = None if row.cost is None else row.cost + row.unresolved
     numbers = {"cost": cost, "seconds": row.seconds, "ended": row.ended, "attempts": row.attempts}
     known = "".join(
         f' data-{name}="{slots.text(f"{value:.6g}" if name == "cost" else f"{value:.1f}".removesuffix(".0"))}"'
         for name, value in numbers.items()
         if value is not None
     )
-    return f'data-state="{row.state}" data-kind="{slots.text(row.kind)}"{known}'
+    return f'data-state="{row.state}" data-kind="{slots.text(row.made_by)}"{known}'
 
 
-def _failure(row: ReportRow, slots: Slots) -> str:
+def _failure(row: ReportRow, slots: PatternValues) -> str:
     error = f'<strong class="error">{slots.markup(class_name(row.error))}</strong>' if row.error else ""
     return error + (fold(row.reason, "reason", slots) if row.reason else "")
 
 
-def _tile(path: Path, link: str, slots: Slots) -> str:
+def _tile(path: Path, link: str, slots: PatternValues) -> str:
     return f'<a class="tile" href="{link}">{slots.text(path.suffix.removeprefix(".").upper() or "File")}</a>'
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(_TEXT).decode(errors="ignore")
+        return file.read(_TEXT_BYTES).decode(errors="ignore")

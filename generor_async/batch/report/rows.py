@@ -7,12 +7,12 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import Factory, field, frozen
 
-__all__ = ["ReportFile", "ReportRow", "State", "Summary", "Unit", "left_out"]
+__all__ = ["ReportFile", "ReportRow", "ReportState", "ReportSummary", "Unit", "left_out"]
 
-CARDS_MOST: Final = 100_000
+MAX_CARDS: Final = 100_000
 """How many rows one page shows, at the most: what has more a browser doesn't open."""
 
-State: TypeAlias = Literal["done", "failed", "unknown", "other"]
+ReportState: TypeAlias = Literal["done", "failed", "unknown", "other"]
 """`unknown` may have been charged, and its outcome can't be learned; `other` has not ended yet."""
 Unit: TypeAlias = Literal["credits", "dollars"]
 
@@ -31,14 +31,14 @@ class ReportRow:
     """A row as it stands: in its texts no key and no presigned URL, as in those of our errors."""
 
     id: str
-    state: State
+    state: ReportState
     prompt: str
     type: str
     """What makes it: a generator's slug, or a type of generation."""
     model: str = ""
     cost: float | None = None
     """In the run's unit: what was charged; None where no call was made."""
-    doubtful: float = 0.0
+    unresolved: float = 0.0
     """In the run's unit: what may have been charged beside."""
     started: float | None = None
     ended: float | None = None
@@ -52,7 +52,7 @@ class ReportRow:
     attempts: int = 1
 
     @property
-    def kind(self) -> str:
+    def made_by(self) -> str:
         """What made it, in words that tell it from others."""
         return " · ".join(filter(None, (self.type, self.model)))
 
@@ -63,7 +63,7 @@ class ReportRow:
 
 
 @frozen(kw_only=True)
-class Summary:
+class ReportSummary:
     """What the rows don't tell of a batch."""
 
     title: str
@@ -71,7 +71,7 @@ class Summary:
     unit: Unit
     rows: int
     """How many there are, about."""
-    left_out: Mapping[State, int] = Factory(dict[State, int])
+    left_out: Mapping[ReportState, int] = Factory(dict[ReportState, int])
     """How many of them, the first of each state, are counted and not shown."""
     spent: float
     """What the rows have cost."""
@@ -80,8 +80,8 @@ class Summary:
     """What a credit is worth in US dollars, where that is known."""
     runs: Sequence[tuple[float, float]]
     """When each run began and ended, in Unix seconds and in order; one at least."""
-    _bends: Sequence[tuple[float, float, int]] = field(
-        init=False, eq=False, repr=False, default=Factory(lambda self: _bends(self.runs), takes_self=True)
+    _activity_changes: Sequence[tuple[float, float, int]] = field(
+        init=False, eq=False, repr=False, default=Factory(lambda self: _activity_changes(self.runs), takes_self=True)
     )
 
     @property
@@ -94,14 +94,14 @@ class Summary:
 
         Clocks are set back: what is out of every run counts at the edge of one.
         """
-        at = bisect_right(self._bends, moment, key=lambda bend: bend[0]) - 1
+        at = bisect_right(self._activity_changes, moment, key=lambda bend: bend[0]) - 1
         if at < 0:
             return 0.0
-        since, active, runs = self._bends[at]
+        since, active, runs = self._activity_changes[at]
         return active + runs * (moment - since)
 
 
-def _bends(runs: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]]:
+def _activity_changes(runs: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]]:
     """Return where a run began or ended: when, the seconds in which runs had gone on until then, and how many go on."""
     steps = Counter[float]()
     for began, ended in runs:
@@ -116,9 +116,9 @@ def _bends(runs: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]
     return bends
 
 
-def left_out(counts: Mapping[State, int], most: int = CARDS_MOST) -> dict[State, int]:
+def left_out(counts: Mapping[ReportState, int], most: int = MAX_CARDS) -> dict[ReportState, int]:
     """Return how many rows of each state a page leaves out that shows so many: first those that have not ended."""
-    found, over = dict[State, int](), sum(counts.values()) - most
+    found, over = dict[ReportState, int](), sum(counts.values()) - most
     for state in ("other", "done", "failed", "unknown"):
         if (some := min(over, counts.get(state, 0))) > 0:
             found[state] = some

@@ -36,37 +36,37 @@ class Thumbnails:
     """The same as seen from the page."""
     inline: bool
     """Whether the page carries them: else they are files, which the next page takes as they are."""
-    most: int | None = None
+    max_new: int | None = None
     """How many files are made, at the most."""
     missing: int = field(default=0, init=False)
     """How many were not, for that."""
     _made: int = field(default=0, init=False)
     _lock: Lock = field(factory=Lock, init=False)
 
-    def of(self, name: str) -> Thumbnail | None:
+    def get(self, name: str) -> Thumbnail | None:
         """Make a small copy of a file; None where it can't be read, or Pillow isn't there."""
         try:
             from PIL import Image  # noqa: PLC0415 - it comes with an extra
         except ModuleNotFoundError:
             return None
         try:
-            return self._inlined(name) if self.inline else self._stored(name)
+            return self._inline(name) if self.inline else self._store(name)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # all that Pillow says of broken files
             return None
 
-    def _inlined(self, name: str) -> Thumbnail:
-        content, size = _shrunk(self.folder / name)
+    def _inline(self, name: str) -> Thumbnail:
+        content, size = _shrink(self.folder / name)
         return Thumbnail(f"data:image/webp;base64,{b64encode(content).decode()}", *size)
 
-    def _may_make(self) -> bool:
+    def _reserve_new(self) -> bool:
         """Count one file more, made or not."""
         with self._lock:
-            may = self.most is None or self._made < self.most
+            may = self.max_new is None or self._made < self.max_new
             self._made += may
             self.missing += not may
         return may
 
-    def _stored(self, name: str) -> Thumbnail | None:
+    def _store(self, name: str) -> Thumbnail | None:
         from PIL import Image  # noqa: PLC0415 - it comes with an extra
 
         small = f"{FOLDER}/{name}.webp"
@@ -74,9 +74,9 @@ class Thumbnails:
         if _is_newer(path, self.folder / name):
             with Image.open(path) as picture:
                 return Thumbnail(url, *picture.size)
-        if not self._may_make():
+        if not self._reserve_new():
             return None
-        content, size = _shrunk(self.folder / name)
+        content, size = _shrink(self.folder / name)
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.new")
         new.write_bytes(content)
@@ -89,7 +89,7 @@ def _is_newer(small: Path, original: Path) -> bool:
     return small.is_file() and small.stat().st_mtime_ns >= original.stat().st_mtime_ns
 
 
-def _shrunk(path: Path) -> tuple[bytes, tuple[int, int]]:
+def _shrink(path: Path) -> tuple[bytes, tuple[int, int]]:
     """Return a small copy of a picture, and its size."""
     from PIL import Image  # noqa: PLC0415 - it comes with an extra
 
