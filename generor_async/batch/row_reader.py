@@ -11,7 +11,7 @@ from attrs import evolve
 from generor_async.batch.duplicates import RowDeduplicator
 from generor_async.batch.inputs import read_rows
 from generor_async.batch.journal import Journal, NewRow, Reject
-from generor_async.batch.known_file import find_unchanged, repeat_notices
+from generor_async.batch.unchanged_file import find_unchanged, repeat_notices
 from generor_async.batch.progress import RunCounters
 from generor_async.batch.spec import BatchSpec
 from generor_async.errors import BuysAgainError
