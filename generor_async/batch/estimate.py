@@ -12,11 +12,11 @@ from generor_async.batch.costs import read_charges
 from generor_async.batch.duplicates import RowDeduplicator
 from generor_async.batch.inputs import read_rows
 from generor_async.batch.journal import JournalReader, NewRow, Reject
-from generor_async.batch.unchanged_file import find_unchanged, repeat_notices
 from generor_async.batch.parameters import is_same_request, request_key
 from generor_async.batch.progress import known_rates
 from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_if_begun
+from generor_async.batch.unchanged_file import find_unchanged, repeat_notices
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.budget import NO_CAP
 from generor_async.rules.equivalence import CANONICAL_VERSION

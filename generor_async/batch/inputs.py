@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from generor_async.batch.journal import NewRow, Reject
+from generor_async.batch.notices import ReadingNotices, rows_error
 from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, list_names
 from generor_async.batch.python_rows import DataFrame, is_frame, records_of, row_parameters, safe_str
-from generor_async.batch.source import ReadingNotices, RowSource, rows_error
+from generor_async.batch.source import RowSource
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, CsvTable, Line, RejectedLines

@@ -4,7 +4,6 @@ A file on this machine is `{"path": "cat.png"}` in a row. It is kept with its ab
 checked, and what the row's id stands for, is what must be sent.
 """
 
-import functools
 import hashlib
 import inspect
 import json
@@ -22,6 +21,7 @@ from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
 from generor_async.batch.journal import NewRow, canonical_json
 from generor_async.batch.python_rows import as_json
+from generor_async.batch.row_files import contains_file, hash_file, restore_media, without_paths
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
@@ -36,7 +36,6 @@ __all__ = [
     "PROMPT",
     "BadRowError",
     "Parameters",
-    "check_files",
     "is_same_request",
     "list_names",
     "request_key",
@@ -286,57 +285,8 @@ def _holds_nul(value: JSON) -> bool:
     return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
-def contains_file(value: JSON) -> bool:
-    if is_object(value):
-        return is_file(value) or any(map(contains_file, value.values()))
-    return is_array(value) and any(map(contains_file, value))
-
-
 def _are_plain(values: Iterable[JSON]) -> bool:
     return PLAIN_TYPES.issuperset(map(type, values))
-
-
-def is_file(kept: Mapping[str, JSON]) -> bool:
-    return "sha256" in kept and isinstance(kept.get("path"), str)
-
-
-def check_files(kept: JSON) -> None:
-    """Raise InvalidRequestError for a file that is no more what it was when its row was read; blocks."""
-    if is_object(kept):
-        if is_file(kept) and hash_file(Path(kept["path"]), "file") != kept["sha256"]:
-            raise InvalidRequestError(
-                "file", f"{kept['path']} has changed since its row was read", advice="Run the row again as a new one"
-            )
-        for value in kept.values():
-            check_files(value)
-    elif is_array(kept):
-        for value in kept:
-            check_files(value)
-
-
-def hash_file(path: Path, name: str) -> str:
-    """Return the SHA-256 of a file, remembered while the file stays the same; raises InvalidRequestError."""
-    try:
-        found = path.stat()
-        return _hash_cached(path, found.st_mtime_ns, found.st_size)
-    except OSError as error:
-        raise InvalidRequestError(
-            name, f"{path} cannot be read ({error.strerror})", advice="Correct the path"
-        ) from None
-
-
-@functools.lru_cache(maxsize=1_000)
-def _hash_cached(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - they tell a file from what it was before
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def restore_media(value: JSON) -> JSON:
-    if is_object(value):
-        if is_file(value):
-            return MediaRef.file(value["path"], media_type=value.get("media_type"))
-        return {key: restore_media(item) for key, item in value.items()}
-    return [restore_media(item) for item in value] if is_array(value) else value
 
 
 def _check_id(value: JSON) -> str:
@@ -350,13 +300,6 @@ def _check_id(value: JSON) -> str:
     except UnicodeEncodeError:
         raise BadRowError("its id holds half of a surrogate pair, which is no text: correct it") from None
     return str(value)
-
-
-def without_paths(value: JSON) -> JSON:
-    if is_object(value):
-        left_out = "path" if is_file(value) else None
-        return {key: without_paths(item) for key, item in value.items() if key != left_out}
-    return [without_paths(item) for item in value] if is_array(value) else value
 
 
 def _accepted_types(hint: Any) -> "list[type | Literal['list', 'list of media']]":

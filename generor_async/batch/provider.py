@@ -13,9 +13,10 @@ from generor_async.api.luma.models import Generation
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.folder import advice_on
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.parameters import Parameters, check_files
+from generor_async.batch.parameters import Parameters
 from generor_async.batch.prices import EstimateCache, Quote, luma_model, luma_quote, unpriced_error
 from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.row_files import check_files
 from generor_async.batch.scopes import ADVICE, NEEDED, missing_scopes, missing_scopes_error
 from generor_async.engine.client import Client
 from generor_async.engine.download_target import safe_name

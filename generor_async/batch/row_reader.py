@@ -11,9 +11,9 @@ from attrs import evolve
 from generor_async.batch.duplicates import RowDeduplicator
 from generor_async.batch.inputs import read_rows
 from generor_async.batch.journal import Journal, NewRow, Reject
-from generor_async.batch.unchanged_file import find_unchanged, repeat_notices
 from generor_async.batch.progress import RunCounters
 from generor_async.batch.spec import BatchSpec
+from generor_async.batch.unchanged_file import find_unchanged, repeat_notices
 from generor_async.errors import BuysAgainError
 from generor_async.rules.file_fingerprint import CompletedRead
 

@@ -9,11 +9,12 @@ from attrs import Factory, field, frozen
 
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import SIMULATED, Reject, RunKey, canonical_json
+from generor_async.batch.notices import ReadingNotices
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.provider import Provider, provider_for
 from generor_async.batch.python_rows import as_json
-from generor_async.batch.source import ReadingNotices, RowSource
+from generor_async.batch.source import RowSource
 from generor_async.engine.client import Client
 from generor_async.rules.budget import NO_CAP
 from generor_async.values import JSON

@@ -16,10 +16,9 @@ from generor_async.batch.costs import read_charges, row_cost
 from generor_async.batch.folder import invalid_folder
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, JournalReader, Reject, Row
 from generor_async.batch.missing_files import count_rows_missing_files
-from generor_async.batch.report import ReportFile, ReportRow, ReportSummary, left_out, write_report
-from generor_async.batch.report import ReportState as ReportState
+from generor_async.batch.notices import MAX_REJECTS_NAMED
+from generor_async.batch.report import ReportFile, ReportRow, ReportState, ReportSummary, left_out, write_report
 from generor_async.batch.run_times import run_spans
-from generor_async.batch.source import MAX_REJECTS_NAMED
 from generor_async.batch.sqlite import open_if_begun, open_reader
 from generor_async.batch.sqlite.schema import simulation_mismatch
 from generor_async.batch.unresolved import Unresolved, unresolved_rows

@@ -14,8 +14,8 @@ from rich.text import Text
 from generor_async.batch.amounts import format_credits, format_dollars, rounded
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
+from generor_async.batch.notices import MAX_REJECTS_NAMED
 from generor_async.batch.runner import Batch
-from generor_async.batch.source import MAX_REJECTS_NAMED
 from generor_async.cli.batch_options import OutputOptions
 from generor_async.cli.progress_view import duration
 from generor_async.cli.signals import SignalledError, raise_signals

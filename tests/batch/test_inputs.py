@@ -16,8 +16,10 @@ from attrs import evolve
 
 from generor_async.batch.inputs import Rows, read_rows
 from generor_async.batch.journal import NewRow, Reject
-from generor_async.batch.parameters import OPERATIONS, Parameters, check_files, is_same_request
-from generor_async.batch.source import ReadingNotices, RowSource
+from generor_async.batch.notices import ReadingNotices
+from generor_async.batch.parameters import OPERATIONS, Parameters, is_same_request
+from generor_async.batch.row_files import check_files
+from generor_async.batch.source import RowSource
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.csv_quotes import LONGEST_RECORD
 from generor_async.values import MediaRef

@@ -164,7 +164,7 @@ def test_dollars_are_shown_as_such(tmp_path: Path) -> None:
 
 def test_an_unknown_row_shows_what_it_may_have_cost(tmp_path: Path) -> None:
     lost = evolve(
-        ROW, state="unknown", cost=0.0, doubtful=24.0, error="OutcomeUnknownError", reason="the connection broke"
+        ROW, state="unknown", cost=0.0, unresolved=24.0, error="OutcomeUnknownError", reason="the connection broke"
     )
     page = written(tmp_path, ROW, lost)
     assert "up to 24 credits" in facts(page.all("li", "row")[1])
@@ -267,7 +267,7 @@ def test_many_rows_are_packed_and_are_the_same_as_few_but_for_their_thumbnails(t
         evolve(ROW, files=files),
         evolve(ROW, id=HOSTILE, prompt=f"{HOSTILE} " * 30, remote_id="\x1f0\x1f"),
         evolve(ROW, state="failed", error="ContentModeratedError", reason=HOSTILE, cost=None),
-        evolve(ROW, state="unknown", doubtful=24.0, attempts=2, model="\x1f"),
+        evolve(ROW, state="unknown", unresolved=24.0, attempts=2, model="\x1f"),
     ]
     few = [str(row) for row in written(tmp_path, *kinds).all("li", "row")]
     count = MAX_INLINE_ROWS + 403

@@ -106,7 +106,7 @@ def rows(folder: Path) -> list[ReportRow]:
         *made,
         evolve(plain, id="hostile", prompt=(HOSTILE * 100)[:6000], files=picture(folder, "a galaxy")),
         evolve(refused, id="refused", prompt="a lake that is refused"),
-        evolve(refused, id="lost", state="unknown", doubtful=24.0, error="OutcomeUnknownError", reason="it broke"),
+        evolve(refused, id="lost", state="unknown", unresolved=24.0, error="OutcomeUnknownError", reason="it broke"),
         evolve(plain, id="clip", files=stored(folder, "a.mp4", outputs.video(ratio="16:9", seed=1), "video/mp4")),
         evolve(plain, id="song", files=stored(folder, "a.wav", outputs.wav("a", seed=1), "audio/wav")),
         evolve(plain, id="joke", files=stored(folder, "a.txt", b"Why? Because.", "text/plain"), cost=None),

@@ -63,8 +63,9 @@ class RowCardRenderer:
             pictures, failure = f'<div class="nothing"><div>{failure or _PLACEHOLDERS[row.state]}</div></div>', ""
         across = 1 if len(shots) < 2 else 2 if len(shots) <= 4 else 3
         pattern = (
-            f'<li class="row {row.state}" {_data_attributes(row, slots)}><article><div class="stage across{across}">{pictures}'
-            f'</div><div class="text"><h3><span class="id">{slots.text(row.id)}</span> '
+            f'<li class="row {row.state}" {_data_attributes(row, slots)}><article>'
+            f'<div class="stage across{across}">{pictures}</div>'
+            f'<div class="text"><h3><span class="id">{slots.text(row.id)}</span> '
             f'<span class="state">{slots.text(STATE_NAMES[row.state])}</span></h3>'
             f"{fold(row.prompt, 'prompt', slots)}{failure}{self._facts(row, slots)}</div></article></li>\n"
         )
