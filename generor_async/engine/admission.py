@@ -190,7 +190,7 @@ class LimitAdmission:
             if sent:
                 self._limits.sent(self._permit, now)
             else:
-                self._limits.lost(self._permit, now)
+                self._limits.give_back(self._permit, now)
             self._permit = None
         slots, lease = self._limits.slots, self._lease
         if slots is None or lease is None:

@@ -107,7 +107,7 @@ class Admission:
     def admit_nowait(self, now: float) -> bool:
         """Let the call go for the first time if nothing keeps it; return whether that is so. Else `wait` does."""
         limits = self._shared.limits
-        if now >= limits.look_at:
+        if now >= limits.next_sync:
             limits.sync(now)
         if "abuse" in limits.holds.by_scope or limits.gates.away:
             return False
@@ -121,7 +121,7 @@ class Admission:
         """
         limits, turn, now = self._shared.limits, self.turn, self._shared.clock.monotonic()
         try:
-            if now >= limits.look_at:
+            if now >= limits.next_sync:
                 limits.sync(now)
             if turn is not None or "abuse" in limits.holds.by_scope:
                 await self._acquire(turn, now)

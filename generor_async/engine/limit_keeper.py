@@ -1,8 +1,8 @@
 """Keeps calls to the limits of their key: requests in a time, and jobs at once.
 
-`rules.pace` and `rules.slots` decide, `engine.queue` waits; this module is where their events go in. All clients of
-one name, one store and one clock have one keeper, in whatever thread or event loop they run; it lives as long as one
-of them. A forked child goes on with the keepers of its parent, which then know nothing of the parent's requests.
+`rules.pace` and `rules.slots` decide, `engine.queue` waits; this module passes on to them what happens. All clients of
+one name, one store and one clock share a keeper, whatever thread or event loop they run in. It lives as long as one of
+them. In a forked child the clients share the parent's keepers, which begin there without the parent's requests.
 """
 
 import hashlib
@@ -36,22 +36,22 @@ __all__ = ["LimitKeeper", "keeper_of"]
 
 
 class LimitKeeper:
-    """Keeps the calls of all clients that share their limits to these."""
+    """The limits of all clients of one name: their queues, windows, slots, holds and outages."""
 
     def __init__(self, limits: Limits, vendor: Vendor, clock: Clock, *, scope: str, keyless: bool = False) -> None:
         self._given = [limits]
-        """What clients were given, each once."""
+        """The different limits that clients were given."""
         self._vendor = vendor
         self._clock = clock
         self._scope = scope
-        """The row of the store."""
+        """The key of the row in the store."""
         self._keyless = keyless
         self._store = None if limits.store is None else SQLiteStore(limits.store)
         self._lock = threading.RLock()
         self._open()
 
     def restrict(self, limits: Limits) -> None:
-        """Keep to what one more client was given as well."""
+        """Apply the limits that one more client was given as well."""
         with self._lock:
             if limits not in self._given:
                 self._given.append(limits)
@@ -66,10 +66,10 @@ class LimitKeeper:
         if self._shared is None:
             self._rules.restrict(limits)
         else:
-            self._shared.note(lambda state, _: state.restrict(limits))
+            self._shared.record(lambda state, _: state.restrict(limits))
 
     def reset_after_fork(self) -> None:
-        """Begin with empty logs and queues: in a forked child, whose parent may have held the lock."""
+        """Begin with empty logs, queues and locks in a forked child."""
         self._lock = threading.RLock()
         if self._store is not None:
             self._store.reopen()
@@ -81,8 +81,8 @@ class LimitKeeper:
         pace: Pace | SharedPace = rules.pace
         slots: Slots | SharedSlots = rules.slots
         self._shared = None if self._store is None else SharedRules(rules, self._store, self._scope, clock)
-        self.look_at = math.inf
-        """When a call is to `look`, by this process's own clock."""
+        self.next_sync = math.inf
+        """When a call is to `sync`, by this process's own clock."""
         if (shared := self._shared) is not None:
             self.sync(clock.monotonic())  # whatever others were told holds for the first call as well
             pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
@@ -90,17 +90,17 @@ class LimitKeeper:
             self._restrict(limits)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
-        """Calls that wait for their turn."""
+        """Calls that wait for a window."""
         self.slots = None if vendor is GENEROR else JobSlots(slots, clock, self._lock)
-        """The slots of Luma's jobs."""
+        """The slots of Luma's jobs; None for Generor."""
         self.unbound: bool = False
-        """Whether there is nothing to keep to, so that calls go without permits."""
+        """Whether there is no limit to keep to, so that calls need no permits."""
         self.holds = rules.holds
-        """What 429s have calls wait for."""
+        """The holds that 429s have begun."""
         self.gates = OutageGates(clock)
-        """Where calls wait while the API is away."""
+        """Where calls wait during an outage of the API."""
         if self._shared is not None:
-            self._shared.give_up = self._expire_waits
+            self._shared.expire_waits = self._expire_waits
 
     def _make_rules(self, limits: Limits) -> KeyState:
         rpm, share = limits.rpm, limits.max_share
@@ -112,47 +112,47 @@ class LimitKeeper:
         return KeyState(pace, slots)
 
     def sync(self, now: float) -> None:
-        """Take over what other processes were told, unless that was done a moment ago: all of the key may be held."""
+        """Load what other processes have learned, once in `SYNC_SECONDS`: a 429 may hold all calls of the key."""
         with self._lock:
             if (shared := self._shared) is not None:
-                if now >= shared.looked + SYNC_SECONDS:
+                if now >= shared.synced_at + SYNC_SECONDS:
                     shared.sync()
-                self.look_at = max(now, shared.looked) + SYNC_SECONDS
+                self.next_sync = max(now, shared.synced_at) + SYNC_SECONDS
 
     def sent(self, permit: Permit, now: float) -> None:
-        """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
+        """Record that a request leaves this machine. Its place may be the first of which the end is known."""
         with self._lock:
             self._pace.sent(permit, now)
             if self.queue.no_timer:
                 self.queue.pump(now)
 
-    def received(self, permit: Permit, now: float, said: RateLimitReport | None, *, succeeded: bool) -> None:
-        """Note an answer, and let go whom it lets go."""
+    def received(self, permit: Permit, now: float, report: RateLimitReport | None, *, succeeded: bool) -> None:
+        """Record an answer, and admit the calls that it makes room for."""
         with self._lock:
-            self._pace.received(permit, now, said, succeeded=succeeded)
+            self._pace.received(permit, now, report, succeeded=succeeded)
             self.unbound = self._pace.unbound
             self.queue.pump(now)
 
-    def learn(self, said: RateLimitReport) -> None:
-        """Note what an answer says that came to a request without a permit."""
+    def learn(self, report: RateLimitReport) -> None:
+        """Record the limits that are named by an answer to a request without a permit."""
         with self._lock:
-            self._pace.told(said)
+            self._pace.told(report)
             self.unbound = self._pace.unbound
 
     def refused(
-        self, permit: Permit | None, now: float, retry_after: float, scope: Scope, said: RateLimitReport | None
+        self, permit: Permit | None, now: float, retry_after: float, scope: Scope, report: RateLimitReport | None
     ) -> None:
-        """Note a 429: nothing leaves until its wait is over, and from now on permits are needed."""
+        """Record a 429: nothing leaves until its wait is over, and from now on calls need permits."""
         with self._lock:
             if permit is None:
                 self._pace.hold(now + retry_after, scope)
             else:
-                self._pace.refused(permit, now, retry_after, scope, said)
+                self._pace.refused(permit, now, retry_after, scope, report)
             self.unbound = False
             self.queue.pump(now)
 
     def block(self, hold: Hold, now: float) -> bool:
-        """Note what a 429 has calls wait for; return whether it is a long wait that people haven't been told of."""
+        """Record the hold that a 429 begins; return whether to warn of it, which is so once for each long hold."""
         with self._lock:
             if hold.scope == "jobs" and (self.slots is None or self.slots.state(now).used):
                 return False  # the end of a job of ours frees a slot before that
@@ -160,23 +160,23 @@ class LimitKeeper:
                 self._expire_waits(hold.until)
             is_news = self.holds.add(hold, now)
             if self._shared is not None:
-                self._shared.note(lambda state, _: state.holds.add(hold, now))
+                self._shared.record(lambda state, _: state.holds.add(hold, now))
             return is_news
 
     def _expire_waits(self, until: float) -> None:
-        """End the waits that must end before that moment: nobody is let go until then."""
+        """End the waits whose deadline is before that moment: no call is admitted until then."""
         self.queue.expire_waits(until)
         if self.slots is not None:
             self.slots.queue.expire_waits(until)
 
-    def lost(self, permit: Permit, now: float) -> None:
-        """Note that no answer came; a permit that wasn't spent goes to the next."""
+    def give_back(self, permit: Permit, now: float) -> None:
+        """Take back the permit of a request that got no answer; one that never left is given to the next call."""
         with self._lock:
             self._pace.give_back(permit)
             self.queue.pump(now)
 
     def snapshot(self, now: float) -> RateLimits:
-        """Return what is known of the limits."""
+        """Return the limits as they are known now."""
         slots = self.slots
         with self._lock:
             began = self._clock.time() - now
@@ -193,13 +193,13 @@ class LimitKeeper:
 
 
 Identity: TypeAlias = tuple[str, Path | None, int]
-"""The scope, the store and the clock of a keeper; it holds the clock, so that no other has its id."""
+"""The scope, the store and the id of the clock; the keeper holds the clock, so that no other object gets its id."""
 _keepers: "weakref.WeakValueDictionary[Identity, LimitKeeper]" = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
 def keeper_of(limits: Limits, vendor: Vendor, base_url: str, key: Secret | None, clock: Clock) -> LimitKeeper:
-    """Return the keeper that a client shares with all living ones of its name, its store and its clock.
+    """Return the keeper that a client shares with all living clients of its name, store and clock.
 
     Raises InvalidRequestError for a store that can't be opened.
     """
@@ -216,9 +216,9 @@ def keeper_of(limits: Limits, vendor: Vendor, base_url: str, key: Secret | None,
 
 
 def _scope(name: str | None, vendor: Vendor, base_url: str, key: Secret | None) -> str:
-    """Return what stands for a name, or for an address and a key, and shows none of them.
+    """Return a hash of the name, or else of address and key: none of them can be read from it.
 
-    Clients without a key, whose limits are those of their IP address, share with none that has one.
+    Clients without a key, whose limits hold for their IP address, share with no client that has one.
     """
     if name is None:
         text = "\n".join([vendor.name, base_url, "" if key is None else key.reveal()])
@@ -228,7 +228,7 @@ def _scope(name: str | None, vendor: Vendor, base_url: str, key: Secret | None) 
 
 
 def _reset_after_fork() -> None:
-    """In a forked child: the log and the queue are the parent's, and another thread may have held the lock."""
+    """Reset all keepers in a forked child. Another thread may have held the lock, or changed the dictionary."""
     global _keepers, _lock  # noqa: PLW0603 - so may one have been about to change the dictionary
     _lock = threading.Lock()
     _keepers = weakref.WeakValueDictionary(_keepers)

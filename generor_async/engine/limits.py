@@ -1,6 +1,6 @@
-"""What users say and see of a key's limits: `Limits` goes into a client, `RateLimits` comes out of it.
+"""The limits of a key as users give and see them: `Limits` goes into a client, `RateLimits` comes out of it.
 
-What keeps to them is a keeper (`engine.limit_keeper`), which all clients of one name share.
+`engine.limit_keeper` keeps calls to them.
 """
 
 import os
@@ -25,7 +25,7 @@ __all__ = ["Limits", "RateLimits"]
 
 @frozen(kw_only=True)
 class RateLimits:
-    """What is known of a key's limits now; times are Unix seconds."""
+    """The limits of a key as they are known now; times are Unix seconds."""
 
     windows: Mapping[Scope, WindowState]
     share: float
@@ -33,18 +33,17 @@ class RateLimits:
     tier: str | None
     """Generor's tier, once an answer has named it."""
     queued: int
-    """Calls that wait for their turn."""
+    """Calls that wait under the limits."""
     jobs: SlotState | None
     """Luma's slots for jobs, in units: most jobs take one, some take more."""
     held: Hold | None = None
-    """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
-    several, the one that ends last."""
+    """The hold that a 429 has begun, with its reason; of several, the one that ends last."""
     away: str = ""
-    """What was wrong when the API was last found away, and calls wait for it; empty while it answers."""
+    """The last error of an outage for which calls wait; empty while there is none."""
 
 
-def _absolute(store: str | os.PathLike[str] | None) -> Path | None:
-    """Return the path of a file for a store; raises InvalidRequestError for what is none."""
+def _as_path(store: str | os.PathLike[str] | None) -> Path | None:
+    """Return the absolute path of a store's file; raise InvalidRequestError for anything else."""
     if store is None:
         return None
     advice = 'Give a file: store="limits.sqlite"'
@@ -102,5 +101,5 @@ class Limits:
     rpm: int | None = field(default=None, validator=_check)
     jobs: int | None = field(default=None, validator=_check)
     max_share: float = field(default=1.0, validator=_check)
-    store: Path | None = field(default=None, converter=_absolute, validator=_check)
+    store: Path | None = field(default=None, converter=_as_path, validator=_check)
     name: str | None = field(default=None, validator=_check)

@@ -1,11 +1,10 @@
-"""Rules whose state is kept in a store: the same rules, over what all processes did.
+"""Rules whose state is kept in a store: the same rules, applied to what all processes did.
 
-Each step loads the state, takes the rule's own step, and keeps the state again. The times in it are those of the
-store, which all processes have in common, and not of the clock that only this process has. The store's time only goes
-on: it is that of the process whose clock is ahead of all others, and the others know by how much theirs is behind.
+Each step loads the state, applies the rule's own step, and saves the state. Times in the state are by a clock that all
+processes share: that of the process whose clock is ahead of all others. It never goes back; every process knows its own
+offset from it.
 
-Where the store can't be used for a while, this process goes on with what it knows: that costs speed, or a refusal, but
-never a call.
+While the store can't be used, a process goes on with what it knows. That costs speed, or a refusal, but never a call.
 """
 
 import json
@@ -31,18 +30,18 @@ __all__ = ["SharedRules"]
 T = TypeVar("T")
 
 BUSY_WAIT: Final = 0.05
-"""Seconds until a busy store is asked again."""
-BUSY_MOST: Final = 2.0
+"""Seconds until a busy store is tried again."""
+BUSY_LIMIT: Final = 2.0
 """Seconds for which a store may be busy until this process goes on without it."""
 SYNC_SECONDS: Final = 1.0
-"""Seconds after which calls look at the store that ask the rules nothing: all of the key may be held."""
-LATEST: Final = 1e11
-"""Seconds of a store's time that no clock shows."""
-ASK_AGAIN: Final = 0.25
-"""Seconds after which a rule is asked again that has calls wait: another process may have changed its state."""
+"""Seconds after which a call that needs no permit loads the state: a 429 may hold all calls of the key."""
+LATEST_TIME: Final = 1e11
+"""Seconds beyond which a shared time can't be right."""
+RECHECK_SECONDS: Final = 0.25
+"""Seconds after which a rule that made calls wait is asked again: another process may have changed its state."""
 LINK: Final = "see "
-"""How a row begins that an earlier version had name another one: it holds nothing."""
-AGAIN: Final = 5.0
+"""Prefix of rows that named another row, in files of version 0.1.0. Such a row has no state."""
+RETRY_SECONDS: Final = 5.0
 """Seconds until a store that failed is tried again."""
 
 logger = logging.getLogger("generor_async")
@@ -50,15 +49,15 @@ logger = logging.getLogger("generor_async")
 
 @frozen
 class KeyState:
-    """All rules of one key, or of several whose clients share their limits."""
+    """The rules of one key, or of several keys that share their limits."""
 
     pace: Pace
     slots: Slots
     holds: Holds = field(factory=Holds)
-    """What 429s have calls wait for, by this process's own clock."""
+    """The holds that 429s have begun, by this process's own clock."""
 
     def restrict(self, limits: Limits) -> None:
-        """Keep to the limits of one more client as well."""
+        """Apply the limits that one more client was given as well."""
         self.pace.restrict(tier=limits.tier, rpm=limits.rpm, share=limits.max_share)
         self.slots.restrict(limits.jobs, limits.max_share)
 
@@ -68,7 +67,7 @@ class KeyState:
         return {"windows": self.pace.dump(), "slots": slots.dump(), "weights": slots.weights.dump()}
 
     def load(self, dumped: Any, now: float) -> None:
-        """Take over a state."""
+        """Replace the state by a dumped one."""
         self.pace.load(dumped["windows"], now)
         self.slots.weights.load(dumped["weights"])
         self.slots.load(dumped["slots"], now)
@@ -78,61 +77,61 @@ Step: TypeAlias = Callable[[KeyState, float], T]
 
 
 class SharedRules:
-    """The rules of one name, whose state a store keeps for all processes in the row of a scope."""
+    """The rules of one name, whose state a store keeps for all processes."""
 
     def __init__(self, state: KeyState, store: LimitStore, scope: str, clock: Clock) -> None:
         self._state = state
         self._store = store
         self._scope = scope
         self._clock = clock
-        self._ahead = clock.time() - clock.monotonic()
-        """Seconds by which the store's time is ahead of this process's own clock."""
-        self._seen: str | None = None
-        """The state in the store that the rules go on from."""
-        self._anew = self._text()
-        """What is known at the beginning."""
+        self._offset = clock.time() - clock.monotonic()
+        """Seconds by which the shared clock is ahead of this process's own."""
+        self._known: str | None = None
+        """The state in the store as it was last loaded or saved; None where the store may have another."""
+        self._initial = self._dump()
+        """The state before anything happened."""
         self._steps: list[Step[object]] = []
-        """What has happened that the store hasn't been told."""
+        """Steps that the store has not been told of."""
         self._waits: dict[Hashable, Wait] = {}
-        """What was decided last of those who have to wait."""
-        self.give_up: Callable[[float], None] = _nobody
-        """Ends the waits that must end before a moment: another process was told that nothing leaves until then."""
-        self.looked = -math.inf
-        """When the store was looked at last, by this process's own clock."""
+        """The last decision on each kind of request that has to wait."""
+        self.expire_waits: Callable[[float], None] = _ignore
+        """Ends the waits whose deadline is before a moment, when another process's hold is loaded."""
+        self.synced_at = -math.inf
+        """When the store was last used, by this process's own clock."""
         self._busy_since: float | None = None
         self._busy_until = -math.inf
-        """Until when it isn't asked again."""
+        """Until when a busy store is not tried again."""
         self._failing = False
         """Whether this process goes on without the store, until a try succeeds."""
         self._without_until = -math.inf
-        """Until when the store is left alone, by this process's own clock."""
+        """Until when a failed store is not tried again, by this process's own clock."""
 
     def now(self) -> float:
-        """Return the time that all processes have in common."""
-        return self._clock.monotonic() + self._ahead
+        """Return the time by the shared clock."""
+        return self._clock.monotonic() + self._offset
 
-    def at(self, now: float) -> float:
-        """Return a moment of this process's own clock by the one that processes have in common.
+    def shared_time(self, now: float) -> float:
+        """Convert a moment of this process's own clock to the shared clock.
 
-        It is to be asked for in a step: only there it is known what time it is for the others.
+        Only within a step is the offset up to date.
         """
-        return now + self._ahead
+        return now + self._offset
 
     def reserve(self, scope: LimitScope, what: Hashable, step: Step[T | Wait]) -> T | Wait:
-        """Let the rules decide; their waits are told by this process's own clock.
+        """Apply a step that reserves something; the times of a Wait are by this process's own clock.
 
-        `scope` is what is waited for where the store is busy. Whoever has to wait for `what` is told the same for a
-        moment, unless something happens here.
+        `scope` is the limit to name while the store is busy. For a moment, all requests for the same `what` get the
+        same Wait, unless something happens here.
         """
         known = self._waits.get(what)
         if known is not None and self._clock.monotonic() < known.ask_at:
             return known
-        found = self._reserve(scope, step)
-        if isinstance(found, Wait):
-            self._waits[what] = found
+        decided = self._reserve(scope, step)
+        if isinstance(decided, Wait):
+            self._waits[what] = decided
         else:
             self._waits.clear()
-        return found
+        return decided
 
     def _reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
         try:
@@ -142,31 +141,31 @@ class SharedRules:
             return Wait(again, scope, ask_at=again)
         if not isinstance(decided, Wait):
             return decided
-        until, now = decided.until - self._ahead, self._clock.monotonic()
-        return evolve(decided, until=until, ask_at=min(until, now + ASK_AGAIN))
+        until, now = decided.until - self._offset, self._clock.monotonic()
+        return evolve(decided, until=until, ask_at=min(until, now + RECHECK_SECONDS))
 
-    def note(self, step: Step[object]) -> None:
-        """Let the rules take note of something, now or as soon as the store can be told."""
+    def record(self, step: Step[object]) -> None:
+        """Apply a step now, or as soon as the store can be used."""
         self.defer(step)
         self.flush()
 
     def flush(self) -> None:
-        """Tell the store what it hasn't been told, if it can be."""
+        """Save the steps that were deferred, if the store can be used."""
         if self._steps:
             self.sync()
 
     def sync(self) -> None:
-        """Take over what other processes know."""
+        """Load the state that other processes have saved."""
         with suppress(StoreBusyError):
-            self._update(_nothing)
+            self._update(_no_step)
 
     def defer(self, step: Step[object]) -> None:
-        """Let the rules take note of something when the store is told of something else."""
+        """Apply a step together with the next one that uses the store."""
         self._waits.clear()
         self._steps.append(step)
 
     def query(self, step: Step[T]) -> T:
-        """Ask the rules something that changes nothing for others, of what was known last."""
+        """Return what a step returns that changes nothing, from the state that was loaded last."""
         return step(self._state, self.now())
 
     def _update(self, step: Step[T]) -> T:
@@ -175,75 +174,77 @@ class SharedRules:
             return self._apply_locally(step)
         if began < self._busy_until:
             raise StoreBusyError
-        came_to: list[tuple[T, str]] = []
+        results: list[tuple[T, str]] = []
         try:
-            self._store.update(self._scope, lambda text: (self._decide(text, step, came_to), None))
+            self._store.update(self._scope, lambda text: (self._decide(text, step, results), None))
         except StoreBusyError as error:
-            self._wait_while_busy(began, error, decided=bool(came_to))
+            self._wait_while_busy(began, error, decided=bool(results))
         except StoreError as error:
             self._continue_without_store(began, error)
         else:
-            self._seen, self._busy_since, self._failing = came_to[0][1], None, False
-            self.looked = began
-        return came_to[0][0] if came_to else self._apply_locally(step)
+            self._known, self._busy_since, self._failing = results[0][1], None, False
+            self.synced_at = began
+        return results[0][0] if results else self._apply_locally(step)
 
-    def _decide(self, text: str | None, step: Step[T], came_to: list[tuple[T, str]]) -> str | None:
-        """Take a step on what is kept; return what is to be kept instead, if anything."""
+    def _decide(self, text: str | None, step: Step[T], results: list[tuple[T, str]]) -> str | None:
+        """Apply a step to the stored state; return the text to store instead, or None where nothing has changed."""
         if isinstance(text, str) and text.startswith(LINK):
             text = None
-        kept = self._anew if text is None else self._seen if self._load(text) else None
+        kept = self._initial if text is None else self._known if self._load(text) else None
         self._state.pace.renew(self.now())
         result = self._apply_locally(step)
-        state = self._text()
-        came_to.append((result, state))
+        state = self._dump()
+        results.append((result, state))
         return None if state == kept else f"{json.dumps([self.now()])}\n{state}"
 
     def _apply_locally(self, step: Step[T]) -> T:
-        """Take a step on the state as it is known here, after those that the store hasn't been told."""
+        """Apply a step to the state that is known here, after all deferred steps."""
         now = self.now()
         steps, self._steps = self._steps, []
-        for missed in steps:
-            missed(self._state, now)
+        for deferred in steps:
+            deferred(self._state, now)
         return step(self._state, now)
 
     def _load(self, text: str) -> bool:
-        """Take over what others did; where they did nothing, the rules here know more.
+        """Load a stored state, unless it is the one that is known here.
 
-        Return whether it can be read; if not, the rules begin anew.
+        Return False where it can't be read; then the rules begin anew.
         """
         try:
             head, _, state = text.partition("\n")
-            self._ahead = max(self._ahead, _last(json.loads(head)) - self._clock.monotonic())
-            if state != self._seen:
+            self._offset = max(self._offset, _written_at(json.loads(head)) - self._clock.monotonic())
+            if state != self._known:
                 known = json.loads(state)
                 self._state.load(known["rules"], self.now())
-                self._take_over(known["holds"])
-                self._seen = state
+                self._load_holds(known["holds"])
+                self._known = state
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
-            self._state.load(json.loads(self._anew)["rules"], self.now())
+            self._state.load(json.loads(self._initial)["rules"], self.now())
             return False
         return True
 
-    def _take_over(self, known: Any) -> None:
-        """Have calls wait here as well for what another process was told; people are told of a long wait."""
+    def _load_holds(self, known: Any) -> None:
+        """Add the holds of other processes to the own ones, and warn of long ones."""
         now, holds = self._clock.monotonic(), self._state.holds
         news = holds.news
-        for hold in holds.load(known, now, self._ahead):
+        for hold in holds.load(known, now, self._offset):
             EventStream.warn_of_hold(hold, hold.until - now, hold.until - now + self._clock.time())
         if holds.news != news:
-            self.give_up(max((hold.until for hold in holds.by_scope.values() if hold.scope != "jobs"), default=now))
+            self.expire_waits(
+                max((hold.until for hold in holds.by_scope.values() if hold.scope != "jobs"), default=now)
+            )
 
-    def _text(self) -> str:
-        """Return the whole state."""
-        holds = self._state.holds.dump(self._clock.monotonic(), self._ahead)
+    def _dump(self) -> str:
+        """Return the whole state as text."""
+        holds = self._state.holds.dump(self._clock.monotonic(), self._offset)
         return json.dumps({"rules": self._state.dump(), "holds": holds}, separators=(",", ":"))
 
     def _wait_while_busy(self, now: float, error: StoreBusyError, *, decided: bool) -> None:
-        """Wait while somebody else is at the store, for a moment; raises the error, or goes on without."""
+        """Raise the error while the store may become free soon; go on without the store after `BUSY_LIMIT` seconds."""
         if self._busy_since is None:
             self._busy_since = now
-        if decided or self._failing or now >= self._busy_since + BUSY_MOST:
+        if decided or self._failing or now >= self._busy_since + BUSY_LIMIT:
             self._continue_without_store(now, error)
         else:
             self._busy_until = self._clock.monotonic() + BUSY_WAIT
@@ -252,20 +253,20 @@ class SharedRules:
     def _continue_without_store(self, now: float, error: StoreError) -> None:
         if not self._failing:
             logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
-        self._failing, self._busy_since, self._without_until = True, None, now + AGAIN
+        self._failing, self._busy_since, self._without_until = True, None, now + RETRY_SECONDS
 
 
-def _nobody(until: float) -> None:
-    """Nobody waits here yet."""
+def _ignore(until: float) -> None:
+    """Do nothing: nobody waits yet."""
 
 
-def _last(head: Any) -> float:
-    """Return what time it was when a state was written."""
+def _written_at(head: Any) -> float:
+    """Return the shared time at which a state was written."""
     (last,) = head
-    if not -LATEST <= last <= LATEST:
+    if not -LATEST_TIME <= last <= LATEST_TIME:
         raise ValueError(f"{last} is no time")
     return float(last)
 
 
-def _nothing(_: KeyState, __: float) -> None:
-    """Have the rules take note of what they weren't told yet."""
+def _no_step(_: KeyState, __: float) -> None:
+    """Change nothing: only deferred steps are applied."""

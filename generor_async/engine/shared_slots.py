@@ -23,11 +23,13 @@ class SharedSlots:
 
     def accepted(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        self._shared.defer(lambda state, _: state.slots.accepted(lease, job_id, self._shared.at(now)))
+        self._shared.defer(lambda state, _: state.slots.accepted(lease, job_id, self._shared.shared_time(now)))
 
     def refused(self, lease: JobSlot, now: float, retry_after: float, numbers: RefusalNumbers) -> None:
         """Note that a submission was refused because too much runs."""
-        self._shared.defer(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, numbers))
+        self._shared.defer(
+            lambda state, _: state.slots.refused(lease, self._shared.shared_time(now), retry_after, numbers)
+        )
 
     def release(self, lease: JobSlot) -> None:
         """Note that no job came of a submission."""
@@ -35,13 +37,13 @@ class SharedSlots:
 
     def keep_unresolved(self, lease: JobSlot, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
-        self._shared.defer(lambda state, _: state.slots.keep_unresolved(lease, self._shared.at(now)))
+        self._shared.defer(lambda state, _: state.slots.keep_unresolved(lease, self._shared.shared_time(now)))
 
     def record_poll(
         self, job_id: str, now: float, *, asked: float, ended: bool, request_type: RequestType = DEFAULT_TYPE
     ) -> None:
         """Note what a poll of a job has shown that was sent at `asked`."""
-        at, sent = self._shared.at(now), self._shared.at(asked)
+        at, sent = self._shared.shared_time(now), self._shared.shared_time(asked)
         self._shared.defer(
             lambda state, _: state.slots.record_poll(job_id, at, asked=sent, ended=ended, request_type=request_type)
         )

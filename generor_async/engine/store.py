@@ -1,7 +1,7 @@
-"""Where the limits of a key are kept, so that processes side by side, and one after the other, share them.
+"""Stores that keep the limits of keys for several processes, at the same time or one after the other.
 
-A store keeps a text for each scope, and changes it in one step: read, decide, write. What is decided are the rules that
-hold within one process too. What it holds may be lost: that costs refusals, never money.
+A store keeps a text for each scope, and changes it in one transaction: read, decide, write. The decision is made by the
+same rules that hold within one process. Losing the content of a store costs refusals, never money.
 """
 
 import os
@@ -17,17 +17,17 @@ __all__ = ["LimitStore", "SQLiteStore", "StoreBusyError", "StoreError"]
 
 T = TypeVar("T")
 
-APPLICATION: Final = 0x67656E61
-"""What marks a file of SQLite as one of this package's."""
+APPLICATION_ID: Final = 0x67656E61
+"""Marks a file of SQLite as one of this package."""
 SCHEMA: Final = 3
-EARLIER: Final[dict[int, dict[str, list[str]]]] = {
+EARLIER_SCHEMAS: Final[dict[int, dict[str, list[str]]]] = {
     0: {},
     1: {"sent": ["owner", "at", "count"]},
     2: {"limits": ["scope", "state"]},
 }
-"""The tables and columns of an empty file, and of earlier versions, which left no such mark."""
+"""The tables and columns of an empty file, and of earlier versions, which had no such mark."""
 BUSY_SECONDS: Final = 0.02
-"""How long another process may keep the file to itself until a change is put off; the event loop waits as well."""
+"""Seconds to wait for another process's transaction; the event loop waits as well."""
 
 
 class StoreError(Exception):
@@ -35,30 +35,31 @@ class StoreError(Exception):
 
 
 class StoreBusyError(StoreError):
-    """Somebody else is at it: the same again may succeed in a moment."""
+    """Another process uses the store: the same may succeed in a moment."""
 
 
 class LimitStore(Protocol):
     """Keeps a text for each scope."""
 
     def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
-        """Read what is kept, decide, and write what is to be kept instead, in one step that nobody comes between.
+        """Read the text, decide, and write the text to keep instead, in one transaction.
 
-        `decide` gets None where nothing is kept, and returns None where nothing changes, and what is returned here.
-        Raises StoreError.
+        `decide` gets the text, or None where there is none. It returns the new text, or None to keep the old one, and
+        the value to return here. Raises StoreError.
         """
         ...
 
     def reopen(self) -> None:
-        """Begin again in a forked child."""
+        """Begin anew in a forked child."""
         ...
 
 
 class SQLiteStore:
-    """A file of SQLite with a write-ahead log: what was written survives the process being killed.
+    """A file of SQLite with a write-ahead log: what was written survives the kill of the process.
 
-    Keys are never in it, only hashes. One that another process keeps to itself is opened later, and one that was
-    deleted or replaced is opened again. Raises InvalidRequestError where the file can't be opened, or is another's.
+    Keys are never in it, only hashes. A file that another process has locked is opened later, and one that was deleted
+    or replaced is opened again. Raises InvalidRequestError where the file can't be opened, or is not one of this
+    package.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -66,8 +67,8 @@ class SQLiteStore:
         self._abandoned: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = None
         self._closing: weakref.finalize[[], SQLiteStore] | None = None
-        self._file: tuple[int, int] | None = None
-        """What tells the file from another one of its name."""
+        self._opened_file: tuple[int, int] | None = None
+        """Device and inode of the file that is open."""
         try:
             self._connect()
         except StoreBusyError:
@@ -82,7 +83,7 @@ class SQLiteStore:
     def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
         """Read, decide and write in one transaction."""
         connection = self._connection
-        if connection is None or self._identity() != self._file:
+        if connection is None or self._identity() != self._opened_file:
             connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -128,7 +129,7 @@ class SQLiteStore:
         except sqlite3.Error as error:
             raise self._failure(error) from None
         self._closing = weakref.finalize(self, connection.close)
-        self._connection, self._file = connection, self._identity()
+        self._connection, self._opened_file = connection, self._identity()
         return connection
 
     def _identity(self) -> tuple[int, int] | None:
@@ -144,26 +145,26 @@ class SQLiteStore:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the table where there is none; write nothing where there is one. Raises StoreError for another's file."""
-    if not _is_ours(connection, path):
+    """Create the table where there is none. Raises StoreError for any other database."""
+    if not _is_ready(connection, path):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
-        if not _is_ours(connection, path):  # another process may have been faster
-            for tables in EARLIER.values():
+        if not _is_ready(connection, path):  # another process may have been faster
+            for tables in EARLIER_SCHEMAS.values():
                 for name in tables:
                     connection.execute(f"DROP TABLE IF EXISTS {name}")
             connection.execute("CREATE TABLE limits (scope TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.execute("COMMIT")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
-    """Tell whether a file is ready for use, or may be made so. Raises StoreError for another's file."""
+def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether a file has the table; False where it may be created. Raises StoreError for any other database."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application == APPLICATION:
+    if application == APPLICATION_ID:
         if version > SCHEMA:
             raise StoreError(f"{path} was made by a newer version of this package")
         return bool(version == SCHEMA)
@@ -171,6 +172,6 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     tables = {
         name: [row[1] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (name,))] for name in names
     }
-    if application or tables != EARLIER.get(version):
+    if application or tables != EARLIER_SCHEMAS.get(version):
         raise StoreError(f"{path} is a database of something else")
     return False

@@ -194,7 +194,7 @@ async def test_a_granted_permit_whose_caller_was_cancelled_goes_to_the_next() ->
     held = await queue.enter()
     granted, following = queue.start("granted"), queue.start("following")
     await settle()
-    queue.limits.lost(held, 0.0)
+    queue.limits.give_back(held, 0.0)
     granted.cancel()
     await following
     assert granted.cancelled()

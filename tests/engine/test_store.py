@@ -24,7 +24,7 @@ from support.stores import SCOPE, Memory, Process, impatient, locked, on, use_st
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
 from generor_async.engine.limit_keeper import LimitKeeper
-from generor_async.engine.shared_rules import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT
+from generor_async.engine.shared_rules import BUSY_LIMIT, BUSY_WAIT, RECHECK_SECONDS, RETRY_SECONDS
 from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import Permit
@@ -156,7 +156,7 @@ def test_processes_see_each_others_requests_while_they_run(tmp_path: Path) -> No
         wait = each.reserve()
         assert isinstance(wait, Wait)
         assert wait.until == pytest.approx(1_000.0 + MINUTE)
-        assert wait.ask_at == pytest.approx(clock.now + ASK_AGAIN), "others may have changed it until then"
+        assert wait.ask_at == pytest.approx(clock.now + RECHECK_SECONDS), "others may have changed it until then"
     clock.now = 1_000.0 + MINUTE
     other.send()
     assert isinstance(one.reserve(), Wait)
@@ -170,7 +170,7 @@ def test_a_request_that_another_has_let_go_counts_before_it_is_sent(tmp_path: Pa
     assert isinstance(other.reserve(), Wait)
     one.pace.give_back(permit)
     assert isinstance(other.reserve(), Wait), "it is not asked again at once"
-    clock.now += ASK_AGAIN
+    clock.now += RECHECK_SECONDS
     other.send()
 
 
@@ -182,7 +182,7 @@ def test_a_refusal_holds_all_processes_and_what_an_answer_says_is_known_to_all(t
     one.pace.sent(permit, clock.monotonic())
     assert isinstance(other.reserve(), Wait), "its answer will name the limit"
     one.pace.received(permit, clock.monotonic(), RateLimitReport(limit=20, used=1), succeeded=True)
-    clock.now += ASK_AGAIN
+    clock.now += RECHECK_SECONDS
     second = other.reserve()
     assert isinstance(second, Permit)
     assert other.pace.states(clock.monotonic())["minute"].limit == 20
@@ -237,9 +237,9 @@ async def test_a_queue_of_one_process_goes_on_when_another_gives_a_place_back(tm
     waiting = asyncio.create_task(both[1].queue.enter("normal", 1_000.0, lambda _: None, again=False))
     await asyncio.sleep(10.0)
     assert not waiting.done()
-    both[0].lost(held, clock.monotonic())
+    both[0].give_back(held, clock.monotonic())
     await waiting
-    assert clock.monotonic() <= 10.0 + ASK_AGAIN + 0.1
+    assert clock.monotonic() <= 10.0 + RECHECK_SECONDS + 0.1
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -383,14 +383,14 @@ def test_a_file_that_another_keeps_to_itself_has_calls_wait_a_moment_and_then_go
         while isinstance(wait := process.reserve(), Wait):
             assert wait.until == wait.ask_at == clock.now + BUSY_WAIT
             clock.now = wait.until
-        assert BUSY_MOST <= clock.now - began <= BUSY_MOST + 2 * BUSY_WAIT
+        assert BUSY_LIMIT <= clock.now - began <= BUSY_LIMIT + 2 * BUSY_WAIT
         process.pace.give_back(wait)
         for _ in range(3):
             process.send()
             clock.now += JITTER
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "goes on by itself" in caplog.text
-    clock.now += AGAIN
+    clock.now += RETRY_SECONDS
     process.send()
     assert on(tmp_path / "limits", clock).used() == 4, "what was sent meanwhile is told as soon as it can be"
 
@@ -433,7 +433,7 @@ def test_a_file_that_breaks_costs_no_call_and_is_told(tmp_path: Path, caplog: py
         process.send()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert isinstance(process.reserve(), Wait), "the limit is kept to all the same"
-    clock.now += AGAIN
+    clock.now += RETRY_SECONDS
     assert isinstance(process.reserve(), Wait), "and what is known isn't lost"
     clock.now += TURN
     process.send()

@@ -16,7 +16,7 @@ from support.stores import SCOPE, Memory, Process, locked, on, use_store
 
 from generor_async import AsyncLuma, InvalidRequestError, Limits
 from generor_async.engine.limit_keeper import LimitKeeper
-from generor_async.engine.shared_rules import AGAIN, ASK_AGAIN, BUSY_MOST, LATEST
+from generor_async.engine.shared_rules import BUSY_LIMIT, LATEST_TIME, RECHECK_SECONDS, RETRY_SECONDS
 from generor_async.engine.store import SCHEMA, SQLiteStore
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import LEAVING_SECONDS, PENDING_SECONDS, Permit
@@ -66,7 +66,7 @@ def test_what_a_process_lets_go_counts_for_as_long_as_it_lives(tmp_path: Path) -
         assert isinstance(other.reserve(), Wait)
     for permit in held:
         slow.pace.give_back(permit)
-    clock.now += ASK_AGAIN
+    clock.now += RECHECK_SECONDS
     other.send()
 
 
@@ -231,16 +231,16 @@ def test_a_file_that_is_locked_at_the_start_costs_speed_and_one_warning(
         SQLiteStore(tmp_path / "limits")
     with locked(tmp_path / "limits"):
         process = on(tmp_path / "limits", clock)
-        until = clock.now + 10 * AGAIN
+        until = clock.now + 10 * RETRY_SECONDS
         while clock.now < until:
             if isinstance(permit := process.reserve(), Permit):
                 process.pace.give_back(permit)
-                clock.now += AGAIN / 2
+                clock.now += RETRY_SECONDS / 2
             else:
-                clock.now += ASK_AGAIN
-            assert clock.now > until - 10 * AGAIN + BUSY_MOST or not caplog.records
+                clock.now += RECHECK_SECONDS
+            assert clock.now > until - 10 * RETRY_SECONDS + BUSY_LIMIT or not caplog.records
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    clock.now += AGAIN
+    clock.now += RETRY_SECONDS
     process.send()
     assert on(tmp_path / "limits", clock).used() == process.used()
 
@@ -272,7 +272,7 @@ def test_a_file_that_is_deleted_or_replaced_is_opened_again(tmp_path: Path, inst
     assert one.used() == other.used() == on(path, clock).used()
 
 
-@pytest.mark.parametrize("text", ["", "[]\n{}", "[0, 0]\n{}", f"[{2 * LATEST}]\n{{}}", "[NaN]\n{}", "[null]\n{}"])
+@pytest.mark.parametrize("text", ["", "[]\n{}", "[0, 0]\n{}", f"[{2 * LATEST_TIME}]\n{{}}", "[NaN]\n{}", "[null]\n{}"])
 def test_a_state_that_cannot_be_read_is_replaced_and_told_once(text: str, caplog: pytest.LogCaptureFixture) -> None:
     clock, store = FakeClock(), Memory()
     processes = [Process(store, clock) for _ in range(2)]

@@ -51,7 +51,7 @@ class Process:
         return permit
 
     def used(self) -> int:
-        self.shared.note(nothing)
+        self.shared.record(nothing)
         return self.pace.states(self.clock.monotonic())["minute"].used
 
 
