@@ -19,17 +19,13 @@ class AccountReader:
     """Reads the account; each transaction is returned once."""
 
     def __init__(self, provider: Provider, journal: Journal) -> None:
+        self.lists_transactions = provider.lists_transactions
         self._provider = provider
         self._journal = journal
         self._read_after: int | None = None
         """Id of the transaction after which to read; None if the account's transactions can't be read."""
         self._seen_ids: list[int] = []
         """Ids of the latest transactions read after it, in order."""
-
-    @property
-    def lists_transactions(self) -> bool:
-        """Whether the API lists transactions."""
-        return self._provider.lists_transactions
 
     async def begin(self) -> None:
         """Record balance and latest transaction before the batch's first call, which also proves the key."""

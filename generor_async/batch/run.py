@@ -9,37 +9,29 @@ rows whose call may really have been sent are unknown.
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import suppress
 from inspect import isawaitable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from generor_async.batch.account import AccountReader
 from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.costs import read_charges
-from generor_async.batch.disk_reserve import DiskReserve
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.outcomes import (
-    ResultsFile,
-    RowOutcome,
-    outcome_of,
-    write_failed,
-    write_rejected,
-)
+from generor_async.batch.outcomes import RowOutcome, outcome_of
 from generor_async.batch.progress import Phase, Progress, RunCounters
-from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.row import RowRun
 from generor_async.batch.row_limit import RowLimit
 from generor_async.batch.row_reader import RowReader
+from generor_async.batch.run_files import RunFiles
 from generor_async.batch.run_monitor import RunMonitor
-from generor_async.batch.run_times import record_end, record_start
 from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stopping, StopStage
+from generor_async.batch.unknown_rows import UnknownRows
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
-from generor_async.rules.budget import NO_CAP, Budget
+from generor_async.rules.budget import Budget
 from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
 from generor_async.rules.resume_advice import StopReason
 from generor_async.rules.row_states import PAID_STATES, RowState, RowVerdict
 
@@ -47,8 +39,6 @@ if TYPE_CHECKING:
     from generor_async.values import Clock
 
 __all__ = ["BatchRun"]
-
-T = TypeVar("T")
 
 
 class BatchRun:
@@ -59,8 +49,7 @@ class BatchRun:
         self._client = spec.client
         self.folder = spec.folder
         self.journal: Journal = journal
-        self._results = ResultsFile(spec.folder, spec.provider.vendor.credit_dollars)
-        self._reserve = DiskReserve(spec.folder)
+        self._files = RunFiles(spec, journal)
         self.provider = spec.provider
         self.refunds = spec.refunds
         self.budget_gate = BudgetGate(budget, AccountReader(spec.provider, journal), journal)
@@ -78,13 +67,14 @@ class BatchRun:
         self._outcome_ready = asyncio.Event()
         """Set when there is an outcome to take, or when no more will come."""
         self._has_consumer = True
-        self._phase: Phase = "running"
         self._counters = RunCounters(self.clock.monotonic())
         self._limit = RowLimit(spec.limit)
-        self._next_check_at: float | None = None
-        """When unknown rows are checked next, in Unix seconds."""
+        self._max_active_rows = spec.max_active_rows
         self._row_reader = RowReader(spec, journal, self._counters, self._changed.set)
         self._reading_task: asyncio.Task[None] | None = None
+        self._unknown_rows = UnknownRows(
+            self.provider.reconciliation(journal), journal, self.clock, self.stopping, self._on_settled
+        )
 
     @classmethod
     async def open(cls, spec: BatchSpec) -> "BatchRun":
@@ -107,20 +97,10 @@ class BatchRun:
         await self.provider.clock.resume(self.journal)
         await self.budget_gate.begin()
         await self.provider.clock.save(self.journal)
-        await self.journal.write_note("cap", None if self._spec.cap == NO_CAP else self._spec.cap)
-        if await self.journal.read_note("began") is None:
-            await self.journal.write_note("began", self.clock.time())
-        await record_start(self.journal, self.clock.time())
-        await self.journal.write_note("ending", None)
         await self._apply_tag_rows()
         self._counters.states.update(await self.journal.counts())
-        self.monitor.record.answered = await self.journal.count_answered(self._spec.max_active_rows)
-        await self._reserve.acquire()
-        try:
-            await self._results.open(self.journal)
-        except BaseException:
-            self._reserve.release()
-            raise
+        self.monitor.record.answered = await self.journal.count_answered(self._max_active_rows)
+        await self._files.open()
 
     async def _apply_tag_rows(self) -> None:
         """Tag rows if this run asks for it or an earlier one did, so that support can find all rows of a folder."""
@@ -170,8 +150,7 @@ class BatchRun:
                 cancelled = error
                 self._drain()
         self.stopping.cancel_timer()
-        self._results.close()
-        self._reserve.release()
+        self._files.close()
         await self.journal.close()
         if cancelled is not None:
             raise cancelled
@@ -197,25 +176,27 @@ class BatchRun:
             unsent=len(self._tasks) - sent,
             may_begin=self._limit.remaining,
             pause=max(0.0, self._pause_until - self.clock.monotonic()),
-            next_check_at=self._next_check_at,
+            next_check_at=self._unknown_rows.next_check_at,
             phase=self._displayed_phase(),
             why=str(self.stopping.error or self.monitor.record.held_by),
             is_reading=self._reading_task is None or not self._reading_task.done(),
         )
 
     def _displayed_phase(self) -> Phase:
-        """Return the phase to show, in which stopping and held calls come before the run's own phase."""
+        """Return the phase to show."""
         if self.stopping.stage is StopStage.DRAINING:
             return "draining"
         if self.stopping.stage:
             stopped: Phase = "capped" if self.stopping.reason == "cap" else "stopping"
             return "halted" if self.stopping.error is not None else stopped
-        return "held" if self.monitor.record.held_by else self._phase
+        if self.monitor.record.held_by:
+            return "held"
+        return "settling" if self._unknown_rows.is_settling else "running"
 
     def halt(self, error: BaseException) -> None:
         """Submit nothing more, and raise this error at the end."""
         if isinstance(error, JournalError):
-            self._reserve.release()
+            self._files.release_reserve()
         self.stopping.halt(error)
 
     def _cancel_pending(self) -> None:
@@ -229,34 +210,18 @@ class BatchRun:
 
     async def _run(self) -> None:
         """Run rows until none is left or the run is stopped."""
-        goes_on = any(self._counters.states.values())
         self._reading_task = reading = asyncio.create_task(self._row_reader.read())
         reading.add_done_callback(self._on_read)
-        looking = asyncio.create_task(self.budget_gate.poll_account(self.clock))
+        polling = asyncio.create_task(self.budget_gate.poll_account(self.clock))
         try:
-            async for row in self.journal.rows(*PAID_STATES):
-                await self._wait_until(lambda: self._free_places() > 0 or self.stopping.stage > 0)
-                if self.stopping.stage:
-                    break
-                self._start(row, since=row.state)
-            reconciliation = self.provider.reconciliation(self.journal)
-            if goes_on and not isinstance(self._spec.rows, AsyncIterable):  # which may wait for rows to end
-                await self._wait_until(lambda: self._row_reader.may_buy or reading.done() or self.stopping.stage > 0)
-            if reconciliation is not None and self._counters.states["unknown"]:
-                await self._reconcile_earlier_rows(reconciliation)
-            while True:
-                while not self.stopping.stage and await self._start_ready_rows(reading):
-                    pass
-                await self._wait_until(lambda: not self._tasks)
-                if self.stopping.stage or reconciliation is None or not await self._reconcile(reconciliation):
-                    break
+            await self._run_rows(reading)
         except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
             self.halt(error)
             await self._wait_until(lambda: not self._tasks)
         finally:
             reading.cancel()
-            looking.cancel()
-            await asyncio.wait([reading, looking])
+            polling.cancel()
+            await asyncio.wait([reading, polling])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self.stopping.halt(problem)
         self.monitor.report_undownloaded()
@@ -264,6 +229,25 @@ class BatchRun:
             await self._write_summary()
         except JournalError as error:
             self.stopping.halt(error)
+
+    async def _run_rows(self, reading: "asyncio.Task[None]") -> None:
+        """Resume paid rows, settle unknown ones, and start ready ones, until no row is left."""
+        is_resumed = any(self._counters.states.values())
+        async for row in self.journal.rows(*PAID_STATES):
+            await self._wait_until(lambda: self._free_places() > 0 or self.stopping.stage > 0)
+            if self.stopping.stage:
+                break
+            self._start(row, since=row.state)
+        if is_resumed and not isinstance(self._spec.rows, AsyncIterable):  # which may wait for rows to end
+            await self._wait_until(lambda: self._row_reader.may_buy or reading.done() or self.stopping.stage > 0)
+        if self._counters.states["unknown"]:
+            await self._unknown_rows.settle_earlier()
+        while True:
+            while not self.stopping.stage and await self._start_ready_rows(reading):
+                pass
+            await self._wait_until(lambda: not self._tasks)
+            if self.stopping.stage or not await self._unknown_rows.settle_all():
+                break
 
     def _on_read(self, reading: "asyncio.Task[None]") -> None:
         """Note that reading has ended; if it was refused, halt before any of the rows read so far is bought."""
@@ -280,14 +264,9 @@ class BatchRun:
         counts = await self.journal.counts()
         waiting = self._row_reader.absent if self._limit.remaining else counts["ready"]
         self._complete = counts["done"] + waiting == sum(counts.values()) and not self._counters.rejected
-        await self.journal.write_note("ending", self.reason)
-        await write_failed(self.folder, self.journal)
-        await write_rejected(self.folder, self.journal)
-        await self.journal.write_note("ended", self.clock.time())
-        await record_end(self.journal, self.clock.time())
-        await self.provider.clock.save(self.journal)
+        await self._files.write_summary(self.reason)
         with suppress(APIError, DeadlineExceededError):
-            await self._run_unless(StopStage.DRAINING, self.budget_gate.refresh())
+            await self.stopping.run_unless(StopStage.DRAINING, self.budget_gate.refresh())
 
     async def _note_lost_ids(self) -> None:
         """Add to the error the ids of paid jobs and creations that are not stored: the journal with them is gone."""
@@ -303,10 +282,10 @@ class BatchRun:
     async def _start_ready_rows(self, reading: "asyncio.Task[None]") -> bool:
         """Start as many rows as there is room for; return whether there may be more."""
         if (pause := self._pause_until - self.clock.monotonic()) > 0:
-            await self._run_unless(StopStage.FINISHING, self.clock.sleep(pause))
+            await self.stopping.run_unless(StopStage.FINISHING, self.clock.sleep(pause))
             return True
         self._changed.clear()
-        # Of a file all that can't be run is named; who hands in rows one by one isn't asked for more than are begun.
+        # A file is read to its end, to name all its rejects; an iterator is not asked for more rows than are started.
         ended = reading.done() or not (self._limit.remaining or self._spec.is_file)
         room = min(self._free_places(), self.monitor.free_calls, self._limit.remaining)
         rows: Sequence[Row] = await self.journal.claim(room, met=True) if room > 0 else ()
@@ -320,56 +299,15 @@ class BatchRun:
             await self._changed.wait()
         return True
 
-    async def _reconcile(self, found: Reconciliation) -> bool:
-        """Settle unknown rows until no further check can settle any; return whether rows are ready again."""
-        while not self.stopping.stage:
-            if await self._check_account(found):
-                self._phase = "running"
-                return True
-            if found.next_check_at is None:
-                break
-            await self._sleep_until(found.next_check_at)
-        return False
-
-    async def _reconcile_earlier_rows(self, found: Reconciliation) -> None:
-        """Settle unknown rows of earlier runs, with two checks at most, before any new call is made."""
-        with suppress(APIError, DeadlineExceededError):  # it is raised where they are settled at the end
-            await self._check_account(found)
-            if found.next_check_at is not None and found.next_check_at <= self.clock.time() + SNAPSHOT_INTERVAL:
-                await self._sleep_until(found.next_check_at)
-                await self._check_account(found)
-        self._phase = "running"
-
-    async def _check_account(self, found: Reconciliation) -> bool:
-        """Check the account once; return whether that settled any unknown row."""
-        if self.stopping.stage:
-            return False
-        held = {row.number: row.counted async for row in self.journal.rows("unknown")}
-        self._phase = "settling" if held else "running"
-        settled = await self._run_unless(StopStage.FINISHING, found.check_account()) or ()
-        for row in settled:
-            if row.state == "ready":
-                row.counted = held[row.number]
-                self.budget_gate.release_unresolved(row)
-                self._limit.row_ready(row.number)
-                self._counters.states.update(unknown=-1, ready=1)
-            else:
-                self._start(row, since="unknown")
-        self._next_check_at = found.next_check_at
-        return bool(settled)
-
-    async def _sleep_until(self, moment: float) -> None:
-        await self._run_unless(StopStage.FINISHING, self.clock.sleep(max(1.0, moment - self.clock.time())))
-
-    async def _run_unless(self, stage: StopStage, work: Awaitable[T]) -> T | None:
-        """Await work, but cancel it and return None once the run has reached a stop stage."""
-        doing = asyncio.ensure_future(work)
-        doing.add_done_callback(lambda _: self._changed.set())
-        await self._wait_until(lambda: doing.done() or self.stopping.stage >= stage)
-        if not doing.done():
-            doing.cancel()
-            await asyncio.wait([doing])
-        return None if doing.cancelled() else doing.result()
+    def _on_settled(self, row: Row, counted: float) -> None:
+        """Go on with a row that is no longer unknown; `counted` is what it counted against the cap."""
+        if row.state == "ready":
+            row.counted = counted
+            self.budget_gate.release_unresolved(row)
+            self._limit.row_ready(row.number)
+            self._counters.states.update(unknown=-1, ready=1)
+        else:
+            self._start(row, since="unknown")
 
     def _start(self, row: Row, *, since: RowState) -> None:
         self._counters.states[since] -= 1
@@ -392,7 +330,7 @@ class BatchRun:
 
     def _free_places(self) -> int:
         """Return how many rows may start; a row counts until its outcome is taken."""
-        return self._spec.max_active_rows - len(self._tasks) - len(self._ended_rows)
+        return self._max_active_rows - len(self._tasks) - len(self._ended_rows)
 
     # --- for the rows ------------------------------------------------------------------------------------------------
 
@@ -402,7 +340,7 @@ class BatchRun:
         if row.state == "done":
             self.monitor.outputs_stored()
             try:
-                self._results.add(row)
+                self._files.add(row)
             except JournalError as error:
                 self.halt(error)
         if self._spec.on_row is not None:

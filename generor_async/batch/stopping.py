@@ -3,9 +3,9 @@
 import asyncio
 import errno
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from generor_async.batch.folder import NO_SPACE
 from generor_async.errors import (
@@ -22,6 +22,8 @@ from generor_async.rules.resume_advice import StopReason, resume_advice
 from generor_async.rules.vendors import Vendor
 
 __all__ = ["StopStage", "Stopping", "stop_reason"]
+
+T = TypeVar("T")
 
 _DISK_ERRORS: Final = NO_SPACE | {errno.EIO}
 """Error numbers of a disk that can't be written to."""
@@ -47,6 +49,8 @@ class Stopping:
         self._on_change = on_change
         """Called whenever the stage may have advanced."""
         self._timer: asyncio.TimerHandle | None = None
+        self._limited: dict[asyncio.Future[Any], StopStage] = {}
+        """What `run_unless` awaits, and the stage that cancels it."""
         self.stage = StopStage.RUNNING
         self.reason: StopReason | None = None
         """Why the run stops; None while nothing has stopped it."""
@@ -86,7 +90,20 @@ class Stopping:
     def advance_to(self, stage: StopStage) -> None:
         """Advance to a stage; does nothing if the run is there or further."""
         self.stage = max(self.stage, stage)
+        for work, limit in self._limited.items():
+            if self.stage >= limit:
+                work.cancel()
         self._on_change()
+
+    async def run_unless(self, stage: StopStage, work: Awaitable[T]) -> T | None:
+        """Await work, but cancel it and return None once the run is in a stage."""
+        future = asyncio.ensure_future(work)
+        self._limited[future] = stage
+        if self.stage >= stage:
+            future.cancel()
+        await asyncio.wait([future])
+        del self._limited[future]
+        return None if future.cancelled() else future.result()
 
     def cancel_timer(self) -> None:
         """Cancel the timer that ends a drain."""

@@ -1,0 +1,59 @@
+"""What a run leaves in its folder beside its rows: notes of its start and end, and its files of results."""
+
+from generor_async.batch.disk_reserve import DiskReserve
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.outcomes import ResultsFile, write_failed, write_rejected
+from generor_async.batch.run_times import record_end, record_start
+from generor_async.batch.spec import BatchSpec
+from generor_async.rules.budget import NO_CAP
+from generor_async.rules.resume_advice import Reason
+
+__all__ = ["RunFiles"]
+
+
+class RunFiles:
+    """Writes the notes and files of one run."""
+
+    def __init__(self, spec: BatchSpec, journal: Journal) -> None:
+        self._folder = spec.folder
+        self._cap = spec.cap
+        self._journal = journal
+        self._clock = spec.provider.clock
+        self._results = ResultsFile(spec.folder, spec.provider.vendor.credit_dollars)
+        self._reserve = DiskReserve(spec.folder)
+
+    async def open(self) -> None:
+        """Note the run's start, reserve disk space, and open results.jsonl."""
+        await self._journal.write_note("cap", None if self._cap == NO_CAP else self._cap)
+        if await self._journal.read_note("began") is None:
+            await self._journal.write_note("began", self._clock.time())
+        await record_start(self._journal, self._clock.time())
+        await self._journal.write_note("ending", None)
+        await self._reserve.acquire()
+        try:
+            await self._results.open(self._journal)
+        except BaseException:
+            self._reserve.release()
+            raise
+
+    def add(self, row: Row) -> None:
+        """Append a row that is done to results.jsonl; raises JournalError if it can't be written."""
+        self._results.add(row)
+
+    def release_reserve(self) -> None:
+        """Leave the reserved disk space to the journal."""
+        self._reserve.release()
+
+    async def write_summary(self, reason: Reason) -> None:
+        """Note the run's end, and write failed.jsonl and rejected.jsonl."""
+        await self._journal.write_note("ending", reason)
+        await write_failed(self._folder, self._journal)
+        await write_rejected(self._folder, self._journal)
+        await self._journal.write_note("ended", self._clock.time())
+        await record_end(self._journal, self._clock.time())
+        await self._clock.save(self._journal)
+
+    def close(self) -> None:
+        """Close results.jsonl, and release the reserved disk space."""
+        self._results.close()
+        self._reserve.release()
