@@ -153,12 +153,12 @@ class RowRun:
             if self._run.stopping.stage:
                 await self._abandon()
                 return
-            if taken_up := row.state in PAID_STATES:
+            if resumed := row.state in PAID_STATES:
                 self._reservation = self._budget_gate.resume(row)
             else:
                 await self._submit()
             if row.state in PAID_STATES and self._run.stopping.stage < StopStage.DRAINING:
-                await self._store_outputs(resumed=taken_up)
+                await self._store_outputs(resumed=resumed)
         except asyncio.CancelledError as error:
             await self._abandon(error.__cause__)
             await self._report_end()  # its end may have been committed meanwhile
@@ -189,14 +189,11 @@ class RowRun:
             )
             accepted = await self._provider.submit(row, self._intent.call_id, self)
         except GenerorAsyncError as error:
-            left, verdict = (
-                self.sent,
-                verdict_for(error, vendor=self._provider.vendor, state=row.state, attempt=row.attempt),
-            )
-            if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
+            sent, verdict = self.sent, self._verdict(error)
+            if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # the estimate failed
                 verdict = RowVerdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
             await self._apply(verdict, error)
-            if left and verdict.to != "ready":
+            if sent and verdict.to != "ready":
                 self._call_ended("unknown" if verdict.to == "unknown" else "known", error)
             return
         await self._accept(accepted, reservation)
@@ -249,46 +246,52 @@ class RowRun:
         while True:
             try:
                 result = await self._download()
+                break
             except JournalError:
                 raise
             except GenerorAsyncError as error:
-                if (gone := self._journal.problem()) is not None:
-                    raise gone from error
-                verdict = verdict_for(
-                    error,
-                    vendor=self._provider.vendor,
-                    state=row.state,
-                    attempt=row.attempt,
-                    refunds=self._run.refunds,
-                )
-                # A store that has nothing may be late, or out of order: what it says is believed by another run.
-                patient = isinstance(error, DownloadError) and (tries < len(RETRY_PAUSES) or not resumed)
-                if verdict.stops or (verdict.to is not None and not patient):
-                    await self._apply(verdict, error)
-                    if verdict.to == "unknown" and not resumed:
-                        self._run.monitor.outputs_gone(error)
+                if not await self._waits_for_retry(error, tries, resumed=resumed):
                     return
-                if tries == len(RETRY_PAUSES):
-                    self._run.monitor.download_given_up(error, resumed=resumed)
-                    return
-                if not resumed:
-                    self._run.monitor.download_failed(row.number, error)
-                await self._clock.sleep(RETRY_PAUSES[tries])
                 tries += 1
-            else:
-                break
         await self._journal.step(row, Finish(at=self._clock.time(), result=result))
         if self._reservation is not None:
             self._settle(self._reservation, None, row.remote_ids)
 
+    async def _waits_for_retry(self, error: GenerorAsyncError, tries: int, *, resumed: bool) -> bool:
+        """Wait until a failed download may be tried again, and return True; return False if it may not."""
+        if (problem := self._journal.problem()) is not None:
+            raise problem from error
+        verdict, is_last = self._verdict(error), tries == len(RETRY_PAUSES)
+        # A new output may reach the store late: that it is gone is believed only by a later run.
+        may_come = isinstance(error, DownloadError) and not (is_last and resumed)
+        if verdict.stops or (verdict.to is not None and not may_come):
+            await self._apply(verdict, error)
+            if verdict.to == "unknown" and not resumed:
+                self._run.monitor.outputs_gone(error)
+            return False
+        if is_last:
+            self._run.monitor.download_given_up(error, resumed=resumed)
+            return False
+        if not resumed:
+            self._run.monitor.download_failed(self._row.number, error)
+        await self._clock.sleep(RETRY_PAUSES[tries])
+        return True
+
     async def _download(self) -> JSON:
         row = self._row
         self._handle = await self._provider.complete(row, self._handle)
-        if (gone := self._journal.problem()) is not None:
-            raise gone
+        if (problem := self._journal.problem()) is not None:
+            raise problem
         if row.state != "downloading":
             await self._journal.step(row, Download())
         return await self._provider.store(row, self._handle, self._folder)
+
+    def _verdict(self, error: Exception) -> RowVerdict:
+        """Return what an error means for the row in its current state."""
+        row, run = self._row, self._run
+        return verdict_for(
+            error, vendor=self._provider.vendor, state=row.state, attempt=row.attempt, refunds=run.refunds
+        )
 
     async def _apply(self, verdict: RowVerdict, error: Exception) -> None:
         """Move the row to the state that an error leads to."""
@@ -335,10 +338,10 @@ class RowRun:
                 return
         await self._journal.step(self._row, step)
 
-    async def _abandon(self, came_to: BaseException | None = None) -> None:
+    async def _abandon(self, call_error: BaseException | None = None) -> None:
         """Leave a cancelled row ready if its call was not sent, and unknown if it may have been charged.
 
-        `came_to` is the error of a call whose answer had begun to arrive: a job in it is resumed by the next run.
+        `call_error` is the error of a call whose answer had begun to arrive: a job in it is resumed by the next run.
         """
         row = self._row
         if self._unwritten_step is not None and is_legal(row.state, self._unwritten_step):
@@ -348,8 +351,8 @@ class RowRun:
                 await self._release("it was stopped before its call was made")
             self._drop_reservation(uncharged=True)
         elif row.state == "submitting":
-            if isinstance(came_to, OutcomeUnknownError):
-                verdict = verdict_for(came_to, vendor=self._provider.vendor, state=row.state, attempt=row.attempt)
+            if isinstance(call_error, OutcomeUnknownError):
+                verdict = self._verdict(call_error)
                 if verdict.to == "accepted":
                     await self._record(Accept(remote_ids=verdict.remote_ids))
                     return

@@ -108,44 +108,44 @@ class BatchRun:
         if self.provider.tags_rows:
             await self.journal.write_note("tag_rows", True)
 
-    # --- for whoever iterates ----------------------------------------------------------------------------------------
+    # --- for the consumer --------------------------------------------------------------------------------------------
 
     async def outcomes(self) -> AsyncGenerator[RowOutcome, None]:
         """Run the batch, and yield each row's outcome as it ends."""
-        driving = asyncio.create_task(self._run())
-        driving.add_done_callback(lambda _: self._outcome_ready.set())
+        running = asyncio.create_task(self._run())
+        running.add_done_callback(lambda _: self._outcome_ready.set())
         try:
             try:
                 while True:
                     while self._ended_rows:
                         yield self._ended_rows.popleft()
                         self._changed.set()
-                    if driving.done():
+                    if running.done():
                         break
                     self._outcome_ready.clear()
                     await self._outcome_ready.wait()
             except asyncio.CancelledError:
-                if not driving.done():
+                if not running.done():
                     self._drain()
                 raise
             finally:
                 self._has_consumer = False
                 self._ended_rows.clear()
-                await self._shut_down(driving)
+                await self._shut_down(running)
         except asyncio.CancelledError as error:
             error.add_note(f"the batch was stopped: run it again, into {self.folder}, to go on")
             raise
         if self.stopping.error is not None:
             raise self.stopping.error
 
-    async def _shut_down(self, driving: "asyncio.Task[None]") -> None:
+    async def _shut_down(self, running: "asyncio.Task[None]") -> None:
         """Stop the run if it still goes on, wait for its end, and close everything."""
-        if not driving.done() and not self.stopping.stage:
+        if not running.done() and not self.stopping.stage:
             self.stopping.stop()
         cancelled: asyncio.CancelledError | None = None
-        while not driving.done():
+        while not running.done():
             try:
-                await asyncio.wait([driving])
+                await asyncio.wait([running])
             except asyncio.CancelledError as error:
                 cancelled = error
                 self._drain()
@@ -154,7 +154,7 @@ class BatchRun:
         await self.journal.close()
         if cancelled is not None:
             raise cancelled
-        driving.result()
+        running.result()
 
     def _drain(self) -> None:
         """Wait for answers of paid calls for the drain time; a second cancellation stops at once."""
@@ -215,7 +215,7 @@ class BatchRun:
         polling = asyncio.create_task(self.budget_gate.poll_account(self.clock))
         try:
             await self._run_rows(reading)
-        except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
+        except Exception as error:  # noqa: BLE001 - `outcomes` raises it
             self.halt(error)
             await self._wait_until(lambda: not self._tasks)
         finally:
