@@ -32,25 +32,25 @@ class AccountReader:
         balance: float | None = None
         with suppress(InternalServerError, ResponseShapeError):  # it is one of several witnesses
             balance = await self._provider.balance()
-        noted: Any = await self._journal.read_note("account")
-        if noted is None:
-            noted = {"balance": balance, "transaction": await self._provider.latest_transaction()}
-            await self._journal.write_note("account", noted)
-        self._read_after = noted["transaction"]
+        note: Any = await self._journal.read_note("account")
+        if note is None:
+            note = {"balance": balance, "transaction": await self._provider.latest_transaction()}
+            await self._journal.write_note("account", note)
+        self._read_after = note["transaction"]
         if self._read_after is not None:
-            listed: Any = await self._journal.read_note("listed")
-            self._read_after = max(self._read_after, listed or 0)
+            last_listed: Any = await self._journal.read_note("listed")
+            self._read_after = max(self._read_after, last_listed or 0)
 
     async def new_spends(self) -> Sequence[SpendAmount] | None:
         """Return the spends listed since the last read; None if they can't be read."""
-        found = None if self._read_after is None else await self._provider.spends_since(self._read_after)
-        if found is None:
+        spends = None if self._read_after is None else await self._provider.spends_since(self._read_after)
+        if spends is None:
             return None
-        fresh = {id_: spend for id_, spend in found.items() if id_ not in self._seen_ids}
-        self._seen_ids = sorted([*self._seen_ids, *fresh])
+        new = {id_: spend for id_, spend in spends.items() if id_ not in self._seen_ids}
+        self._seen_ids = sorted([*self._seen_ids, *new])
         if dropped := self._seen_ids[:-IDS_KEPT]:
             self._read_after, self._seen_ids = dropped[-1], self._seen_ids[-IDS_KEPT:]
-        return list(fresh.values())
+        return list(new.values())
 
     async def balance(self) -> float | None:
         """Return the account's credits; None if they can't be read."""

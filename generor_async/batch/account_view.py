@@ -121,7 +121,7 @@ async def read_account(
     """
     total = await balance()
     taken_at = clock.time()
-    transactions, begun = await _read_transactions(client, journal, clock)
+    transactions, initial_balance = await _read_transactions(client, journal, clock)
     if total is None:
         return "the account doesn't show its balance"
     if transactions is None:
@@ -137,7 +137,7 @@ async def read_account(
         creations=creations,
         spends=_listed_spends(transactions),
         latest=max(map(_dated_change, transactions), key=lambda one: one.shown, default=None),
-        books=None if begun is None else begun + sum(one.amount or 0.0 for one in transactions),
+        books=None if initial_balance is None else initial_balance + sum(one.amount or 0.0 for one in transactions),
         balances=[*before, (at, total)],
     )
 
@@ -149,9 +149,9 @@ async def _read_transactions(
 
     The changes are None if one of them can't be read: it may be the spend in question.
     """
-    noted: Any = await journal.read_note("account")
+    note: Any = await journal.read_note("account")
     transactions: dict[int, Transaction] = {}  # a list that shifts shows some of them again
-    if noted["transaction"] is None:
+    if note["transaction"] is None:
         return [], None
     async for page in _by_page(client.credits.list_transactions(per_page=100), clock):
         if page is None:
@@ -161,12 +161,12 @@ async def _read_transactions(
         for one in page.items:
             if not isinstance(one.transaction_id, int):
                 return list(transactions.values()), None
-            if one.transaction_id <= noted["transaction"]:
-                return list(transactions.values()), noted["balance"]
+            if one.transaction_id <= note["transaction"]:
+                return list(transactions.values()), note["balance"]
             if one.type is None or one.created_at is None or valid_amount(one.amount) is None:
                 return None, None
             transactions[one.transaction_id] = one
-    return list(transactions.values()), noted["balance"]
+    return list(transactions.values()), note["balance"]
 
 
 def _dated_change(one: Transaction) -> ListedSpend:
@@ -189,10 +189,10 @@ async def list_back_to(
 ) -> CreationListing | None:
     """Return the listed creations, newest first, back to a time; None if one has no id, time or generator."""
     found: dict[int, Creation] = {}
-    ends = whole = True
+    reaches_end = is_whole = True
     async for page in _by_page(pages, clock):
         if page is None:
-            whole = False
+            is_whole = False
             break
         if unread_items(page.problems):
             return None
@@ -201,12 +201,12 @@ async def list_back_to(
             if when is None or maybe(one.creation_id) is None or maybe(one.generator) is None:
                 return None
             if _as_utc(when) < since:
-                ends = False
+                reaches_end = False
                 break
             found[one.creation_id] = one
-        if not ends:
+        if not reaches_end:
             break
-    return _creations(found, whole=whole and not (ends and _is_cut_short(found, known)))
+    return _creations(found, is_whole=is_whole and not (reaches_end and _is_cut_short(found, known)))
 
 
 def _is_cut_short(found: Iterable[int], known: Iterable[Row]) -> bool:
@@ -215,22 +215,22 @@ def _is_cut_short(found: Iterable[int], known: Iterable[Row]) -> bool:
     return bool(made) and min(made) < min(found, default=max(made) + 1)
 
 
-def _creations(found: dict[int, Creation], *, whole: bool) -> CreationListing:
-    shown = corrected_dates({id_: _as_utc(one.created_at) for id_, one in found.items()})
+def _creations(found: dict[int, Creation], *, is_whole: bool) -> CreationListing:
+    dates = corrected_dates({id_: _as_utc(one.created_at) for id_, one in found.items()})
     return CreationListing(
-        listed=[_listed(one, shown[id_]) for id_, one in found.items()],
+        listed=[_listed(one, dates[id_]) for id_, one in found.items()],
         zoned=frozenset(id_ for id_, one in found.items() if _has_zone(one.created_at)),
-        whole=whole,
+        whole=is_whole,
     )
 
 
-def _listed(creation: Creation, shown: float) -> ListedCreation:
+def _listed(creation: Creation, created_at: float) -> ListedCreation:
     traits = {"privacy_mode": maybe(creation.privacy_mode), "username": maybe(creation.username)}
     return ListedCreation(
         creation_id=creation.creation_id,
         generator=creation.generator,
         prompt=creation.prompt or "",
-        created_at=shown,
+        created_at=created_at,
         traits={name: value for name, value in traits.items() if value is not None},
     )
 

@@ -100,11 +100,11 @@ class BudgetGate:
                     await self._read_balance()
                 elif self._is_near_the_cap(quote):
                     await self._refresh_if_new()
-                given = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
-                if isinstance(given, Reservation):
+                reservation = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
+                if isinstance(reservation, Reservation):
                     self._quotes, self._quoted_credits = self._quotes + 1, self._quoted_credits + quote.credits
-                    return given
-                if given == "wait":
+                    return reservation
+                if reservation == "wait":
                     await self._changed.wait()
                 elif not await self._refresh_if_new():
                     return None
@@ -192,15 +192,15 @@ class BudgetGate:
 
     async def _apply_transactions(self, spends: list[SpendAmount]) -> None:
         calls = list(self._unlisted.values())
-        told, others = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names_creations)
-        self._foreign_spends = others[-REMEMBERED:]
+        costs, foreign = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names_creations)
+        self._foreign_spends = foreign[-REMEMBERED:]
         self._names_creations = self._names_creations or bool(
-            told and any(spend.creation_id is not None for spend in spends)
+            costs and any(spend.creation_id is not None for spend in spends)
         )
-        await self._journal.correct_costs(told, "listed")
-        if self._call_without_cost is not None and self._call_without_cost.number in told:
+        await self._journal.correct_costs(costs, "listed")
+        if self._call_without_cost is not None and self._call_without_cost.number in costs:
             self._call_without_cost = None
-        for number, cost in told.items():
+        for number, cost in costs.items():
             settled = self._unlisted.pop(number).settled
             self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
         if not (self._unlisted or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):

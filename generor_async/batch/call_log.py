@@ -48,8 +48,8 @@ class CallLog:
         """Open the file; write it from the journal if it is missing or another run's."""
         notes = connection.execute("SELECT name, value FROM notes WHERE name <> ?", (READ_WHOLE_NOTE,))
         head = {name: json.loads(value) for name, value in notes}
-        (begun,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
-        is_new = not begun or not self._path.exists()
+        (has_calls,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
+        is_new = not has_calls or not self._path.exists()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
         self._file = os.open(self._path, flags, 0o666)
         if is_new:
@@ -131,10 +131,10 @@ def _line(row: Row, step: Step) -> str:
         case Defer():
             return _end_line(row, "ready", cost=0.0, held=0.0, problem={"message": "its call waited to be made again"})
         case Accept():
-            held = step.cost if step.likely is None else step.likely
+            counted = step.cost if step.likely is None else step.likely
             ids = ",".join([_encode(id_) for id_ in step.remote_ids])
             return (
-                f'{{"number":{row.number},"to":"accepted","cost":{_number(step.cost)},"held":{_number(held)}'
+                f'{{"number":{row.number},"to":"accepted","cost":{_number(step.cost)},"held":{_number(counted)}'
                 f',"alone":{int(step.alone)},"remote_ids":[{ids}]}}\n'
             )
         case Release() if row.state != "leased":

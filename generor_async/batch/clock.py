@@ -49,10 +49,10 @@ class BatchClock:
 
     async def resume(self, journal: "Journal") -> None:
         """Go on from where the folder's last run ended, before anything is dated."""
-        noted: Any = [await journal.read_note("began"), await journal.read_note("ended")]
+        moments: Any = [await journal.read_note("began"), await journal.read_note("ended")]
         async for row in journal.rows("unknown"):
-            noted += (row.submitted_at, row.ended_at)
-        self._began += max(0.0, max(moment or 0.0 for moment in noted) - self.time())
+            moments += (row.submitted_at, row.ended_at)
+        self._began += max(0.0, max(moment or 0.0 for moment in moments) - self.time())
         self._server = ServerTime.from_json(await journal.read_note(NOTE))
         self._server.begin(self.time())
 

@@ -135,10 +135,10 @@ class FolderLock:
     def is_in_place(self) -> bool:
         """Whether the file at its path is the locked one."""
         try:
-            there = self._path.stat()
+            current = self._path.stat()
         except OSError:
             return False
-        return os.path.samestat(there, os.fstat(self._file.fileno()))
+        return os.path.samestat(current, os.fstat(self._file.fileno()))
 
     @property
     def is_replaced(self) -> bool:
@@ -193,10 +193,10 @@ class FolderLock:
 
     def _replace(self) -> None:
         """Replace the lock file: an earlier holder that still runs then notices that its own is no longer in place."""
-        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        replacement = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         self._file.close()
-        self._file = beside.open("a+")
-        beside.replace(self._path)
+        self._file = replacement.open("a+")
+        replacement.replace(self._path)
 
 
 def _read_holder(file: IO[str]) -> LockHolder | None:
@@ -263,8 +263,8 @@ def _boot_id() -> str | None:
 def _start_time(pid: int) -> str | None:
     """Return when a process started, in the kernel's ticks since boot; None if there is no such process."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    state, *others = told.rpartition(")")[2].split()  # the name before it may hold anything
+    state, *others = stat.rpartition(")")[2].split()  # the name before it may hold anything
     return None if state == "Z" else others[18]

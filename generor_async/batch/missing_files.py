@@ -23,9 +23,9 @@ async def count_rows_missing_files(reader: JournalReader, folder: Path) -> int:
 
 async def rows_missing_files(reader: JournalReader, folder: Path) -> AsyncIterator[int]:
     """Yield the numbers of the rows that are done and lack a file, in the order of reading."""
-    there = _FolderListings(folder)
+    listings = _FolderListings(folder)
     async for rows in reader.stored_files():
-        for number in await run_to_completion(partial(there.rows_missing, rows)):
+        for number in await run_to_completion(partial(listings.rows_missing, rows)):
             yield number
 
 
@@ -39,14 +39,16 @@ class _FolderListings:
 
     def rows_missing(self, rows: StoredFiles) -> Sequence[int]:
         """Return the numbers of those of these rows that lack a file, mostly none of thousands."""
-        wanted = frozenset(chain.from_iterable(rows.files))
-        places = {file.rpartition("/")[0] for file in wanted}
+        expected = frozenset(chain.from_iterable(rows.files))
+        places = {file.rpartition("/")[0] for file in expected}
         self._listed = {place: self._listed.get(place) or self._list(place) for place in places}
-        gone = wanted.difference(*self._listed.values())
+        missing = expected.difference(*self._listed.values())
         return (
             []
-            if not gone
-            else [number for number, files in zip(rows.numbers, rows.files, strict=True) if not gone.isdisjoint(files)]
+            if not missing
+            else [
+                number for number, files in zip(rows.numbers, rows.files, strict=True) if not missing.isdisjoint(files)
+            ]
         )
 
     def _list(self, place: str) -> frozenset[str]:

@@ -145,15 +145,15 @@ class ResultsFile:
         missing = (await journal.counts()).get("done", 0)
         try:
             missing -= await run_to_completion(self._count_lines)
-            lacking = await self._missing_numbers(journal, missing) if 0 < missing <= APPENDED_MOST else ()
-            if len(lacking) != missing:
+            unlisted = await self._missing_numbers(journal, missing) if 0 < missing <= APPENDED_MOST else ()
+            if len(unlisted) != missing:
                 await _rewrite(self._path, (self._line(row) async for row in journal.rows("done")))
-                lacking = ()
+                unlisted = ()
             self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
         except OSError as error:
             raise _write_error(self._path, error.strerror) from None
         try:
-            for number in lacking:
+            for number in unlisted:
                 self.add(await journal.row(number))
         except BaseException:
             self.close()
@@ -179,21 +179,21 @@ class ResultsFile:
         """Count the complete lines, and cut off an incomplete one at the end."""
         if not self._path.exists():
             return 0
-        lines, whole, read = 0, 0, 0
+        lines, complete, read = 0, 0, 0
         with self._path.open("r+b") as file:
             while piece := file.read(1 << 20):
                 if ended := piece.count(b"\n"):
-                    lines, whole = lines + ended, read + piece.rindex(b"\n") + 1
+                    lines, complete = lines + ended, read + piece.rindex(b"\n") + 1
                 read += len(piece)
-            if whole < read:
-                file.truncate(whole)
+            if complete < read:
+                file.truncate(complete)
         return lines
 
     async def _missing_numbers(self, journal: JournalReader, missing: int) -> Sequence[int]:
         """Return the numbers of the latest rows without a line; as many as `missing` if no others lack one."""
         rows = await journal.last_done(missing + EXTRA_ROWS)
-        told = await run_to_completion(lambda: self._last_ids(2 * (missing + EXTRA_ROWS)))
-        return [number for number, id_ in rows if id_ not in told]
+        listed_ids = await run_to_completion(lambda: self._last_ids(2 * (missing + EXTRA_ROWS)))
+        return [number for number, id_ in rows if id_ not in listed_ids]
 
     def _last_ids(self, most: int) -> frozenset[str]:
         """Return the ids in the last lines, `most` of them."""
@@ -206,11 +206,11 @@ class ResultsFile:
     def _line(self, row: Row) -> str:
         """Return the line of a row that is done; the journal's result contains neither keys nor URLs."""
         result: Any = row.result
-        told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.counted)}
+        fields = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.counted)}
         if self._credit_dollars is not None:
-            told["dollars"] = rounded(row.counted * self._credit_dollars)
+            fields["dollars"] = rounded(row.counted * self._credit_dollars)
         columns = {"columns": row.columns} if row.columns else {}
-        return f"{_dump({**told, **result, **columns})}\n"
+        return f"{_dump({**fields, **result, **columns})}\n"
 
 
 async def write_failed(folder: Path, journal: JournalReader) -> None:
@@ -260,16 +260,16 @@ async def write_atomically(path: Path, lines: AsyncIterator[str]) -> None:
             async for line in lines:
                 file.write(line.encode("utf-8", "backslashreplace"))
         return
-    beside = place.with_name(f".{place.name}.new")
+    temporary = place.with_name(f".{place.name}.new")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             async for line in lines:
                 file.write(line.encode("utf-8", "backslashreplace"))
             file.flush()
             await run_to_completion(lambda: os.fsync(file.fileno()))
-        beside.replace(place)
+        temporary.replace(place)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -107,15 +107,15 @@ def unpriced_error(parameters: Mapping[str, JSON]) -> InvalidRequestError:
 
 def price_key(parameters: Mapping[str, JSON]) -> str:
     """Return the part of a Generor call that its price depends on; rows with equal keys cost the same."""
-    told: dict[str, JSON] = {}
+    key_fields: dict[str, JSON] = {}
     for name, value in parameters.items():
         if name in PRICED_BY_PRESENCE:
-            told[name] = True
+            key_fields[name] = True
         elif name in PRICED_BY_COUNT:
-            told[name] = len(value) if is_array(value) else 1
+            key_fields[name] = len(value) if is_array(value) else 1
         elif name not in PRICE_NEUTRAL:
-            told[name] = value
-    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+            key_fields[name] = value
+    return json.dumps(key_fields, sort_keys=True, separators=(",", ":"))
 
 
 class EstimateAnswer(Protocol):
@@ -153,25 +153,25 @@ class EstimateCache:
 
     async def quote(self, parameters: Mapping[str, JSON]) -> Quote:
         """Return what a call costs; request an estimate if its price key is new."""
-        wanted = price_key(parameters)
-        if wanted not in self._quotes:
+        key = price_key(parameters)
+        if key not in self._quotes:
             async with self._lock:
-                if wanted not in self._quotes:
-                    await self._ask_price(wanted, parameters)
-        return self._quotes[wanted]
+                if key not in self._quotes:
+                    await self._ask_price(key, parameters)
+        return self._quotes[key]
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
         """Return what a call costs; None if the API refuses calls with its price key."""
-        wanted = price_key(parameters)
-        if wanted in self._refused:
+        key = price_key(parameters)
+        if key in self._refused:
             return None
         try:
             return await self.quote(parameters)
         except (BadRequestError, NotFoundError):
-            self._refused.add(wanted)
+            self._refused.add(key)
             return None
 
-    async def _ask_price(self, wanted: str, parameters: Mapping[str, JSON]) -> None:
+    async def _ask_price(self, key: str, parameters: Mapping[str, JSON]) -> None:
         estimate = await self._ask(parameters)
         price, time = maybe(estimate.credit_cost), maybe(estimate.time_estimate)
         total = None if price is None else valid_cost(maybe(price.total))
@@ -184,7 +184,7 @@ class EstimateCache:
             )
         if len(self._quotes) >= QUOTES_KEPT:
             self._quotes.clear()
-        self._quotes[wanted] = Quote(
+        self._quotes[key] = Quote(
             model=str(parameters["model_id"]),
             credits=total,
             longest=0.0 if time is None else longest_seconds(time, dict(parameters)),

@@ -290,7 +290,7 @@ class GenerorProvider:
 
     async def store(self, row: Row, output: Any, folder: Path) -> JSON:
         """Download the creations' media, and write their texts to files."""
-        place, paths, told = _output_folder(row), list[Path](), list[JSON]()
+        place, paths, fields = _output_folder(row), list[Path](), list[JSON]()
         for index, creation in enumerate(output):
             known = maybe(creation.creation_id)
             name = f"row-{row.number}-{index}" if known is None else safe_name(str(known))
@@ -301,8 +301,8 @@ class GenerorProvider:
             if creation.text:
                 paths.append(folder / place / f"{name}.txt")
                 await run_to_completion(partial(_write_text, paths[-1], creation.text))
-            told.append({name: value for name, value in creation.raw.items() if _is_listed(name)})
-        return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": told} if any(told) else {})}
+            fields.append({name: value for name, value in creation.raw.items() if _is_listed(name)})
+        return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": fields} if any(fields) else {})}
 
     def reconciliation(self, journal: Journal) -> Reconciliation:
         """Return what settles unknown rows by the account's creations and transactions."""
@@ -345,10 +345,10 @@ def _is_listed(name: str) -> bool:
 
 
 def _write_text(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.new")
     try:
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
-        beside.replace(path)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.replace(path)
     except OSError as error:
         problem = f"{path} cannot be written ({error.strerror})"
         raise DownloadError(problem, url="", advice=advice_on(error), local=True) from None

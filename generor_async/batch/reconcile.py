@@ -111,8 +111,8 @@ class Reconciliation:
             self._failed_checks += 1
             self._last_check_at = self._clock.time()
             again = None if self._failed_checks == MAX_FAILED_CHECKS else self._clock.time() + SNAPSHOT_INTERVAL
-            held = StillUnknown(reason=f"the account could not be looked at ({error})", check_at=again)
-            await self._note_unresolved(unknown, dict.fromkeys(_row_numbers(unknown), held))
+            still_unknown = StillUnknown(reason=f"the account could not be looked at ({error})", check_at=again)
+            await self._note_unresolved(unknown, dict.fromkeys(_row_numbers(unknown), still_unknown))
             if again is None:
                 raise
             self.next_check_at = again
@@ -126,9 +126,9 @@ class Reconciliation:
         self._first_check_at = min(self._first_check_at, view.taken_at)
         self._balances = view.balances[-BALANCES_KEPT:]
         self._views = [*self._views[1 - VIEWS_KEPT :], view]
-        noted: Any = await self._journal.read_note("began")
+        began: Any = await self._journal.read_note("began")
         server = self._clock.server_time
-        findings = judge_unknown_rows(unknown, known, self._views, began=server(noted) - START_MARGIN, server=server)
+        findings = judge_unknown_rows(unknown, known, self._views, began=server(began) - START_MARGIN, server=server)
         return await self._record(unknown, findings)
 
     async def _record(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
@@ -155,7 +155,7 @@ class Reconciliation:
         self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf
     ) -> None:
         """Record why rows stay unknown, and until when; no check is made after `last`."""
-        held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], StillUnknown)]
+        noted = [(row, finding) for row in rows if isinstance(finding := findings[row.number], StillUnknown)]
         await note_unresolved(
             self._journal,
             (
@@ -166,7 +166,7 @@ class Reconciliation:
                     if finding.check_at is None or finding.check_at >= last
                     else max(finding.check_at, earliest_absence(row)),
                 )
-                for row, finding in held
+                for row, finding in noted
             ),
         )
 
@@ -197,26 +197,26 @@ def judge_unknown_rows(
 
 
 def _unknown_call(row: Row, own: Mapping[str, JSON], server: Callable[[float], float]) -> UnresolvedRow:
-    given: Any = row.parameters
-    traits = {**own, **{name: given[name] for name in ("privacy_mode",) if name in given}}
+    parameters: Any = row.parameters
+    traits = {**own, **{name: parameters[name] for name in ("privacy_mode",) if name in parameters}}
     sent = row.submitted_at or 0.0
     return UnresolvedRow(
         number=row.number,
-        generator=given["slug"],
-        prompt=given.get("prompt") or "",
-        shape=json.dumps({**given, "prompt": ""}, sort_keys=True),
+        generator=parameters["slug"],
+        prompt=parameters.get("prompt") or "",
+        shape=json.dumps({**parameters, "prompt": ""}, sort_keys=True),
         sent_at=sent,
         submitted_at=server(sent),
         longest=row.longest,
-        count=given.get("count", 1),
+        count=parameters.get("count", 1),
         traits=traits,
     )
 
 
 def _likeness(row: Row) -> PromptKey | None:
     """Return what a row asked for; None if a rebuilt journal doesn't know it."""
-    given: Any = row.parameters
-    return make_prompt_key(given["slug"], given.get("prompt") or "") if "slug" in given else None
+    parameters: Any = row.parameters
+    return make_prompt_key(parameters["slug"], parameters.get("prompt") or "") if "slug" in parameters else None
 
 
 def _charge(row: Row, server: Callable[[float], float]) -> Charge:

@@ -37,16 +37,16 @@ async def make_ready(
         key: Any = await reader.read_note("key")
     finally:
         await reader.close()
-    chosen: Mapping[RowState, bool] = {"failed": failed or bool(ids), "unknown": unknown}
-    states: list[RowState] = [state for state, wanted in chosen.items() if wanted]
+    is_chosen: Mapping[RowState, bool] = {"failed": failed or bool(ids), "unknown": unknown}
+    states: list[RowState] = [state for state, wanted in is_chosen.items() if wanted]
     journal = await open_journal(folder, key=RunKey(**key), take_over=take_over)
     try:
-        wanted = frozenset(ids)
-        if wanted:
-            await _check_ids(journal, wanted, states)
+        chosen = frozenset(ids)
+        if chosen:
+            await _check_ids(journal, chosen, states)
         rows = 0
         async for row in journal.rows(*states):
-            if not wanted or row.id in wanted:
+            if not chosen or row.id in chosen:
                 # What it may have cost stays counted.
                 await journal.step(row, Release(at=row.ended_at or 0.0, problem=_retry_problem(row), cost=None))
                 rows += 1
@@ -58,9 +58,9 @@ async def make_ready(
 async def _check_ids(journal: Journal, ids: frozenset[str], states: Collection[RowState]) -> None:
     """Raise InvalidRequestError for ids without a row in these states."""
     found: dict[str, RowState] = {row.id: row.state async for row in journal.rows() if row.id in ids}
-    if doubtful := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:
+    if unknown := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:
         advice = "Say unknown as well (--unknown) to have them run again all the same"
-        raise InvalidRequestError("id", f"{_join_ids(doubtful)} may have been charged, and nobody knows", advice=advice)
+        raise InvalidRequestError("id", f"{_join_ids(unknown)} may have been charged, and nobody knows", advice=advice)
     if others := [f"{id_!r} is {found.get(id_, 'in no row')}" for id_ in sorted(ids) if found.get(id_) not in states]:
         advice = "Leave them out: rows that failed, or are unknown, can be run again"
         raise InvalidRequestError("id", ", ".join(others[:IDS_NAMED]), advice=advice)

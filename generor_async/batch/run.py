@@ -257,8 +257,8 @@ class BatchRun:
 
     async def _write_summary(self) -> None:
         """Write the notes and files that summarize the run."""
-        if (gone := self.journal.problem()) is not None:
-            if gone.is_deleted:
+        if (problem := self.journal.problem()) is not None:
+            if problem.is_deleted:
                 await self._note_lost_ids()
             return
         counts = await self.journal.counts()
@@ -344,9 +344,9 @@ class BatchRun:
             except JournalError as error:
                 self.halt(error)
         if self._spec.on_row is not None:
-            told = self._spec.on_row(outcome)
-            if isawaitable(told):
-                await told
+            awaitable = self._spec.on_row(outcome)
+            if isawaitable(awaitable):
+                await awaitable
         if self._has_consumer:
             self._ended_rows.append(outcome)
             self._outcome_ready.set()

@@ -14,14 +14,14 @@ NOTE: Final = "runs"
 
 async def record_start(journal: "Journal", now: float) -> None:
     """Note that a run begins."""
-    noted: Any = await journal.read_note(NOTE)
-    await journal.write_note(NOTE, [*(noted or []), [now, None]])
+    spans: Any = await journal.read_note(NOTE)
+    await journal.write_note(NOTE, [*(spans or []), [now, None]])
 
 
 async def record_end(journal: "Journal", now: float) -> None:
     """Note that the latest run ends."""
-    noted: Any = await journal.read_note(NOTE)
-    await journal.write_note(NOTE, [*noted[:-1], [noted[-1][0], now]])
+    spans: Any = await journal.read_note(NOTE)
+    await journal.write_note(NOTE, [*spans[:-1], [spans[-1][0], now]])
 
 
 async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
@@ -29,15 +29,15 @@ async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
 
     A run that was killed, or still goes on, ends with the last step of its rows.
     """
-    noted: Any = await reader.read_note(NOTE)
-    if not noted:  # the folder was begun before they were kept
+    note: Any = await reader.read_note(NOTE)
+    if not note:  # the folder was begun by a version without the note
         began: Any = await reader.read_note("began") or 0.0
         ended: Any = await reader.read_note("ended") or 0.0
         return [(began, max(began, ended))]
-    runs = list[tuple[float, float]]()
-    for place, (began, ended) in enumerate(noted):
+    spans = list[tuple[float, float]]()
+    for place, (began, ended) in enumerate(note):
         if ended is None:
-            after = noted[place + 1][0] if place + 1 < len(noted) else None
-            ended = max(began, await reader.last_activity(after))  # noqa: PLW2901 - what is known of it
-        runs.append((began, ended))
-    return runs
+            after = note[place + 1][0] if place + 1 < len(note) else None
+            ended = max(began, await reader.last_activity(after))  # noqa: PLW2901 - the best that is known
+        spans.append((began, ended))
+    return spans

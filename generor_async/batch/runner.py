@@ -128,9 +128,9 @@ def run_batch(
             else f"Those are {', '.join(sorted(spec.parameters.names))}"
         )
         raise InvalidRequestError("common", f"{unknown[0]!r} is no parameter of {spec.operation}", advice=advice)
-    if taken := spec.keep & spec.parameters.names:
+    if reserved := spec.keep & spec.parameters.names:
         advice = "Leave it out of keep, or give the column another name"
-        raise InvalidRequestError("keep", f"{min(taken)!r} is a parameter of {spec.operation}", advice=advice)
+        raise InvalidRequestError("keep", f"{min(reserved)!r} is a parameter of {spec.operation}", advice=advice)
     if spec.source is not None and is_own_file(spec.source.path, spec.folder):
         problem = f"{spec.source.path} is a file that the batch itself writes in its folder"
         raise InvalidRequestError("rows", problem, advice="Give another folder, or the rows under another name")

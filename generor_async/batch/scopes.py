@@ -26,10 +26,10 @@ def missing_scopes(needed: Iterable[str], *, key: Secret | None, listed: Iterabl
     """
     if key is None:
         return ()
-    alike = [one for one in listed if _has_prefix(key, (one.prefix or "").rstrip(".…*"))]
-    if not alike or any(not one.scopes for one in alike):
+    candidates = [one for one in listed if _has_prefix(key, (one.prefix or "").rstrip(".…*"))]
+    if not candidates or any(not one.scopes for one in candidates):
         return ()
-    return tuple(scope for scope in needed if not any(scope in (one.scopes or ()) for one in alike))
+    return tuple(scope for scope in needed if not any(scope in (one.scopes or ()) for one in candidates))
 
 
 def _has_prefix(key: Secret, prefix: str) -> bool:

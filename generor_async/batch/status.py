@@ -185,8 +185,8 @@ async def _summary(reader: JournalReader, title: str, charges: Charges) -> Repor
     cap: Any = await reader.read_note("cap")
     counts = Counter[ReportState]()
     for state, rows in (await reader.counts()).items():
-        shown: ReportState = REPORT_STATES.get(state, "other")
-        counts[shown] += rows
+        report_state: ReportState = REPORT_STATES.get(state, "other")
+        counts[report_state] += rows
     return ReportSummary(
         title=title,
         api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if is_simulated(key) else ""),
@@ -214,14 +214,14 @@ async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[
 def _report_row(row: Row, charges: Charges) -> ReportRow:
     result: Any = row.result or {"files": []}
     problem: Any = {} if row.state == "done" else row.problem or {}  # what was in doubt, and found, went well
-    given: Mapping[str, Any] = row.parameters
+    parameters: Mapping[str, Any] = row.parameters
     cost = row_cost(row, charges)
     return ReportRow(
         id=row.id,
         state=REPORT_STATES.get(row.state, "other"),
-        prompt=_as_text(given.get("prompt")),
-        type=_as_text(given.get("slug") or given.get("type") or "image"),
-        model=_as_text(given.get("model_id") or given.get("model") or "uni-1"),
+        prompt=_as_text(parameters.get("prompt")),
+        type=_as_text(parameters.get("slug") or parameters.get("type") or "image"),
+        model=_as_text(parameters.get("model_id") or parameters.get("model") or "uni-1"),
         cost=None if cost is None else rounded(cost.spent),
         unresolved=0.0 if cost is None else rounded(cost.doubtful),
         started=row.submitted_at,

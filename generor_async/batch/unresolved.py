@@ -49,21 +49,21 @@ async def note_unresolved(journal: Journal, reasons: Iterable[tuple[Row, str, fl
     groups: dict[tuple[str, float | None], list[list[int]]] = {}
     for row, why, until in reasons:
         groups.setdefault((why, until), []).append([row.number, row.attempt])
-    told: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
-    if told != await journal.read_note(NOTE):
-        await journal.write_note(NOTE, told)
+    note: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
+    if note != await journal.read_note(NOTE):
+        await journal.write_note(NOTE, note)
 
 
 async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresolved]:
     """Return the unknown rows, in the order of reading."""
-    noted: Any = await reader.read_note(NOTE)
-    known = dict(_by_row(noted or []))
-    told: list[Unresolved] = []
+    note: Any = await reader.read_note(NOTE)
+    reasons = dict(_by_row(note or []))
+    unresolved: list[Unresolved] = []
     async for row in reader.rows("unknown"):
-        why, until = _reason(row, vendor, known)
+        why, until = _reason(row, vendor, reasons)
         when = None if until is None else datetime.fromtimestamp(until, UTC)
-        told.append(Unresolved(id=row.id, place=row.place, why=why, until=when))
-    return told
+        unresolved.append(Unresolved(id=row.id, place=row.place, why=why, until=when))
+    return unresolved
 
 
 def _by_row(groups: Any) -> Iterator[tuple[tuple[int, int], tuple[str, float | None]]]:

@@ -27,17 +27,17 @@ def zone_evidence(
     `known` are rows whose creations are known, `rows` the unknown ones. `began` is the batch's start by the server's
     clock; `server(moment)` converts a moment of our clock to the server's.
     """
-    made = dict(_call_times(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
-    taken = {id_ for row in known for id_ in row.remote_ids}
-    not_asked = taken - made.keys()
+    calls = dict(_call_times(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
+    own_ids = {id_ for row in known for id_ in row.remote_ids}
+    skipped = own_ids - calls.keys()
     for creation in view.creations.listed:
-        if creation.creation_id not in view.creations.zoned and (call := made.get(str(creation.creation_id))):
+        if creation.creation_id not in view.creations.zoned and (call := calls.get(str(creation.creation_id))):
             yield TimeEvidence(creation.created_at, *call)
-    spends = [spend for spend in view.spends if not spend.zoned and str(spend.creation_id) not in not_asked]
+    spends = [spend for spend in view.spends if not spend.zoned and str(spend.creation_id) not in skipped]
     for spend in spends:
-        yield TimeEvidence(spend.shown, *made.get(str(spend.creation_id), (began, view.at)))
-    free = [one for one in view.creations.listed if str(one.creation_id) not in taken]
-    yield from _from_same_prompts(free, view, spends=spends, rows=rows)
+        yield TimeEvidence(spend.shown, *calls.get(str(spend.creation_id), (began, view.at)))
+    unclaimed = [one for one in view.creations.listed if str(one.creation_id) not in own_ids]
+    yield from _from_same_prompts(unclaimed, view, spends=spends, rows=rows)
 
 
 def _call_times(
@@ -51,7 +51,11 @@ def _call_times(
 
 
 def _from_same_prompts(
-    free: Iterable[ListedCreation], view: AccountView, *, spends: Sequence[ListedSpend], rows: Sequence[UnresolvedRow]
+    unclaimed: Iterable[ListedCreation],
+    view: AccountView,
+    *,
+    spends: Sequence[ListedSpend],
+    rows: Sequence[UnresolvedRow],
 ) -> list[TimeEvidence]:
     """Return evidence from creations with the prompts of unknown rows; none if they may be older than the batch.
 
@@ -62,12 +66,12 @@ def _from_same_prompts(
         first, last = calls.get((row.generator, row.prompt), (inf, -inf))
         calls[row.generator, row.prompt] = min(first, row.submitted_at), max(last, last_moment(row))
     named = {spend.creation_id for spend in spends} - {None}
-    told = [
+    evidence = [
         TimeEvidence(one.created_at, *call)
-        for one in free
+        for one in unclaimed
         if one.creation_id not in view.creations.zoned
         and (call := calls.get((one.generator, one.prompt)))
         and (not named or one.creation_id in named)
     ]
     most = max((row.count for row in rows), default=0) * len(spends)
-    return told if len(told) <= most else []
+    return evidence if len(evidence) <= most else []
