@@ -9,13 +9,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final
 
 from attrs import define, field, frozen
 
+from generor_async.api.generor.models import Estimate
 from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError, ResponseShapeError
 from generor_async.rules.charges import valid_cost
-from generor_async.rules.derived_values import Timed, longest_seconds
+from generor_async.rules.derived_values import longest_seconds
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.rules.luma_prices import price as listed_price
 from generor_async.values import JSON, is_array, maybe
@@ -118,34 +119,11 @@ def price_key(parameters: Mapping[str, JSON]) -> str:
     return json.dumps(key_fields, sort_keys=True, separators=(",", ":"))
 
 
-class EstimateAnswer(Protocol):
-    """Generor's answer to an estimate."""
-
-    @property
-    def credit_cost(self) -> "EstimatedCost":
-        """What the call would cost."""
-        ...
-
-    @property
-    def time_estimate(self) -> Timed:
-        """How long the call would take."""
-        ...
-
-
-class EstimatedCost(Protocol):
-    """The price in an estimate."""
-
-    @property
-    def total(self) -> float:
-        """The price of all items, in credits."""
-        ...
-
-
 @define
 class EstimateCache:
     """Generor's estimates, each requested once."""
 
-    _ask: Callable[[Mapping[str, JSON]], Awaitable[EstimateAnswer]]
+    _ask: Callable[[Mapping[str, JSON]], Awaitable[Estimate]]
     """Requests an estimate of a call with these parameters."""
     _quotes: dict[str, Quote] = field(factory=dict[str, Quote], init=False)
     _refused: set[str] = field(factory=set[str], init=False)

@@ -94,7 +94,7 @@ class Answer:
 async def test_a_shape_is_asked_for_once_however_many_ask_at_once() -> None:
     asked: list[Mapping[str, Any]] = []
 
-    async def ask(parameters: Mapping[str, Any]) -> Answer:
+    async def ask(parameters: Mapping[str, Any]) -> Any:
         asked.append(parameters)
         await asyncio.sleep(0.01)
         return Answer()
@@ -112,7 +112,7 @@ async def test_a_shape_is_asked_for_once_however_many_ask_at_once() -> None:
 async def test_an_estimate_that_failed_is_asked_for_again() -> None:
     times = 0
 
-    async def ask(parameters: Mapping[str, Any]) -> Answer:
+    async def ask(parameters: Mapping[str, Any]) -> Any:
         nonlocal times
         times += 1
         if times == 1:
@@ -127,7 +127,7 @@ async def test_an_estimate_that_failed_is_asked_for_again() -> None:
 
 @pytest.mark.parametrize("cost", [None, Answer.Cost(None), Answer.Cost(math.inf), Answer.Cost(-1)])
 async def test_an_estimate_without_a_price_prices_nothing(cost: Any) -> None:
-    async def ask(_: Mapping[str, Any]) -> Answer:
+    async def ask(_: Mapping[str, Any]) -> Any:
         return Answer(cost)
 
     with pytest.raises(ResponseShapeError, match="names no price"):
@@ -136,7 +136,7 @@ async def test_an_estimate_without_a_price_prices_nothing(cost: Any) -> None:
 
 @pytest.mark.parametrize("time", [None, Answer.Time(None, None)])
 async def test_an_estimate_without_a_time_prices_all_the_same(time: Any) -> None:
-    async def ask(_: Mapping[str, Any]) -> Answer:
+    async def ask(_: Mapping[str, Any]) -> Any:
         return Answer(time_estimate=time)
 
     quote = await EstimateCache(ask).quote({"model_id": 1})
