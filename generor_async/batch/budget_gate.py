@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import evolve
 
-from generor_async.batch.account import AccountReader
+from generor_async.batch.account_reader import AccountReader
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError

@@ -14,7 +14,7 @@ from generor_async.batch.account_view import AccountView, ReadBalance, read_acco
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.unresolved import LAG, earliest_absence, note_unresolved
-from generor_async.batch.witnesses import zone_evidence
+from generor_async.batch.zone_evidence import zone_evidence
 from generor_async.errors import (
     APIConnectionError,
     ClientClosedError,

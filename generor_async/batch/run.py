@@ -14,7 +14,7 @@ from contextlib import suppress
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from generor_async.batch.account import AccountReader
+from generor_async.batch.account_reader import AccountReader
 from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.costs import read_charges
 from generor_async.batch.journal import Journal, Row
