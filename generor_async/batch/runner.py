@@ -87,7 +87,7 @@ def run_batch(
     Raises:
         InvalidRequestError: An argument that can never be right.
     """
-    _check(client, rows, on_row)
+    _check_values(client, rows, on_row)
     if max_credits is not None:
         arguments.at_least(max_credits, "max_credits", 0, above=True)
     if price is not None:
@@ -116,11 +116,38 @@ def run_batch(
         prompt_column=prompt_column,
         common={} if common is None else arguments.mapping(common, "common"),
         allow_duplicates=arguments.boolean(allow_duplicates, "allow_duplicates"),
-        keep=_kept(keep),
+        keep=_column_names(keep),
         again=arguments.boolean(again, "again"),
         drain=arguments.duration(drain, "drain"),
         take_over=arguments.boolean(take_over, "take_over"),
     )
+    _check_names(spec)
+    return Batch(spec)
+
+
+def _column_names(keep: Any) -> frozenset[str]:
+    if isinstance(keep, str) or not hasattr(keep, "__iter__"):
+        raise arguments.type_error("keep", "a list of names", keep, "Write the names in brackets")
+    return frozenset(arguments.texts(list(keep), "keep"))
+
+
+def _check_values(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> None:
+    """Raise InvalidRequestError for a wrong client, rows of no known type, or an `on_row` that can't be called."""
+    arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
+    check_rows(rows)
+    if on_row is not None:
+        arguments.function(on_row, "on_row")
+    if fields := client._options.extra_body:  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        raise InvalidRequestError(
+            "extra_body",
+            f"the client sends {', '.join(map(repr, fields))} in every body, which no row's id and price would show",
+            advice="Put the fields into the rows, or give them for all with common=, and hand in a client without"
+            " extra_body",
+        )
+
+
+def _check_names(spec: BatchSpec) -> None:
+    """Raise InvalidRequestError for wrong names in `common` or `keep`, or for an input file that the batch writes."""
     if unknown := sorted(spec.common.keys() - spec.parameters.names):
         advice = (
             "Each row has an id of its own"
@@ -134,28 +161,6 @@ def run_batch(
     if spec.source is not None and is_own_file(spec.source.path, spec.folder):
         problem = f"{spec.source.path} is a file that the batch itself writes in its folder"
         raise InvalidRequestError("rows", problem, advice="Give another folder, or the rows under another name")
-    return Batch(spec)
-
-
-def _kept(keep: Any) -> frozenset[str]:
-    if isinstance(keep, str) or not hasattr(keep, "__iter__"):
-        raise arguments.type_error("keep", "a list of names", keep, "Write the names in brackets")
-    return frozenset(arguments.texts(list(keep), "keep"))
-
-
-def _check(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> None:
-    """Raise InvalidRequestError for a wrong client, rows of no known type, or an `on_row` that can't be called."""
-    arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
-    check_rows(rows)
-    if on_row is not None:
-        arguments.function(on_row, "on_row")
-    if fields := client._options.extra_body:  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        raise InvalidRequestError(
-            "extra_body",
-            f"the client sends {', '.join(map(repr, fields))} in every body, which no row's id and price would show",
-            advice="Put the fields into the rows, or give them for all with common=, and hand in a client without"
-            " extra_body",
-        )
 
 
 class Batch:
@@ -246,10 +251,10 @@ class Batch:
         opening, run = self._opening, self._run
         if opening is not None:
             self._reason = "interrupted"
-            _in_loop(opening.get_loop(), opening.cancel)
+            _call_in_loop(opening.get_loop(), opening.cancel)
         elif run is not None:
             stop = run.stopping.stop if drain is None else partial(run.stopping.drain, drain)
-            _in_loop(run.loop, stop)
+            _call_in_loop(run.loop, stop)
 
     async def status(self) -> Status:
         """Return the status of all rows in the folder."""
@@ -265,7 +270,7 @@ class Batch:
         self._reason, self._begun = None, False
         if not self._spec.notices.has_listener:
             self.tell(_warn)
-        if (run := await self._opened()) is None:
+        if (run := await self._open()) is None:
             return
         try:
             async with aclosing(run.outcomes()) as outcomes:
@@ -275,7 +280,7 @@ class Batch:
             self._progress, self._reason, self._begun = run.progress(), run.reason, run.monitor.begun
             self._run = None
 
-    async def _opened(self) -> BatchRun | None:
+    async def _open(self) -> BatchRun | None:
         """Open the folder and prepare the run; return None if it was stopped meanwhile."""
         self._opening = opening = asyncio.ensure_future(BatchRun.open(self._spec))
         try:
@@ -297,7 +302,7 @@ def _warn(sentence: str) -> None:
     warnings.warn(f"{sentence.removesuffix('.')}.", UserWarning, stacklevel=caller_stacklevel())
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+def _call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
     """Call a function in an event loop: at once if that loop runs in this thread."""
     try:
         here = asyncio.get_running_loop() is loop
