@@ -86,50 +86,68 @@ class Reconciliation:
         if not unknown:
             return ()
         if (earliest := self._last_check_at + SNAPSHOT_INTERVAL) > self._clock.time():
-            # Of looks that follow each other closely no two that are kept would be far enough apart to agree.
+            # Of views taken closely one after the other, no two that are kept would be far enough apart to agree.
             self.next_check_at = earliest
             return ()
-        oldest = min(row.submitted_at or 0.0 for row in unknown)
-        known = [
-            row
-            async for row in self._journal.rows(*PAID_STATES, "done", "unknown")
-            if (row.submitted_at or 0.0) >= oldest - 2 * MARGIN_BEFORE and (row.remote_ids or row.state != "unknown")
-        ]
+        known = await self._known_rows(unknown)
         try:
-            view = await read_account(
-                self._client,
-                self._journal,
-                self._clock,
-                self._balance,
-                since=self._clock.server_time(oldest) - MARGIN_BEFORE,
-                known=known,
-                before=self._balances,
-            )
+            view = await self._read_account(unknown, known)
         except ClientClosedError:
             raise
         except _TRANSIENT as error:
-            self._failed_checks += 1
-            self._last_check_at = self._clock.time()
-            again = None if self._failed_checks == MAX_FAILED_CHECKS else self._clock.time() + SNAPSHOT_INTERVAL
-            still_unknown = StillUnknown(reason=f"the account could not be looked at ({error})", check_at=again)
-            await self._note_unresolved(unknown, dict.fromkeys(_row_numbers(unknown), still_unknown))
-            if again is None:
+            if not await self._note_failed_check(unknown, error):
                 raise
-            self.next_check_at = again
             return ()
         self._failed_checks = 0
         self._last_check_at = self._clock.time() if isinstance(view, str) else view.taken_at
         await self._clock.save(self._journal)
         if isinstance(view, str):
-            await self._note_unresolved(unknown, dict.fromkeys(_row_numbers(unknown), StillUnknown(reason=view)))
+            await self._note_all(unknown, StillUnknown(reason=view))
             return ()
+        return await self._record(unknown, await self._judge(unknown, known, view))
+
+    async def _known_rows(self, unknown: Iterable[Row]) -> Sequence[Row]:
+        """Return the rows sent at about the time of the unknown ones, or later, whose outcome is known."""
+        earliest = _oldest_call(unknown) - 2 * MARGIN_BEFORE
+        return [
+            row
+            async for row in self._journal.rows(*PAID_STATES, "done", "unknown")
+            if (row.submitted_at or 0.0) >= earliest and (row.remote_ids or row.state != "unknown")
+        ]
+
+    async def _read_account(self, unknown: Iterable[Row], known: Iterable[Row]) -> AccountView | str:
+        since = self._clock.server_time(_oldest_call(unknown)) - MARGIN_BEFORE
+        return await read_account(
+            self._client,
+            self._journal,
+            self._clock,
+            self._balance,
+            since=since,
+            known=known,
+            before=self._balances,
+        )
+
+    async def _note_failed_check(self, unknown: Sequence[Row], error: Exception) -> bool:
+        """Note that the account could not be read; return whether another check is worth it."""
+        self._failed_checks += 1
+        self._last_check_at = self._clock.time()
+        if self._failed_checks < MAX_FAILED_CHECKS:
+            self.next_check_at = self._last_check_at + SNAPSHOT_INTERVAL
+        reason = f"the account could not be looked at ({error})"
+        await self._note_all(unknown, StillUnknown(reason=reason, check_at=self.next_check_at))
+        return self.next_check_at is not None
+
+    async def _note_all(self, unknown: Sequence[Row], finding: StillUnknown) -> None:
+        await self._note_unresolved(unknown, {row.number: finding for row in unknown})
+
+    async def _judge(self, unknown: Sequence[Row], known: Sequence[Row], view: AccountView) -> Mapping[int, Finding]:
+        """Judge the unknown rows by this view and those before it."""
         self._first_check_at = min(self._first_check_at, view.taken_at)
         self._balances = view.balances[-BALANCES_KEPT:]
         self._views = [*self._views[1 - VIEWS_KEPT :], view]
         began: Any = await self._journal.read_note("began")
         server = self._clock.server_time
-        findings = judge_unknown_rows(unknown, known, self._views, began=server(began) - START_MARGIN, server=server)
-        return await self._record(unknown, findings)
+        return judge_unknown_rows(unknown, known, self._views, began=server(began) - START_MARGIN, server=server)
 
     async def _record(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
         """Record the findings; return the rows that are settled."""
@@ -221,14 +239,14 @@ def _likeness(row: Row) -> PromptKey | None:
 
 def _charge(row: Row, server: Callable[[float], float]) -> Charge:
     sent = row.submitted_at or 0.0
-    # That is when it was stored: a row that is found, or taken up after a restart, was charged long before.
+    # A row ends when it is stored: if it was found, or resumed after a restart, that is long after its call.
     ended = min(math.inf if row.ended_at is None else row.ended_at, sent + GENERATE_SECONDS + row.longest)
     ids = tuple(to_api_id(id_) for id_ in row.remote_ids)
     return Charge(began=server(sent), ended=server(ended), creation_ids=ids)
 
 
-def _row_numbers(rows: Sequence[Row]) -> list[int]:
-    return [row.number for row in rows]
+def _oldest_call(rows: Iterable[Row]) -> float:
+    return min(row.submitted_at or 0.0 for row in rows)
 
 
 def _own_username(view: AccountView, known: Iterable[Row]) -> Mapping[str, JSON]:
