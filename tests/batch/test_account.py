@@ -85,20 +85,20 @@ def check(told: Told, folder: Path, *, cap: int, concurrency: int) -> None:
 
 
 @pytest.mark.parametrize("bonus", [250, 10_000])
-def test_a_bonus_in_the_midst_allows_no_more(tmp_path: Path, bonus: int) -> None:
+def test_a_bonus_during_the_run_does_not_raise_the_cap(tmp_path: Path, bonus: int) -> None:
     told = play(tmp_path, [(120.0, "daily_bonus", bonus)], max_credits=600, concurrency=4)
     check(told, tmp_path, cap=600, concurrency=4)
     assert told.charged <= 600
 
 
 @pytest.mark.parametrize("lag", [0.0, 300.0])
-def test_what_another_user_spends_in_the_first_call_is_no_price(tmp_path: Path, lag: float) -> None:
+def test_a_foreign_spend_during_the_first_call_is_not_taken_for_its_price(tmp_path: Path, lag: float) -> None:
     told = play(tmp_path, [(5.0, "spend", 500)], max_credits=600, concurrency=4, listing_lag=lag)
     check(told, tmp_path, cap=600, concurrency=4)
     assert told.charged <= 600
 
 
-def test_without_a_cap_the_figures_are_as_true(tmp_path: Path) -> None:
+def test_figures_are_right_without_a_cap(tmp_path: Path) -> None:
     events = [(20.0, "spend", 500), (60.0, "purchase", 10_000), (61.0, "refund", 24)]
     told = play(tmp_path, events, rows=30)
     assert told.spent[-1] == told.status.spent == told.charged == 30 * PRICE
@@ -121,7 +121,7 @@ def drawn(seed: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_happens_meanwhile_the_cap_holds_and_the_figures_are_true(tmp_path: Path, seed: int) -> None:
+def test_with_any_events_on_the_account_the_cap_holds_and_figures_are_right(tmp_path: Path, seed: int) -> None:
     world = drawn(seed)
     told = play(tmp_path, **world)
     check(told, tmp_path, cap=world["max_credits"], concurrency=world["concurrency"])

@@ -18,11 +18,11 @@ A_CREDIT = LUMA.credit_dollars
         (1_000_000.0, " ($3,000.00)"),
     ],
 )
-def test_small_sums_are_told_finer_than_cents(credits_: float, told: str) -> None:
+def test_small_sums_have_more_than_two_decimals(credits_: float, told: str) -> None:
     assert format_dollars(credits_, A_CREDIT) == told
 
 
-def test_what_a_credit_of_generor_is_worth_nobody_says() -> None:
+def test_generor_credits_have_no_known_worth() -> None:
     assert vendor_of("generor.generators.generate") is GENEROR
     assert vendor_of("luma.generations.create") is LUMA
     assert in_dollars(7.0, GENEROR.credit_dollars) is None

@@ -48,7 +48,7 @@ def folder_exists(folder: Path) -> bool:
     return folder.exists()
 
 
-def test_a_generor_batch_is_priced_once_for_each_shape(tmp_path: Path) -> None:
+def test_a_generor_batch_requests_one_estimate_per_price_key(tmp_path: Path) -> None:
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37} for number in range(40)]
     rows += [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37, "count": 2} for number in range(10)]
     rows += [{"slug": "nothing", "prompt": f"heron {number}", "model_id": 37} for number in range(5)]
@@ -73,7 +73,7 @@ def test_a_generor_batch_is_priced_once_for_each_shape(tmp_path: Path) -> None:
     assert told.seconds >= 54 * 60 / 120
 
 
-def test_only_what_is_left_to_do_is_counted(tmp_path: Path) -> None:
+def test_an_estimate_counts_only_rows_still_to_be_made(tmp_path: Path) -> None:
     rows = [{"prompt": f"heron {number}"} for number in range(10)]
 
     async def main() -> tuple[BatchEstimate, BatchEstimate]:
@@ -93,7 +93,7 @@ def test_only_what_is_left_to_do_is_counted(tmp_path: Path) -> None:
     assert (after.rows, after.credits) == (0, 0)
 
 
-def test_rows_that_come_again_are_priced_as_they_are_run(tmp_path: Path) -> None:
+def test_repeated_rows_are_priced_as_often_as_they_run(tmp_path: Path) -> None:
     rows = [{"prompt": "a heron"}] * 5
 
     async def main() -> tuple[int, int]:
@@ -105,7 +105,7 @@ def test_rows_that_come_again_are_priced_as_they_are_run(tmp_path: Path) -> None
     assert run(main()) == (1, 5)
 
 
-def test_what_has_no_price_is_counted_apart_until_one_is_given(tmp_path: Path) -> None:
+def test_rows_without_a_price_are_counted_apart(tmp_path: Path) -> None:
     ten = {"duration": "10s", "hdr": True}
     rows: list[dict[str, Any]] = [
         {"prompt": "a heron", "model": "ray-3.2", "type": "video", "video": ten},
@@ -131,7 +131,7 @@ def test_what_has_no_price_is_counted_apart_until_one_is_given(tmp_path: Path) -
         {"image_ref": "[1, 2]"},
     ],
 )
-def test_what_can_never_be_right_is_rejected_in_an_estimate_as_in_a_run(tmp_path: Path, odd: dict[str, Any]) -> None:
+def test_an_estimate_rejects_the_same_rows_as_a_run(tmp_path: Path, odd: dict[str, Any]) -> None:
     rows = [{"prompt": "a heron", **odd}, {"prompt": "a heron"}]
 
     async def main() -> tuple[BatchEstimate, int, int]:
@@ -164,7 +164,7 @@ def test_a_cell_of_a_table_that_is_no_boolean_is_rejected(tmp_path: Path) -> Non
     assert told.dollars == pytest.approx(0.30)
 
 
-def test_lumas_credits_are_told_in_dollars_with_the_date_of_the_prices(tmp_path: Path) -> None:
+def test_a_luma_estimate_names_dollars_and_the_date_of_the_prices(tmp_path: Path) -> None:
     rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}, {"prompt": "a heron"}]
 
     async def main() -> list[BatchEstimate]:
@@ -179,7 +179,7 @@ def test_lumas_credits_are_told_in_dollars_with_the_date_of_the_prices(tmp_path:
     assert given.price_sources == ("at the price given",)
 
 
-def test_the_time_is_known_where_the_limits_are(tmp_path: Path) -> None:
+def test_an_estimate_has_a_time_if_the_limits_are_known(tmp_path: Path) -> None:
     rows = [{"prompt": f"heron {number}"} for number in range(61)]
 
     async def main() -> tuple[float | None, float | None]:
@@ -223,7 +223,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     run(main())
 
 
-def test_what_a_run_cost_stands_beside_what_it_was_estimated_at(tmp_path: Path) -> None:
+def test_status_has_cost_and_estimate_of_a_run(tmp_path: Path) -> None:
     """The documents' own example was estimated at 6 and charged 24."""
     rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(3)]
 

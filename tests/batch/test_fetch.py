@@ -41,7 +41,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("api", ["luma", "generor"])
-def test_files_that_were_deleted_are_fetched_again_and_nothing_is_charged(tmp_path: Path, api: str) -> None:
+def test_deleted_files_are_fetched_again_without_a_charge(tmp_path: Path, api: str) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma, generor: AsyncGeneror) -> None:
         client = luma if api == "luma" else generor
         await ran(client, tmp_path, *map(str, range(40)))
@@ -65,7 +65,7 @@ def test_files_that_were_deleted_are_fetched_again_and_nothing_is_charged(tmp_pa
     in_both(test)
 
 
-def test_what_the_api_no_longer_has_is_told_and_the_rest_is_fetched(tmp_path: Path) -> None:
+def test_outputs_the_api_no_longer_has_are_reported_and_the_rest_is_fetched(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma, generor: AsyncGeneror) -> None:
         await ran(generor, tmp_path, *map(str, range(12)))
         shutil.rmtree(tmp_path / "media")
@@ -80,7 +80,7 @@ def test_what_the_api_no_longer_has_is_told_and_the_rest_is_fetched(tmp_path: Pa
     in_both(test)
 
 
-def test_a_key_that_is_refused_ends_it_soon(tmp_path: Path) -> None:
+def test_a_refused_key_stops_fetching_early(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma, generor: AsyncGeneror) -> None:
         await ran(luma, tmp_path, *map(str, range(60)))
         shutil.rmtree(tmp_path / "media")
@@ -95,7 +95,7 @@ def test_a_key_that_is_refused_ends_it_soon(tmp_path: Path) -> None:
     in_both(test)
 
 
-def test_another_apis_client_is_refused(tmp_path: Path) -> None:
+def test_a_client_of_another_api_is_refused(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma, generor: AsyncGeneror) -> None:
         await ran(luma, tmp_path, "a heron")
         with pytest.raises(InvalidRequestError, match="belongs to another run, whose operation is luma"):
@@ -107,7 +107,7 @@ def test_another_apis_client_is_refused(tmp_path: Path) -> None:
     in_both(test)
 
 
-def test_rows_are_run_again_by_their_ids(tmp_path: Path) -> None:
+def test_retry_makes_rows_ready_by_their_ids(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma, generor: AsyncGeneror) -> None:
         prompts = {"a": "[[moderate]] 1", "b": "[[moderate]] 2", "c": "a heron"}
         rows = [{"id": id_, "prompt": prompt} for id_, prompt in prompts.items()]

@@ -103,7 +103,7 @@ def states(out: Path) -> Counter[str]:
     return found
 
 
-def test_a_folder_that_is_deleted_in_the_midst_gets_no_further_charge(shell: Shell, simulator: Simulator) -> None:
+def test_nothing_more_is_charged_once_the_folder_is_deleted(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     delete(shell.out)
@@ -116,7 +116,7 @@ def test_a_folder_that_is_deleted_in_the_midst_gets_no_further_charge(shell: She
     assert not shell.out.exists(), "nothing is stored where nobody would look for it"
 
 
-def test_jobs_that_no_journal_knows_any_more_are_named(tmp_path: Path) -> None:
+def test_the_error_names_paid_jobs_that_are_lost_with_the_journal(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             done = list[str]()
@@ -137,7 +137,7 @@ def test_jobs_that_no_journal_knows_any_more_are_named(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_folder_that_is_moved_in_the_midst_is_gone_on_with_where_it_is(shell: Shell, simulator: Simulator) -> None:
+def test_a_folder_moved_during_a_run_can_be_continued_at_its_new_path(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     moved = shell.out.rename(shell.out.with_name("moved"))
@@ -157,7 +157,7 @@ def _results(out: Path) -> list[dict[str, list[str]]]:
     return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
 
 
-def test_a_folder_that_was_replaced_is_left_to_the_other_run(shell: Shell, simulator: Simulator) -> None:
+def test_a_replaced_folder_is_left_to_the_other_run(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     delete(shell.out)
@@ -174,7 +174,7 @@ def test_a_folder_that_was_replaced_is_left_to_the_other_run(shell: Shell, simul
     assert len(simulator.luma.generations) <= before + JOBS + ROWS
 
 
-def test_a_second_run_beside_the_first_is_refused_and_changes_nothing(shell: Shell, simulator: Simulator) -> None:
+def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     code, _, said = shell.run()
@@ -185,7 +185,7 @@ def test_a_second_run_beside_the_first_is_refused_and_changes_nothing(shell: She
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
 
 
-def test_a_copy_that_was_made_while_it_ran_is_not_gone_on_with(shell: Shell, simulator: Simulator) -> None:
+def test_a_copy_made_during_a_run_is_refused(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     copy = shutil.copytree(
@@ -199,7 +199,7 @@ def test_a_copy_that_was_made_while_it_ran_is_not_gone_on_with(shell: Shell, sim
     assert max(charged(simulator).values()) == 1
 
 
-def test_a_copy_of_a_folder_whose_run_has_ended_is_gone_on_with(shell: Shell, simulator: Simulator) -> None:
+def test_a_copy_made_after_a_run_can_be_continued(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     os.kill(running.pid, signal.SIGKILL)
@@ -212,7 +212,7 @@ def test_a_copy_of_a_folder_whose_run_has_ended_is_gone_on_with(shell: Shell, si
     assert max(charged(simulator).values()) == 1
 
 
-def test_results_without_a_journal_that_can_be_read_buy_nothing(shell: Shell, simulator: Simulator) -> None:
+def test_a_folder_with_results_and_no_readable_journal_is_refused(shell: Shell, simulator: Simulator) -> None:
     assert shell.run()[0] == 0
     journal = shell.out / "journal.sqlite"
     for size, harm in ((journal.stat().st_size // 2, "is cut short"), (0, "is empty"), (None, "is missing")):
@@ -234,9 +234,7 @@ def test_results_without_a_journal_that_can_be_read_buy_nothing(shell: Shell, si
     assert len(simulator.luma.generations) == ROWS
 
 
-def test_a_journal_that_is_lost_in_the_midst_is_rebuilt_and_nothing_is_bought_twice(
-    shell: Shell, simulator: Simulator
-) -> None:
+def test_a_journal_lost_during_a_run_is_rebuilt_and_nothing_is_bought_twice(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     os.kill(running.pid, signal.SIGKILL)
@@ -252,7 +250,7 @@ def test_a_journal_that_is_lost_in_the_midst_is_rebuilt_and_nothing_is_bought_tw
     assert max(charged(simulator).values()) == 1
 
 
-def test_media_that_were_deleted_are_told(shell: Shell, simulator: Simulator) -> None:
+def test_status_counts_rows_with_deleted_files(shell: Shell, simulator: Simulator) -> None:
     assert shell.run()[0] == 0
     for line in _results(shell.out)[:3]:
         (shell.out / line["files"][0]).unlink()
@@ -265,7 +263,7 @@ def test_media_that_were_deleted_are_told(shell: Shell, simulator: Simulator) ->
     assert len(simulator.luma.generations) == ROWS
 
 
-def test_another_program_s_lock_is_waited_for(shell: Shell, simulator: Simulator) -> None:
+def test_the_journal_waits_for_another_programs_database_lock(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     other = sqlite3.connect(shell.out / "journal.sqlite", isolation_level=None)
@@ -281,9 +279,7 @@ def test_another_program_s_lock_is_waited_for(shell: Shell, simulator: Simulator
 
 
 @pytest.mark.parametrize("limit", [0, 2_000, 20_000, 100_000])
-def test_a_user_who_may_write_no_more_buys_nothing_and_is_told_so(
-    shell: Shell, simulator: Simulator, limit: int
-) -> None:
+def test_a_folder_without_write_permission_is_refused(shell: Shell, simulator: Simulator, limit: int) -> None:
     """Each limit on the size of a file strikes another write: of the lock, the journal, its tables, the reserve."""
     code, told, said = shell.run(limit=limit)
     assert (code, json.loads(told)["reason"]) == (2, "disk"), said
@@ -294,7 +290,7 @@ def test_a_user_who_may_write_no_more_buys_nothing_and_is_told_so(
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
 
 
-def test_a_link_to_a_folder_that_is_not_there_is_no_folder_to_begin(tmp_path: Path) -> None:
+def test_a_dangling_link_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "out"
     link.symlink_to(tmp_path / "disk")
     with pytest.raises(InvalidRequestError, match=r"leads to .*disk, which is not there") as refused:

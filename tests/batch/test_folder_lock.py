@@ -71,7 +71,7 @@ def name(path: Path, **other: Any) -> None:
 
 
 @with_and_without_locks
-def test_a_lock_is_one_process_s_until_that_lets_go(path: Path, hold: Hold, system: SystemLock) -> None:
+def test_a_lock_belongs_to_one_process_until_it_is_released(path: Path, hold: Hold, system: SystemLock) -> None:
     other = hold(path, system)
     with pytest.raises(LockedError, match=rf"is in use by process {other.pid} \(since "):
         FolderLock(path, lock=system)
@@ -81,7 +81,7 @@ def test_a_lock_is_one_process_s_until_that_lets_go(path: Path, hold: Hold, syst
 
 
 @with_and_without_locks
-def test_a_lock_ends_with_its_process_however_that_ends(path: Path, hold: Hold, system: SystemLock) -> None:
+def test_a_lock_ends_with_its_process(path: Path, hold: Hold, system: SystemLock) -> None:
     other = hold(path, system)
     other.kill()
     other.wait()
@@ -91,7 +91,7 @@ def test_a_lock_ends_with_its_process_however_that_ends(path: Path, hold: Hold, 
 
 
 @with_and_without_locks
-def test_a_process_has_it_once(path: Path, system: SystemLock) -> None:
+def test_a_process_can_lock_a_folder_only_once(path: Path, system: SystemLock) -> None:
     lock = FolderLock(path, lock=system)
     with pytest.raises(LockedError, match=f"is in use by process {os.getpid()}"):
         FolderLock(path, lock=system)
@@ -99,15 +99,13 @@ def test_a_process_has_it_once(path: Path, system: SystemLock) -> None:
     lock.release()
 
 
-def test_a_file_of_an_earlier_version_that_holds_a_number_is_taken(path: Path) -> None:
+def test_a_lock_file_of_an_earlier_version_can_be_locked(path: Path) -> None:
     path.write_text("123\n")
     FolderLock(path).release()
 
 
 @pytest.mark.parametrize("other", [ELSEWHERE, {"boot": "another"}, {"boot": None}])
-def test_without_locks_a_process_that_can_not_be_looked_for_decides_until_it_is_said_to_have_ended(
-    path: Path, other: dict[str, Any]
-) -> None:
+def test_without_locks_a_process_of_another_machine_blocks_until_take_over(path: Path, other: dict[str, Any]) -> None:
     name(path, **other)
     with pytest.raises(LockedError) as caught:
         FolderLock(path, lock=no_locks)
@@ -119,18 +117,18 @@ def test_without_locks_a_process_that_can_not_be_looked_for_decides_until_it_is_
     assert path.read_text() == ""
 
 
-def test_without_any_locks_a_folder_is_refused_with_where_to_go(path: Path) -> None:
+def test_a_file_system_without_any_locks_is_refused_with_advice(path: Path) -> None:
     with pytest.raises(LockedError, match="is on a file system without locks, which the journal needs") as caught:
         FolderLock(path, lock=no_locks, range_lock=no_locks, take_over=True)
     assert "moved there whole, and gone on with" in caught.value.advice
 
 
-def test_a_number_that_another_process_has_since_is_no_sign_of_life(path: Path) -> None:
+def test_a_reused_process_id_does_not_count_as_alive(path: Path) -> None:
     name(path, pid=os.getpid(), started="another time")
     FolderLock(path, lock=no_locks).release()
 
 
-def test_who_is_taken_over_finds_that_the_file_is_another(path: Path) -> None:
+def test_a_process_notices_that_its_lock_was_taken_over(path: Path) -> None:
     first = FolderLock(path, lock=no_locks)
     second = FolderLock(path, lock=no_locks, take_over=True)
     assert not first.is_in_place
@@ -140,12 +138,12 @@ def test_who_is_taken_over_finds_that_the_file_is_another(path: Path) -> None:
     second.release()
 
 
-def test_where_locks_work_they_decide_whoever_is_named(path: Path) -> None:
+def test_the_system_lock_decides_over_the_name_in_the_file(path: Path) -> None:
     name(path, **ELSEWHERE)
     FolderLock(path).release()
 
 
-def test_a_living_process_is_not_taken_over_where_locks_work(path: Path, hold: Hold) -> None:
+def test_take_over_does_not_break_a_working_lock(path: Path, hold: Hold) -> None:
     hold(path, system_lock)
     with pytest.raises(LockedError, match="is in use by process"):
         FolderLock(path, take_over=True)
@@ -157,7 +155,7 @@ def copied(path: Path) -> Path:
     return copy / path.name
 
 
-def test_a_copy_of_what_is_in_use_is_noticed(path: Path, hold: Hold) -> None:
+def test_a_copy_of_a_folder_in_use_is_refused(path: Path, hold: Hold) -> None:
     other = hold(path, system_lock)
     with pytest.raises(LockedError) as caught:
         FolderLock(copied(path))
@@ -165,7 +163,7 @@ def test_a_copy_of_what_is_in_use_is_noticed(path: Path, hold: Hold) -> None:
     assert "--take-over" in caught.value.advice
 
 
-def test_a_copy_of_what_was_in_use_elsewhere_needs_a_word(path: Path) -> None:
+def test_a_copy_of_a_folder_used_elsewhere_needs_take_over(path: Path) -> None:
     name(path, **ELSEWHERE)
     copy = copied(path)
     with pytest.raises(LockedError, match=r"was in use when it was copied, by process 4242 \(on elsewhere"):
@@ -175,7 +173,7 @@ def test_a_copy_of_what_was_in_use_elsewhere_needs_a_word(path: Path) -> None:
 
 
 @pytest.mark.parametrize("ends", ["lets go", "is killed"])
-def test_a_copy_of_what_nobody_uses_any_more_is_as_good(path: Path, hold: Hold, ends: str) -> None:
+def test_a_copy_of_a_folder_no_longer_in_use_is_accepted(path: Path, hold: Hold, ends: str) -> None:
     other = hold(path, system_lock)
     if ends == "lets go":
         other.communicate("\n")
@@ -185,7 +183,7 @@ def test_a_copy_of_what_nobody_uses_any_more_is_as_good(path: Path, hold: Hold, 
     FolderLock(copied(path)).release()
 
 
-def test_where_it_went_is_known(path: Path) -> None:
+def test_a_lock_knows_where_its_file_was_moved(path: Path) -> None:
     lock = FolderLock(path)
     moved = path.parent.rename(path.parent.with_name("moved"))
     assert (lock.is_in_place, lock.is_deleted, lock.moved_to) == (False, False, moved / path.name)
@@ -194,6 +192,6 @@ def test_where_it_went_is_known(path: Path) -> None:
     lock.release()
 
 
-def test_a_file_that_can_not_be_made_is_the_system_s_error(path: Path) -> None:
+def test_an_error_of_creating_the_lock_file_is_raised_as_it_is(path: Path) -> None:
     with pytest.raises(NotADirectoryError):
         FolderLock(Path(__file__) / path.name)

@@ -116,7 +116,7 @@ async def rows_in(folder: Path) -> list[Row]:
         await reader.close()
 
 
-def test_while_a_call_has_no_connection_its_row_is_not_in_doubt(tmp_path: Path) -> None:
+def test_a_row_killed_before_its_call_has_a_connection_is_ready_again(tmp_path: Path) -> None:
     async def main() -> None:
         resolver = Unresolved()
         async with Simulator(**WORLD) as simulator, aiohttp.TCPConnector(resolver=resolver) as connector:
@@ -153,7 +153,7 @@ class SlowlyWritten:
         raise AssertionError("it was neither refused nor kept from leaving")
 
 
-def test_the_time_that_it_takes_to_write_an_intent_down_is_not_the_server_s() -> None:
+def test_committing_the_intent_does_not_count_as_the_servers_time() -> None:
     """It may be as long as another program has the journal locked, and the answer takes nearly as long as it may."""
 
     async def main() -> None:

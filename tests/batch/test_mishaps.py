@@ -142,14 +142,14 @@ async def full_from_the_start(disk: Path) -> None:
     [full_at_the_journal, full_at_the_results, full_at_a_download, full_from_the_start],
     ids=lambda it: it.__name__,
 )
-def test_a_disk_that_is_full_loses_nothing(program: Callable[[Path], object]) -> None:
+def test_a_full_disk_loses_nothing(program: Callable[[Path], object]) -> None:
     run_on_small_disk(program, kilobytes=4_000)
 
 
 # --- outputs that can't be had ----------------------------------------------------------------------------------------
 
 
-def test_outputs_that_can_not_be_had_stop_the_run_and_are_fetched_by_the_next(tmp_path: Path) -> None:
+def test_failing_downloads_stop_the_run_and_the_next_run_fetches_them(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec("storage.get=500")
         with pytest.raises(DownloadError) as caught:
@@ -169,7 +169,7 @@ def test_outputs_that_can_not_be_had_stop_the_run_and_are_fetched_by_the_next(tm
     in_luma(test, luma_rpm=600)
 
 
-def test_a_row_whose_outputs_can_not_be_had_is_told_at_the_end_of_an_otherwise_good_run(tmp_path: Path) -> None:
+def test_a_single_failed_download_is_reported_at_the_end(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec("storage.get=500:20x")  # four times four attempts, of one row
         done: list[RowOutcome] = []
@@ -190,7 +190,7 @@ def test_a_row_whose_outputs_can_not_be_had_is_told_at_the_end_of_an_otherwise_g
     in_luma(test)
 
 
-def test_outputs_of_earlier_runs_that_can_not_be_had_do_not_keep_the_others_from_being_run(tmp_path: Path) -> None:
+def test_failing_downloads_of_earlier_runs_do_not_stop_new_rows(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec("storage.get=500")
         with pytest.raises(DownloadError):
@@ -205,7 +205,7 @@ def test_outputs_of_earlier_runs_that_can_not_be_had_do_not_keep_the_others_from
 
 
 @pytest.mark.parametrize("gone", ["the file", "the job"])
-def test_an_output_that_is_gone_for_ever_leaves_its_row_unknown_with_its_cost_and_id(tmp_path: Path, gone: str) -> None:
+def test_an_output_that_no_longer_exists_leaves_its_row_unknown_with_cost_and_id(tmp_path: Path, gone: str) -> None:
     """It is charged and has no result; whoever wants it made again says so, as of every such row."""
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -233,9 +233,7 @@ def test_an_output_that_is_gone_for_ever_leaves_its_row_unknown_with_its_cost_an
     in_luma(test)
 
 
-def test_a_store_that_has_lost_everything_stops_the_run_before_it_is_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_without_any_outputs_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         def lose(*_: object) -> None:
             pass
@@ -248,7 +246,7 @@ def test_a_store_that_has_lost_everything_stops_the_run_before_it_is_believed(
     in_luma(test)
 
 
-def test_a_creation_that_is_gone_is_not_looked_for_in_the_account(tmp_path: Path) -> None:
+def test_a_creation_that_no_longer_exists_causes_no_check_of_the_account(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             rows = [{"slug": "image", "prompt": "heron 0", "model_id": 10003}]
@@ -268,7 +266,7 @@ def test_a_creation_that_is_gone_is_not_looked_for_in_the_account(tmp_path: Path
     run(main())
 
 
-def test_a_job_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> None:
+def test_a_job_of_an_earlier_run_survives_odd_answers(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec("storage.get=500")
         with pytest.raises(DownloadError):
@@ -286,7 +284,7 @@ def test_a_job_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_a_creation_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> None:
+def test_a_creation_of_an_earlier_run_survives_odd_answers(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             rows = [{"slug": "image", "prompt": "heron 0", "model_id": 10003}]
@@ -307,7 +305,7 @@ def test_a_creation_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> No
 # --- an empty account -------------------------------------------------------------------------------------------------
 
 
-def test_credits_that_run_out_half_way_stop_the_run_which_goes_on_when_there_are_more(tmp_path: Path) -> None:
+def test_a_run_without_credits_stops_and_continues_once_there_are_more(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         done: list[RowOutcome] = []
         with pytest.raises(InsufficientCreditsError, match="Add credits or funds to your account"):
@@ -322,7 +320,7 @@ def test_credits_that_run_out_half_way_stop_the_run_which_goes_on_when_there_are
     in_luma(test, luma_balance=0.0404 * 5.5)
 
 
-def test_a_job_that_the_money_ran_out_under_is_run_again_and_that_it_may_be_charged_twice_is_said(
+def test_a_job_that_broke_off_for_lack_of_credits_is_run_again_with_a_warning(
     tmp_path: Path,
 ) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -344,7 +342,7 @@ def test_a_job_that_the_money_ran_out_under_is_run_again_and_that_it_may_be_char
 
 
 @pytest.mark.parametrize("hours", [-1.0, 1.0])
-def test_a_clock_that_is_set_in_the_middle_of_a_run_changes_nothing(tmp_path: Path, hours: float) -> None:
+def test_setting_the_clock_during_a_run_changes_nothing(tmp_path: Path, hours: float) -> None:
     async def main() -> None:
         async with Simulator(luma_jobs=4) as simulator:
             clock = SetClock(simulator.clock)
@@ -366,7 +364,7 @@ def test_a_clock_that_is_set_in_the_middle_of_a_run_changes_nothing(tmp_path: Pa
 
 @pytest.mark.parametrize("ahead", [3_600.0, -3_600.0, 400.0])
 @pytest.mark.parametrize("when", ["before_charge", "after_charge"])
-def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_charged_again(
+def test_an_unknown_call_dated_by_a_wrong_clock_is_settled_and_not_charged_again(
     tmp_path: Path, ahead: float, when: str
 ) -> None:
     """By its own time, the call would lie where the account shows nothing: surely absent, and to be paid for again."""

@@ -39,7 +39,7 @@ def test_lumas_prices_are_the_documented_ones(parameters: dict[str, Any], dollar
     assert quote.fixed
 
 
-def test_what_has_no_documented_price_needs_the_callers() -> None:
+def test_a_call_without_a_listed_price_needs_the_callers() -> None:
     video = {"prompt": "x", "model": "ray-3.2", "type": "video", "video": {"duration": "10s", "hdr": True}}
     assert luma_quote(video) is None
     assert luma_quote({"prompt": "x", "type": "layering"}) is None
@@ -62,7 +62,7 @@ PRICED = st.fixed_dictionaries({"model_id": st.integers(1, 3)}, optional={"count
 
 
 @given(PRICED, MEDIA, MEDIA, WORDS, WORDS)
-def test_the_words_and_the_names_of_media_make_no_shape_and_their_number_does(
+def test_price_keys_ignore_texts_and_count_media(
     priced: dict[str, Any], media: dict[str, Any], others: dict[str, Any], some: dict[str, Any], more: dict[str, Any]
 ) -> None:
     def counted(given: dict[str, Any]) -> tuple[bool, int | None]:
@@ -91,7 +91,7 @@ class Answer:
     time_estimate: Any = Time()
 
 
-async def test_a_shape_is_asked_for_once_however_many_ask_at_once() -> None:
+async def test_concurrent_quotes_request_one_estimate_per_price_key() -> None:
     asked: list[Mapping[str, Any]] = []
 
     async def ask(parameters: Mapping[str, Any]) -> Any:
@@ -109,7 +109,7 @@ async def test_a_shape_is_asked_for_once_however_many_ask_at_once() -> None:
     }
 
 
-async def test_an_estimate_that_failed_is_asked_for_again() -> None:
+async def test_a_failed_estimate_is_requested_again() -> None:
     times = 0
 
     async def ask(parameters: Mapping[str, Any]) -> Any:
@@ -126,7 +126,7 @@ async def test_an_estimate_that_failed_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("cost", [None, Answer.Cost(None), Answer.Cost(math.inf), Answer.Cost(-1)])
-async def test_an_estimate_without_a_price_prices_nothing(cost: Any) -> None:
+async def test_an_estimate_without_a_price_is_an_error(cost: Any) -> None:
     async def ask(_: Mapping[str, Any]) -> Any:
         return Answer(cost)
 
@@ -135,7 +135,7 @@ async def test_an_estimate_without_a_price_prices_nothing(cost: Any) -> None:
 
 
 @pytest.mark.parametrize("time", [None, Answer.Time(None, None)])
-async def test_an_estimate_without_a_time_prices_all_the_same(time: Any) -> None:
+async def test_an_estimate_without_a_time_still_has_a_price(time: Any) -> None:
     async def ask(_: Mapping[str, Any]) -> Any:
         return Answer(time_estimate=time)
 
@@ -143,7 +143,7 @@ async def test_an_estimate_without_a_time_prices_all_the_same(time: Any) -> None
     assert (quote.credits, quote.longest, quote.seconds) == (6.0, 0.0, 0.0)
 
 
-async def test_what_the_client_answers_is_what_is_quoted() -> None:
+async def test_a_quote_has_the_estimates_price() -> None:
     async with Simulator() as simulator, AsyncGeneror(simulator.generor_key, base_url=simulator.generor_url) as client:
         estimates = EstimateCache(lambda parameters: client.generators.estimate(**parameters))
         quote = await estimates.quote({"slug": "joke", "model_id": 37, "prompt": "x", "count": 5})

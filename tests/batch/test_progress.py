@@ -46,7 +46,7 @@ async def watched(batch: Batch, every: float = 5.0) -> list[Progress]:
     return [*seen, batch.progress]
 
 
-def test_it_counts_as_the_journal_does_and_every_row_once(tmp_path: Path) -> None:
+def test_progress_counts_every_row_once_like_the_journal(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec(f"{CREATE}=reset:after_charge:0.1")
@@ -68,7 +68,7 @@ def test_it_counts_as_the_journal_does_and_every_row_once(tmp_path: Path) -> Non
     run(main())
 
 
-async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late() -> None:
+async def test_time_left_follows_the_limits_or_the_recent_throughput() -> None:
     unasked: Any = None
     client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
     tally, purse = RunCounters(100.0), BudgetGate(Budget(), unasked, unasked)
@@ -105,7 +105,7 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
     await client.close()
 
 
-def test_a_resumed_run_begins_with_what_the_journal_has(tmp_path: Path) -> None:
+def test_a_resumed_run_starts_with_the_journals_counts(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             batch = run_batch(luma, pictures(40), to=tmp_path)
@@ -125,7 +125,7 @@ def test_a_resumed_run_begins_with_what_the_journal_has(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_cap_that_is_reached_is_said(tmp_path: Path) -> None:
+def test_progress_says_that_the_cap_is_reached(tmp_path: Path) -> None:
     async def main() -> Progress:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             rows = [{"prompt": f"heron {number}"} for number in range(8)]
@@ -136,7 +136,7 @@ def test_a_cap_that_is_reached_is_said(tmp_path: Path) -> None:
     assert progress.cap == 3.5 * UNI_1
 
 
-def test_costs_that_overlap_are_not_told_twice_and_are_corrected_by_the_account(tmp_path: Path) -> None:
+def test_overlapping_costs_count_once_and_are_corrected_by_the_account(tmp_path: Path) -> None:
     """Each of Generor's calls that overlap tells of the others' cost too; a picture costs four times its estimate."""
     rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(80)]
 
@@ -157,7 +157,7 @@ def test_costs_that_overlap_are_not_told_twice_and_are_corrected_by_the_account(
     assert told + to_come == pytest.approx(80 * 24, rel=0.5)
 
 
-def test_settling_is_said(tmp_path: Path) -> None:
+def test_progress_says_that_unknown_rows_are_being_settled(tmp_path: Path) -> None:
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37} for number in range(4)]
 
     async def main() -> list[Progress]:
@@ -188,7 +188,7 @@ def after(rows: int, then: Callable[[], object]) -> Callable[[RowOutcome], None]
     return on_row
 
 
-def test_a_hold_of_hours_is_waited_for_until_it_is_over(tmp_path: Path) -> None:
+def test_a_block_of_hours_is_shown_and_waited_for(tmp_path: Path) -> None:
     rows = [{"prompt": f"heron {number}"} for number in range(60)]
 
     async def main() -> list[Progress]:
@@ -208,7 +208,7 @@ def test_a_hold_of_hours_is_waited_for_until_it_is_over(tmp_path: Path) -> None:
     assert all(progress.seconds_left is None or progress.seconds_left < 600 for progress in afterwards)
 
 
-def test_outputs_that_cannot_be_had_are_waited_for_and_no_end_is_promised(tmp_path: Path) -> None:
+def test_failing_downloads_hold_the_run_without_an_estimated_end(tmp_path: Path) -> None:
     rows = [{"prompt": f"heron {number}"} for number in range(40)]
 
     async def main() -> list[Progress]:
@@ -262,7 +262,7 @@ async def test_rows_from_python_are_counted_as_they_are_read(tmp_path: Path) -> 
         (10.0, "[[fail:budget_exhausted]] heron", BudgetExhaustedError, "not documented"),
     ],
 )
-def test_an_error_that_stops_a_run_says_how_to_go_on(
+def test_an_error_that_stops_a_run_says_how_to_continue(
     tmp_path: Path, balance: float, prompt: str, error: type[Exception], said: str
 ) -> None:
     async def main() -> str:

@@ -92,9 +92,7 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
         "the balance dated two hours back",
     ],
 )
-def test_every_call_in_doubt_is_settled_where_the_account_shows_what_there_is(
-    tmp_path: Path, specs: tuple[str, ...]
-) -> None:
+def test_every_unknown_call_is_settled_if_the_account_shows_everything(tmp_path: Path, specs: tuple[str, ...]) -> None:
     assert settled(tmp_path, *specs) == (8, 0)
 
 
@@ -108,7 +106,7 @@ def test_every_call_in_doubt_is_settled_where_the_account_shows_what_there_is(
     ],
     ids=["creations too late", "creations missing", "transactions missing", "both missing"],
 )
-def test_where_the_account_hides_something_rows_are_held_and_none_is_charged_twice(
+def test_if_the_account_hides_something_rows_stay_unknown_and_none_is_charged_twice(
     tmp_path: Path, specs: tuple[str, ...]
 ) -> None:
     faults = (f"{GENERATE}=reset:after_charge:4x", f"{GENERATE}=reset:before_charge:4x")
@@ -117,16 +115,14 @@ def test_where_the_account_hides_something_rows_are_held_and_none_is_charged_twi
     assert held >= 1
 
 
-def test_calls_in_doubt_that_fall_due_one_after_the_other_are_settled_too(tmp_path: Path) -> None:
+def test_unknown_calls_of_different_ages_are_all_settled(tmp_path: Path) -> None:
     doubtful, held = settled(tmp_path, f"{GENERATE}=reset:before_charge:0.5:10x:seed=1", concurrency=1)
     assert (doubtful, held) == (10, 0)
 
 
 @pytest.mark.parametrize("lying", [("generor.*",), (BALANCE, TRANSACTIONS, CREATIONS)], ids=["all", "all looks"])
 @pytest.mark.parametrize("ahead", [7_200, -7_200])
-def test_whatever_the_answers_are_dated_no_call_that_is_late_is_made_again(
-    tmp_path: Path, lying: tuple[str, ...], ahead: int
-) -> None:
+def test_with_any_server_dates_no_late_call_is_made_again(tmp_path: Path, lying: tuple[str, ...], ahead: int) -> None:
     dated = (f"{name}=skewed_clock:seconds={ahead}" for name in lying)
     doubtful, _ = settled(tmp_path, f"{GENERATE}=early_reset:seconds=600:8x", *dated)
     assert doubtful == 8
@@ -134,7 +130,7 @@ def test_whatever_the_answers_are_dated_no_call_that_is_late_is_made_again(
 
 @pytest.mark.parametrize(("first", "hours"), [(0.0, -3.0), (0.0, 0.0), (0.0, 3.0), (2.0, 0.0), (-2.0, 0.0)])
 @pytest.mark.parametrize("dated", [None, 7_200], ids=["dated right", "the balance dated ahead"])
-def test_no_call_is_made_again_before_its_time_is_over_by_a_clock_that_was_set_between_two_runs(
+def test_setting_the_clock_between_two_runs_makes_no_call_again_too_early(
     tmp_path: Path, first: float, hours: float, dated: int | None
 ) -> None:
     """The call has its effect ten minutes after its connection broke; the machine starts again at once."""
@@ -164,7 +160,7 @@ def test_no_call_is_made_again_before_its_time_is_over_by_a_clock_that_was_set_b
     run(main())
 
 
-def test_of_a_row_in_doubt_is_said_what_is_waited_for_and_until_when(tmp_path: Path) -> None:
+def test_status_says_what_an_unknown_row_waits_for_and_until_when(tmp_path: Path) -> None:
     rows = [{"id": f"row {number}", "slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in (1, 2)]
 
     async def main() -> None:
@@ -196,7 +192,7 @@ def test_of_a_row_in_doubt_is_said_what_is_waited_for_and_until_when(tmp_path: P
     run(main())
 
 
-def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_path: Path) -> None:
+def test_foreign_use_of_the_account_is_told_from_the_batchs_own(tmp_path: Path) -> None:
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(8)]
 
     async def main() -> None:
@@ -253,14 +249,14 @@ async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[st
 
 
 @pytest.mark.parametrize(("items", "told"), LISTED)
-async def test_a_listed_creation_that_cannot_be_told_from_others_proves_nothing(items: list[Any], told: bool) -> None:
+async def test_an_unreadable_listed_creation_proves_nothing(items: list[Any], told: bool) -> None:
     found = await listed({"data": items, "meta": {"has_next": False}})
     assert (found is not None) is told
     assert found is None or (found.whole and [creation.creation_id for creation in found.listed] == [1])
 
 
 @pytest.mark.parametrize(("total", "whole"), [(1, True), (2, False)])
-async def test_a_listing_that_shows_less_than_it_counts_is_not_whole(total: int, whole: bool) -> None:
+async def test_a_list_with_fewer_items_than_it_counts_is_incomplete(total: int, whole: bool) -> None:
     page = {"data": [GOOD], "meta": {"has_next": False, "total": total}}
     found, nothing = await listed(page), await listed(page, since=4e9)
     assert found is not None
@@ -272,7 +268,7 @@ async def test_a_listing_that_shows_less_than_it_counts_is_not_whole(total: int,
 @pytest.mark.parametrize(
     ("known", "whole"), [((), True), (("1",), True), (("2", "1"), True), (("0", "1"), False), (("x",), True)]
 )
-async def test_a_listing_that_ends_before_what_must_be_in_it_is_not_whole(known: tuple[str, ...], whole: bool) -> None:
+async def test_a_list_without_a_known_creation_is_incomplete(known: tuple[str, ...], whole: bool) -> None:
     page = {"data": [GOOD], "meta": {"has_next": False}}
     found, older = await listed(page, known=known), await listed(page, since=4e9, known=known)
     assert found is not None
@@ -281,12 +277,12 @@ async def test_a_listing_that_ends_before_what_must_be_in_it_is_not_whole(known:
     assert older.whole, "it was read as far as was asked"
 
 
-async def test_a_listing_that_announces_more_and_gives_none_is_no_look_at_all() -> None:
+async def test_a_list_that_announces_a_next_page_without_items_is_an_error() -> None:
     with pytest.raises(ResponseShapeError):
         await listed({"data": [GOOD], "meta": {"has_next": True}})
 
 
-def test_a_run_settles_what_an_earlier_one_left_in_doubt_before_it_makes_any_call(tmp_path: Path) -> None:
+def test_a_run_settles_unknown_rows_of_earlier_runs_before_any_call(tmp_path: Path) -> None:
     """The cap has room for the new calls only once those that had no effect have given back what was set aside."""
     rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(12)]
 
@@ -315,7 +311,7 @@ def test_a_run_settles_what_an_earlier_one_left_in_doubt_before_it_makes_any_cal
     run(main())
 
 
-def test_where_the_account_cannot_be_looked_at_first_the_run_goes_on_and_looks_again_at_its_end(tmp_path: Path) -> None:
+def test_a_failed_check_at_the_start_is_repeated_at_the_end(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(20)]
 
     async def main() -> None:

@@ -35,7 +35,7 @@ def in_luma(test: Callable[[Simulator, AsyncLuma], Awaitable[Any]]) -> Any:
     return run(main())
 
 
-def test_a_failed_row_says_what_the_faq_says_and_still_counts(tmp_path: Path) -> None:
+def test_a_failed_row_names_its_refund_and_still_counts(tmp_path: Path) -> None:
     outcomes, status = in_luma(lambda _, luma: both(run_batch(luma, ROWS, to=tmp_path), tmp_path))
     assert {id_ for id_, outcome in outcomes.items() if "(refunded, says the FAQ)" in outcome.problem} == set(SAID)
     assert {outcome.cost for outcome in outcomes.values()} == {None}
@@ -47,7 +47,7 @@ async def both(batch: Batch, folder: Path) -> tuple[dict[str, RowOutcome], Statu
     return await ended(batch), await read_status(folder)
 
 
-def test_who_believes_it_has_just_those_rows_free(tmp_path: Path) -> None:
+def test_refunds_makes_only_refunded_failures_free(tmp_path: Path) -> None:
     outcomes, status = in_luma(lambda _, luma: both(run_batch(luma, ROWS, to=tmp_path, refunds=True), tmp_path))
     assert {id_ for id_, outcome in outcomes.items() if outcome.cost == 0} == set(SAID)
     assert status.doubtful == pytest.approx(3 * UNI_1)
@@ -55,7 +55,7 @@ def test_who_believes_it_has_just_those_rows_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("refunds", [False, True])
-def test_a_cap_counts_failures_until_they_are_said_to_be_refunded(tmp_path: Path, refunds: bool) -> None:
+def test_a_cap_counts_failures_unless_refunds_is_set(tmp_path: Path, refunds: bool) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> int:
         rows = [{"prompt": f"[[moderate]] heron {number}"} for number in range(9)]
         await ended(run_batch(luma, rows, to=tmp_path, max_credits=3.5 * UNI_1, refunds=refunds, concurrency=2))
@@ -65,7 +65,7 @@ def test_a_cap_counts_failures_until_they_are_said_to_be_refunded(tmp_path: Path
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_failures_of_an_earlier_run_are_believed_to_be_refunded_too(tmp_path: Path, again: bool) -> None:
+def test_refunds_covers_failures_of_earlier_runs(tmp_path: Path, again: bool) -> None:
     """Also of rows that were made ready again since, and of attempts before the latest."""
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -88,7 +88,7 @@ def test_failures_of_an_earlier_run_are_believed_to_be_refunded_too(tmp_path: Pa
     in_luma(test)
 
 
-def test_a_status_tells_both_amounts_in_dollars_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_has_refunds_in_credits_and_dollars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, status = in_luma(lambda _, luma: both(run_batch(luma, ROWS, to=tmp_path, max_credits=100.0), tmp_path))
     print_status(status, tmp_path, OutputOptions())
     told = json.loads(capsys.readouterr().out)

@@ -62,7 +62,7 @@ async def test_each_row_that_is_done_has_one_line(
         assert (path.stat().st_ino == before, path.read_bytes().startswith(b"".join(kept))) == (True, True)
 
 
-async def test_a_line_too_many_has_the_file_written_anew(tmp_path: Path) -> None:
+async def test_a_surplus_line_makes_the_file_be_rewritten(tmp_path: Path) -> None:
     journal = await with_rows_done(tmp_path, [1.0, 2.0])
     path = tmp_path / "results.jsonl"
     path.write_text('{"id": "row-0"}\n' * 3)
@@ -73,7 +73,7 @@ async def test_a_line_too_many_has_the_file_written_anew(tmp_path: Path) -> None
     assert sorted(ids(tmp_path)) == ["row-0", "row-1"]
 
 
-async def test_a_line_of_another_has_the_file_written_anew(tmp_path: Path) -> None:
+async def test_a_foreign_line_makes_the_file_be_rewritten(tmp_path: Path) -> None:
     journal = await with_rows_done(tmp_path, [1.0, 2.0, 3.0])
     path = tmp_path / "results.jsonl"
     path.write_text('{"id": "another"}\n')
@@ -84,7 +84,7 @@ async def test_a_line_of_another_has_the_file_written_anew(tmp_path: Path) -> No
     assert sorted(ids(tmp_path)) == ["row-0", "row-1", "row-2"]
 
 
-async def test_rows_that_ended_last_are_found_beyond_those_around_them(tmp_path: Path) -> None:
+async def test_missing_lines_are_found_among_the_latest_rows(tmp_path: Path) -> None:
     journal = await with_rows_done(tmp_path, [5.0, 4.0, 3.0, 2.0])
     assert await journal.last_done(3) == [(3, "row-2"), (2, "row-1"), (1, "row-0")]
     await journal.close()

@@ -37,7 +37,7 @@ async def ended(batch: Batch) -> list[str]:
 
 
 @given(st.integers(1, 6), st.lists(st.tuples(st.booleans(), st.integers(0, 8)), max_size=60))
-def test_no_more_rows_are_begun_than_the_limit_says(most: int, steps: list[tuple[bool, int]]) -> None:
+def test_a_run_starts_no_more_rows_than_its_limit(most: int, steps: list[tuple[bool, int]]) -> None:
     limit, begun = RowLimit(most), set[int]()
     for begins, number in steps:
         if begins and number not in begun and limit.remaining:
@@ -49,7 +49,7 @@ def test_no_more_rows_are_begun_than_the_limit_says(most: int, steps: list[tuple
         assert limit.remaining == most - len(begun) >= 0
 
 
-def test_the_first_are_made_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_the_first_rows_are_made_and_the_next_run_makes_the_others(tmp_path: Path) -> None:
     rows = as_file(tmp_path, herons(30))
 
     async def main() -> None:
@@ -76,7 +76,7 @@ def test_the_first_are_made_and_the_next_run_goes_on(tmp_path: Path) -> None:
     run(main())
 
 
-def test_all_of_a_file_is_read_and_what_was_set_aside_or_failed_is_told(tmp_path: Path) -> None:
+def test_a_file_is_read_completely_and_all_rejects_are_reported(tmp_path: Path) -> None:
     rows = as_file(tmp_path, [{"prompt": "[[moderate]] a heron"}, *herons(3000), {"promt": "misspelt"}])
 
     async def main() -> None:
@@ -92,7 +92,7 @@ def test_all_of_a_file_is_read_and_what_was_set_aside_or_failed_is_told(tmp_path
     run(main())
 
 
-def test_rows_that_come_without_an_end_are_not_waited_for(tmp_path: Path) -> None:
+def test_an_endless_iterator_does_not_keep_a_limited_run_from_ending(tmp_path: Path) -> None:
     async def rows() -> AsyncIterator[str]:
         for number in range(10):
             yield f"heron {number}"
@@ -107,7 +107,7 @@ def test_rows_that_come_without_an_end_are_not_waited_for(tmp_path: Path) -> Non
     run(main())
 
 
-def test_a_refused_call_takes_no_place_and_a_lost_one_does(tmp_path: Path) -> None:
+def test_a_refused_call_does_not_count_against_the_limit_and_a_lost_one_does(tmp_path: Path) -> None:
     rows = as_file(tmp_path, herons(20))
 
     async def main() -> None:
@@ -132,7 +132,7 @@ async def test_a_limit_is_a_number_of_rows(tmp_path: Path, limit: Any) -> None:
 # --- tags -------------------------------------------------------------------------------------------------------------
 
 
-async def test_luma_is_told_each_rows_id_and_later_runs_do_the_same(tmp_path: Path) -> None:
+async def test_tag_rows_sends_ids_to_luma_in_later_runs_too(tmp_path: Path) -> None:
     rows = [*herons(3), {"prompt": "its own", "user_id": "customer-7"}, {"prompt": "nobody", "user_id": None}]
     refused = answer(400, {"detail": "no", "code": "bad_request"})
     async with Wire(refused) as wire, AsyncLuma("luma-api-x", base_url=wire.url) as luma:
@@ -155,7 +155,7 @@ async def test_luma_is_told_each_rows_id_and_later_runs_do_the_same(tmp_path: Pa
     assert json.loads(failed[-1])["id"] == nobody  # the ids of rows are the same with tags and without
 
 
-async def test_generor_takes_no_tag(tmp_path: Path) -> None:
+async def test_tag_rows_is_refused_for_generor(tmp_path: Path) -> None:
     async with Simulator() as simulator, AsyncGeneror(**simulator.generor_options) as generor:
         with pytest.raises(InvalidRequestError, match="Generor's API takes no tag"):
             run_batch(generor, [{"slug": "joke", "prompt": "a heron", "model_id": 37}], to=tmp_path, tag_rows=True)

@@ -85,7 +85,7 @@ def in_generor(test: Callable[[Simulator, AsyncGeneror], Coroutine[Any, Any, Non
     run(main())
 
 
-def test_every_row_is_done_and_its_files_are_there(tmp_path: Path) -> None:
+def test_every_row_is_done_and_has_its_files(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         batch = run_batch(luma, pictures(25), to=tmp_path)
         outcomes = await ended(batch)
@@ -101,7 +101,7 @@ def test_every_row_is_done_and_its_files_are_there(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_texts_of_generor_are_kept_as_files_with_what_belongs_to_them(tmp_path: Path) -> None:
+def test_generors_texts_are_stored_as_files(tmp_path: Path) -> None:
     async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         rows = [*jokes(5), {"slug": "image", "prompt": "a heron", "model_id": IMAGE}]
         outcomes = await ended(run_batch(generor, rows, to=tmp_path))
@@ -119,7 +119,7 @@ def test_texts_of_generor_are_kept_as_files_with_what_belongs_to_them(tmp_path: 
 @pytest.mark.parametrize(
     "fault", ["reset:after_charge", "truncate:after_charge:keep=0.02", "503:after_charge:shape=gateway"]
 )
-def test_what_may_have_been_charged_is_unknown_and_never_charged_again(tmp_path: Path, fault: str) -> None:
+def test_a_call_that_may_have_been_charged_is_unknown_and_not_repeated(tmp_path: Path, fault: str) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec(f"{CREATE}={fault}:0.3")
         outcomes = await ended(run_batch(luma, pictures(30), to=tmp_path))
@@ -137,7 +137,7 @@ def test_what_may_have_been_charged_is_unknown_and_never_charged_again(tmp_path:
     in_luma(test)
 
 
-def test_what_was_surely_not_charged_is_run_until_it_is_done(tmp_path: Path) -> None:
+def test_a_call_that_was_not_charged_is_repeated_until_done(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec(f"{CREATE}=503:before_charge:0.4")
         outcomes = await ended(run_batch(luma, pictures(20), to=tmp_path))
@@ -147,7 +147,7 @@ def test_what_was_surely_not_charged_is_run_until_it_is_done(tmp_path: Path) -> 
     in_luma(test)
 
 
-def test_rows_that_fail_say_why_and_can_be_run_again(tmp_path: Path) -> None:
+def test_failed_rows_name_the_error_and_can_be_run_again(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         rows = [{"prompt": "[[moderate]] no", "id": "bad"}, {"prompt": "a heron", "id": "good"}]
         outcomes = {outcome.id: outcome for outcome in await ended(run_batch(luma, rows, to=tmp_path / "a"))}
@@ -164,7 +164,7 @@ def test_rows_that_fail_say_why_and_can_be_run_again(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_a_cap_is_held_and_a_higher_one_goes_on(tmp_path: Path) -> None:
+def test_a_cap_stops_the_run_and_a_higher_one_continues_it(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         outcomes = await ended(run_batch(luma, pictures(20), to=tmp_path, max_credits=7.5 * UNI_1))
         assert len(outcomes) == len(simulator.ledger.charges) == 7
@@ -197,7 +197,7 @@ def test_overlapping_costs_of_generor_do_not_use_up_the_cap(tmp_path: Path) -> N
     in_generor(test, tier="pro", generor_credits=1_000_000)
 
 
-def test_what_rows_of_a_kind_cost_is_shown_alike_wherever_it_was_told(tmp_path: Path) -> None:
+def test_equal_rows_show_equal_costs_whatever_their_source(tmp_path: Path) -> None:
     async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         simulator.faults.add_spec("generor.generators.generate=reset:after_charge:4x")
         rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": IMAGE} for number in range(20)]
@@ -210,7 +210,7 @@ def test_what_rows_of_a_kind_cost_is_shown_alike_wherever_it_was_told(tmp_path: 
     in_generor(test, tier="pro", generor_credits=1_000_000)
 
 
-def test_an_account_that_says_nothing_at_the_end_spoils_no_run(tmp_path: Path) -> None:
+def test_an_unreadable_account_at_the_end_does_not_fail_the_run(tmp_path: Path) -> None:
     async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         states: list[str] = []
         async for outcome in run_batch(generor, jokes(3), to=tmp_path):
@@ -222,7 +222,7 @@ def test_an_account_that_says_nothing_at_the_end_spoils_no_run(tmp_path: Path) -
     in_generor(test, tier="pro")
 
 
-def test_a_price_nobody_knows_is_refused_under_a_cap_alone(tmp_path: Path) -> None:
+def test_an_unknown_price_is_refused_only_under_a_cap(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         small = {"resolution": "360p"}
         source = {"url": "https://x.example/a.mp4", "media_type": "video/mp4"}
@@ -249,7 +249,7 @@ def test_an_empty_account_stops_the_run_and_fails_no_row(tmp_path: Path) -> None
     in_luma(test, luma_balance=0.0404 * 5.5)
 
 
-def test_a_key_that_is_not_good_is_told_before_anything(tmp_path: Path) -> None:
+def test_a_bad_key_is_reported_before_any_call(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator() as simulator:
             options: dict[str, Any] = simulator.generor_options | {"api_key": "gnr_live_nobody"}
@@ -261,7 +261,7 @@ def test_a_key_that_is_not_good_is_told_before_anything(tmp_path: Path) -> None:
     run(main())
 
 
-def test_the_same_row_is_run_once_and_bad_lines_are_set_aside(tmp_path: Path) -> None:
+def test_repeated_rows_run_once_and_bad_lines_are_rejected(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         given = tmp_path / "prompts.jsonl"
         good = json.dumps({"prompt": "a heron"})
@@ -277,7 +277,7 @@ def test_the_same_row_is_run_once_and_bad_lines_are_set_aside(tmp_path: Path) ->
     in_luma(test)
 
 
-def test_a_slow_reader_holds_up_the_rows_after_its_own(tmp_path: Path) -> None:
+def test_outcomes_that_are_not_taken_hold_up_later_rows(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         taken = 0
         async for _ in run_batch(luma, pictures(40), to=tmp_path, concurrency=4):
@@ -289,7 +289,7 @@ def test_a_slow_reader_holds_up_the_rows_after_its_own(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_whoever_leaves_early_loses_nothing_and_goes_on_later(tmp_path: Path) -> None:
+def test_leaving_the_loop_early_loses_nothing(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         batch = run_batch(luma, pictures(40), to=tmp_path, concurrency=12)
         outcomes: list[RowOutcome] = []
@@ -308,7 +308,7 @@ def test_whoever_leaves_early_loses_nothing_and_goes_on_later(tmp_path: Path) ->
     in_luma(test)
 
 
-def test_whoever_leaves_while_many_wait_to_be_taken_is_not_held_up(tmp_path: Path) -> None:
+def test_leaving_the_loop_does_not_wait_for_untaken_outcomes(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         async with aclosing(aiter(run_batch(luma, pictures(40), to=tmp_path, concurrency=10))) as outcomes:
             await anext(outcomes)
@@ -319,7 +319,7 @@ def test_whoever_leaves_while_many_wait_to_be_taken_is_not_held_up(tmp_path: Pat
     in_luma(test)
 
 
-def test_cancelled_once_it_waits_for_answers_alone(tmp_path: Path) -> None:
+def test_a_cancelled_batch_waits_only_for_answers(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         begun = asyncio.Event()
         batch = run_batch(luma, pictures(30), to=tmp_path, concurrency=10, on_row=lambda _: begun.set())
@@ -339,7 +339,7 @@ def test_cancelled_once_it_waits_for_answers_alone(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_cancelled_twice_it_stops_and_takes_up_what_runs_later(tmp_path: Path) -> None:
+def test_a_batch_cancelled_twice_stops_and_resumes_its_jobs_later(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         task = asyncio.create_task(ended(run_batch(luma, pictures(12), to=tmp_path)))
         while not simulator.ledger.charges:  # noqa: ASYNC110 - the server knows nothing of events
@@ -360,7 +360,7 @@ def test_cancelled_twice_it_stops_and_takes_up_what_runs_later(tmp_path: Path) -
     in_luma(test)
 
 
-def test_a_row_whose_end_is_being_written_down_when_all_stops_is_told_as_any_other(tmp_path: Path) -> None:
+def test_a_row_that_is_being_committed_at_the_stop_is_reported(tmp_path: Path) -> None:
     async def test(_simulator: Simulator, luma: AsyncLuma) -> None:
         told: list[RowOutcome] = []
         batch = run_batch(luma, pictures(3), to=tmp_path, on_row=told.append)
@@ -388,7 +388,7 @@ def test_a_row_whose_end_is_being_written_down_when_all_stops_is_told_as_any_oth
     in_luma(test)
 
 
-def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
+def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
     async def test(_simulator: Simulator, luma: AsyncLuma) -> None:
         async for _ in run_batch(luma, pictures(2), to=tmp_path):
             with pytest.raises(InvalidRequestError, match=f"in use by process {os.getpid()}"):
@@ -397,7 +397,7 @@ def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_results_that_were_cut_short_are_mended(tmp_path: Path) -> None:
+def test_a_truncated_results_file_is_mended(tmp_path: Path) -> None:
     async def test(_simulator: Simulator, luma: AsyncLuma) -> None:
         await ended(run_batch(luma, pictures(6), to=tmp_path))
         results = tmp_path / "results.jsonl"
@@ -410,7 +410,7 @@ def test_results_that_were_cut_short_are_mended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["before_charge", "after_charge"])
-def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: str) -> None:
+def test_unknown_generor_rows_are_found_or_run_again(tmp_path: Path, when: str) -> None:
     async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         simulator.faults.add_spec(f"{GENERATE}=reset:{when}:4x")
         outcomes = await ended(run_batch(generor, jokes(8), to=tmp_path))
@@ -424,7 +424,7 @@ def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: 
     in_generor(test, tier="pro", exact_cost=True)
 
 
-def test_a_look_at_the_account_that_fails_is_taken_again(tmp_path: Path) -> None:
+def test_a_failed_check_of_the_account_is_repeated(tmp_path: Path) -> None:
     async def main(simulator: Simulator) -> None:
         simulator.faults.add_spec(f"{GENERATE}=reset:after_charge:2x")
         looks = simulator.faults.add_spec("generor.creations.list=503:7x")  # more than a call is tried

@@ -36,7 +36,7 @@ def listed(scopes: list[str] | None, prefix: str | None = "gnr_live_a1b2c3d4") -
         ([], ()),
     ],
 )
-def test_only_what_is_surely_missing_is_named(keys: list[ApiKey], missing: tuple[str, ...]) -> None:
+def test_only_scopes_that_are_surely_missing_are_named(keys: list[ApiKey], missing: tuple[str, ...]) -> None:
     assert missing_scopes(NEEDED, key=KEY, listed=keys) == missing
 
 
@@ -70,7 +70,7 @@ async def _run(generor: AsyncGeneror, folder: Path) -> None:
         pass
 
 
-def test_a_key_with_both_scopes_may_run(tmp_path: Path) -> None:
+def test_a_key_with_both_scopes_is_accepted(tmp_path: Path) -> None:
     async def main() -> int:
         async with Simulator() as simulator:
             async with AsyncGeneror(**simulator.generor_options) as owner:

@@ -48,7 +48,7 @@ def paid(simulator: Simulator, api: API) -> list[Entry]:
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_no_more_calls_are_under_way_than_were_answered_well_but_four(tmp_path: Path, api: API) -> None:
+def test_calls_under_way_grow_with_the_answered_ones_from_four(tmp_path: Path, api: API) -> None:
     """Each answer takes ten seconds from the charge: which are under way is seen at each arrival."""
 
     async def main() -> None:
@@ -84,7 +84,9 @@ def test_no_more_calls_are_under_way_than_were_answered_well_but_four(tmp_path: 
 @pytest.mark.parametrize(
     "fault", ["504:after_charge:shape=gateway", "reset:after_charge", "truncate:after_charge:keep=0.02"]
 )
-def test_where_every_payment_is_unknown_ten_charges_are_the_most(tmp_path: Path, api: API, fault: str) -> None:
+def test_a_run_whose_calls_are_all_unknown_stops_after_ten_charges_at_most(
+    tmp_path: Path, api: API, fault: str
+) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, client_of(api, simulator) as client:
             simulator.faults.add_spec(f"{PAID[api]}={fault}")
@@ -99,7 +101,7 @@ def test_where_every_payment_is_unknown_ten_charges_are_the_most(tmp_path: Path,
     run(main())
 
 
-def test_a_row_that_is_unknown_now_and_then_stops_nothing(tmp_path: Path) -> None:
+def test_occasional_unknown_rows_do_not_stop_the_run(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec(f"{PAID['luma']}=reset:after_charge:0.25:seed=3")
@@ -115,7 +117,7 @@ def test_a_row_that_is_unknown_now_and_then_stops_nothing(tmp_path: Path) -> Non
 # --- downloads --------------------------------------------------------------------------------------------------------
 
 
-def test_while_downloads_fail_alike_nothing_is_bought_and_no_end_is_promised(tmp_path: Path) -> None:
+def test_while_downloads_fail_alike_no_call_is_made(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(**FEW_JOBS) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec("storage.get=expired_url")
@@ -139,7 +141,7 @@ def test_while_downloads_fail_alike_nothing_is_bought_and_no_end_is_promised(tmp
     run(main())
 
 
-def test_downloads_that_succeed_again_are_gone_on_with(tmp_path: Path) -> None:
+def test_the_run_continues_once_downloads_succeed_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(**FEW_JOBS) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec("storage.get=expired_url")
@@ -175,7 +177,7 @@ async def stopped(batch: Batch, how: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "timeout", "cancel"])
-def test_whoever_stops_it_is_back_at_once_where_jobs_go_on_by_themselves(tmp_path: Path, how: str) -> None:
+def test_draining_does_not_wait_for_accepted_jobs(tmp_path: Path, how: str) -> None:
     async def main() -> None:
         async with Simulator(**WORLD, luma_durations="measured") as simulator:
             async with AsyncLuma(**simulator.luma_options) as luma:
@@ -198,7 +200,7 @@ def test_whoever_stops_it_is_back_at_once_where_jobs_go_on_by_themselves(tmp_pat
 
 @pytest.mark.parametrize("how", ["stop", "timeout", "cancel"])
 @pytest.mark.parametrize("api", BOTH)
-def test_a_call_that_takes_longer_than_the_drain_is_not_waited_for(tmp_path: Path, api: API, how: str) -> None:
+def test_a_drain_ends_after_its_time(tmp_path: Path, api: API, how: str) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, client_of(api, simulator) as client:
             assert await ended(run_batch(client, rows_of(api, 6), to=tmp_path)) == ["done"] * 6
@@ -217,7 +219,7 @@ def test_a_call_that_takes_longer_than_the_drain_is_not_waited_for(tmp_path: Pat
     run(main())
 
 
-def test_how_long_a_cancelled_batch_waits_can_be_said(tmp_path: Path) -> None:
+def test_drain_limits_the_wait_of_a_cancelled_batch(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec(f"{PAID['luma']}=drip:after_charge:pieces=2:pause=12")
@@ -229,7 +231,7 @@ def test_how_long_a_cancelled_batch_waits_can_be_said(tmp_path: Path) -> None:
     run(main())
 
 
-def test_the_shortest_of_several_drains_counts(tmp_path: Path) -> None:
+def test_the_shortest_of_several_drains_applies(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             simulator.faults.add_spec(f"{PAID['generor']}=stall:after_charge")
@@ -245,9 +247,7 @@ def test_the_shortest_of_several_drains_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["429:before_charge:retry_after=3600", "503:before_charge:retry_after=600"])
 @pytest.mark.parametrize("drains", [True, False])
-def test_calls_that_were_refused_and_wait_are_ready_again_and_not_made(
-    tmp_path: Path, fault: str, drains: bool
-) -> None:
+def test_refused_calls_that_wait_are_ready_again_after_a_stop(tmp_path: Path, fault: str, drains: bool) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec(f"{PAID['luma']}={fault}")
@@ -263,7 +263,7 @@ def test_calls_that_were_refused_and_wait_are_ready_again_and_not_made(
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_a_call_that_is_refused_while_it_drains_is_not_made_again(tmp_path: Path, api: API) -> None:
+def test_a_call_refused_during_a_drain_is_not_made_again(tmp_path: Path, api: API) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, client_of(api, simulator) as client:
             batch = run_batch(client, rows_of(api, 6), to=tmp_path)
@@ -279,7 +279,7 @@ def test_a_call_that_is_refused_while_it_drains_is_not_made_again(tmp_path: Path
     run(main())
 
 
-def test_looks_at_the_account_are_given_up_when_it_stops(tmp_path: Path) -> None:
+def test_a_stop_cancels_checks_of_the_account(tmp_path: Path) -> None:
     """While it settles, and at its end, when the account says nothing."""
 
     async def main() -> None:
@@ -306,7 +306,7 @@ def test_looks_at_the_account_are_given_up_when_it_stops(tmp_path: Path) -> None
     run(main())
 
 
-def test_whoever_stops_it_while_it_opens_begins_nothing(tmp_path: Path) -> None:
+def test_a_stop_while_the_folder_opens_starts_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             simulator.faults.add_spec("generor.api_keys.list=stall")

@@ -165,7 +165,7 @@ def accounts(lost: st.SearchStrategy[Call], **more: st.SearchStrategy[Any]) -> s
 looks = st.lists(st.integers(0, int(END)), max_size=2).map(sorted)
 
 
-def none_is_let_go_wrongly(account: Account, findings: dict[int, Finding]) -> None:
+def check_no_charged_row_is_released(account: Account, findings: dict[int, Finding]) -> None:
     """Of the rows with one prompt, no more are let go than were not charged."""
     calls = account.calls
     let_go = Counter(calls[number].prompt for number, finding in findings.items() if isinstance(finding, Absent))
@@ -173,7 +173,7 @@ def none_is_let_go_wrongly(account: Account, findings: dict[int, Finding]) -> No
     assert let_go <= free
 
 
-def what_is_found_has_the_prompt(account: Account, findings: dict[int, Finding]) -> None:
+def check_found_creations_have_the_prompt(account: Account, findings: dict[int, Finding]) -> None:
     found = [(number, finding.creation_ids) for number, finding in findings.items() if isinstance(finding, Found)]
     assert len({ids for _, ids in found}) == len(found), "one to one"
     for number, (id_,) in found:
@@ -187,26 +187,24 @@ def what_is_found_has_the_prompt(account: Account, findings: dict[int, Finding])
     ),
     looks,
 )
-def test_in_any_zone_and_beside_a_wrong_date_no_charged_row_is_let_go(account: Account, at: list[int]) -> None:
+def test_in_any_zone_and_with_a_wrong_date_no_charged_row_is_released(account: Account, at: list[int]) -> None:
     findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
-    none_is_let_go_wrongly(account, findings)
-    what_is_found_has_the_prompt(account, findings)
+    check_no_charged_row_is_released(account, findings)
+    check_found_creations_have_the_prompt(account, findings)
 
 
 @given(accounts(lost_calls), looks)
-def test_in_any_zone_and_with_creations_that_were_deleted_no_charged_row_is_let_go(
-    account: Account, at: list[int]
-) -> None:
+def test_in_any_zone_and_with_deleted_creations_no_charged_row_is_released(account: Account, at: list[int]) -> None:
     findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
-    none_is_let_go_wrongly(account, findings)
-    what_is_found_has_the_prompt(account, findings)
+    check_no_charged_row_is_released(account, findings)
+    check_found_creations_have_the_prompt(account, findings)
 
 
 @given(accounts(kept_calls, change=st.sampled_from([3_600, -3_600]), changed=st.integers(0, 4_000)), looks)
-def test_over_a_change_of_the_accounts_clock_no_charged_row_is_let_go(account: Account, at: list[int]) -> None:
+def test_over_a_change_of_the_accounts_clock_no_charged_row_is_released(account: Account, at: list[int]) -> None:
     findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
-    none_is_let_go_wrongly(account, findings)
-    what_is_found_has_the_prompt(account, findings)
+    check_no_charged_row_is_released(account, findings)
+    check_found_creations_have_the_prompt(account, findings)
 
 
 wrong_dates: dict[str, st.SearchStrategy[Any]] = {
@@ -219,12 +217,10 @@ wrong_dates: dict[str, st.SearchStrategy[Any]] = {
 
 
 @given(accounts(lost_calls, **wrong_dates), looks)
-def test_with_deleted_creations_and_wrong_dates_at_once_no_charged_row_is_let_go(
-    account: Account, at: list[int]
-) -> None:
+def test_with_deleted_creations_and_wrong_dates_no_charged_row_is_released(account: Account, at: list[int]) -> None:
     findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
-    none_is_let_go_wrongly(account, findings)
-    what_is_found_has_the_prompt(account, findings)
+    check_no_charged_row_is_released(account, findings)
+    check_found_creations_have_the_prompt(account, findings)
 
 
 quick_calls = st.builds(Call, prompt=st.just("z"), sent=st.integers(0, 3_600), took=st.integers(1, 60))
@@ -238,7 +234,7 @@ quick_calls = st.builds(Call, prompt=st.just("z"), sent=st.integers(0, 3_600), t
     st.none() | st.integers(0, 13),
     st.integers(-50_000, 50_000),
 )
-def test_beside_some_that_were_answered_all_rows_are_settled_though_one_date_is_wrong(
+def test_with_some_answered_rows_all_are_settled_despite_a_wrong_date(
     lost: list[Call], answered: list[Call], zone: int, names: bool, liar: int | None, lie: int
 ) -> None:
     calls = sorted([*lost, *answered], key=lambda call: call.sent)
@@ -253,14 +249,14 @@ def lost(**more: Any) -> list[Call]:
     return [Call(prompt=f"heron {number}", sent=20 * number, took=15, answered=False, **more) for number in range(20)]
 
 
-def test_where_no_row_was_ever_answered_all_are_found_by_their_prompts() -> None:
+def test_without_answered_rows_all_are_found_by_their_prompts() -> None:
     for zone in OFFSETS:
         for names in (True, False):
             findings = Account(calls=lost(), zone=zone, names=names).told(900.0)
             assert findings == {number: Found((number,)) for number in range(20)}
 
 
-def test_what_was_made_of_the_same_prompts_before_is_not_taken_for_the_batchs() -> None:
+def test_earlier_creations_of_the_same_prompts_are_not_taken_for_the_batchs() -> None:
     """The same rows were run three hours ago; of this batch's calls some had an effect, or none."""
     before = [Call(prompt=call.prompt, sent=call.sent - 10_800, took=15, own=False) for call in lost()]
     for charged in (0, 1, 7, 20):
@@ -269,7 +265,7 @@ def test_what_was_made_of_the_same_prompts_before_is_not_taken_for_the_batchs() 
             findings = Account(calls=calls, names=names).told(900.0, END, END + SNAPSHOT_INTERVAL)
             for number, finding in findings.items():
                 assert finding == Found((number,)) or not isinstance(finding, Found)
-            none_is_let_go_wrongly(Account(calls=calls), findings)
+            check_no_charged_row_is_released(Account(calls=calls), findings)
 
 
 def busy(number: int, **more: Any) -> Account:
@@ -284,7 +280,7 @@ def busy(number: int, **more: Any) -> Account:
 
 
 @pytest.mark.parametrize("number", range(0, 40, 3))
-def test_beside_others_in_an_account_that_lists_late_rows_are_settled_by_what_the_balance_was(number: int) -> None:
+def test_rows_are_settled_by_earlier_balances_if_transactions_are_listed_late(number: int) -> None:
     account = busy(number)
     settled: dict[int, Finding] = {}
     for looks_taken in range(1, 30):
@@ -299,9 +295,7 @@ LOSSY = st.tuples(st.integers(0, 39), st.integers(0, 1_900), st.integers(1, 20),
 
 @settings(max_examples=40)
 @given(LOSSY, st.booleans())
-def test_a_transaction_that_is_never_listed_is_not_made_up_for_by_others_that_came_since(
-    drawn: tuple[int, int, int, int], names: bool
-) -> None:
+def test_later_transactions_do_not_stand_in_for_one_never_listed(drawn: tuple[int, int, int, int], names: bool) -> None:
     """A call was charged, and the account shows neither its creation nor its spend; others spend as much each time."""
     number, sent, took, apart = drawn
     account = busy(number, names=names)
@@ -317,19 +311,19 @@ GONE = Call(prompt="a", sent=1_000, took=10, answered=False, deleted=True)
 ANSWERED = [Call(prompt="z", sent=100 * number, took=10) for number in range(20)]
 
 
-def test_a_deleted_creation_leaves_its_row_unknown_though_its_spend_is_dated_wrong() -> None:
+def test_a_deleted_creation_with_a_wrongly_dated_spend_leaves_its_row_unknown() -> None:
     free = evolve(GONE, prompt="b", charged=False, deleted=False)
     for names in (True, False):
         for lie in range(-50_000, 50_000, 700):
             calls = sorted([GONE, free, *ANSWERED], key=lambda call: call.sent)
             account = Account(calls=calls, names=names, liar=calls.index(GONE), lie=lie, lying_spend=True)
             findings = account.told(END, END + SNAPSHOT_INTERVAL)
-            none_is_let_go_wrongly(account, findings)
+            check_no_charged_row_is_released(account, findings)
             assert isinstance(findings[calls.index(GONE)], StillUnknown)
 
 
 @pytest.mark.parametrize("lie", [0, -1_500, 1_500])
-def test_where_spends_name_their_creations_a_wrong_date_holds_no_row_that_it_is_far_from(lie: int) -> None:
+def test_a_wrong_date_far_from_a_row_does_not_keep_it_unknown_if_spends_name_creations(lie: int) -> None:
     gone = evolve(GONE, sent=3_000)
     free = [evolve(GONE, prompt=prompt, sent=sent, charged=False) for prompt, sent in (("b", 0), ("c", 6_000))]
     calls = sorted([gone, *free, *(evolve(ANSWERED[0], sent=300 * n) for n in range(20))], key=lambda call: call.sent)
@@ -339,7 +333,7 @@ def test_where_spends_name_their_creations_a_wrong_date_holds_no_row_that_it_is_
     assert [findings[calls.index(call)] for call in free] == [Absent(), Absent()]
 
 
-def test_a_deleted_creation_leaves_its_row_unknown_and_is_said_to_be_a_spend_that_nothing_explains() -> None:
+def test_a_deleted_creation_leaves_its_row_unknown_with_an_unexplained_spend() -> None:
     gone = Call(prompt="a", sent=0, took=10, answered=False, deleted=True)
     answered = [Call(prompt="z", sent=100 * number, took=10) for number in range(1, 5)]
     (finding,) = Account(calls=[gone, *answered]).told(END, END + SNAPSHOT_INTERVAL).values()

@@ -484,7 +484,7 @@ def test_an_empty_account_stops_it_with_what_to_do(run: Run, tmp_path: Path, ser
         ("luma", GOOD, {"LUMA_AGENTS_API_KEY": ""}, "Set LUMA_AGENTS_API_KEY"),
     ],
 )
-def test_a_key_that_is_not_good_is_told_before_anything(
+def test_a_bad_key_is_reported_before_any_call(
     run: Run, tmp_path: Path, serve: Serve, api: str, row: dict[str, Any], change: dict[str, str], said: str
 ) -> None:
     _, environment = serve()

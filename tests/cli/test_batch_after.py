@@ -41,7 +41,7 @@ def out(run: Run, tmp_path: Path) -> str:
     return str(tmp_path / "out")
 
 
-def test_rows_are_run_again_by_their_ids(run: Run, out: str) -> None:
+def test_retry_makes_rows_ready_by_their_ids(run: Run, out: str) -> None:
     assert run("retry", out, "--id", "b").stdout == "1 row is ready to be run again\n"
     assert json.loads(run("status", out).stdout)["rows"] == {"ready": 1, "done": 1, "failed": 1}
     refused = run("retry", out, "--id", "a", "--id", "c")

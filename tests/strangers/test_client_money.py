@@ -35,14 +35,14 @@ async def check(folder: Path, world: GenerorWorld, *, cap: int, concurrency: int
 
 @virtual
 @pytest.mark.parametrize("bonus", [250, 10_000])
-async def test_a_bonus_in_the_midst_allows_no_more(tmp_path: Path, bonus: int) -> None:
+async def test_a_bonus_during_the_run_does_not_raise_the_cap(tmp_path: Path, bonus: int) -> None:
     world = GenerorWorld(balance=100_000, cost_told="difference", events=(Event(60.0, "daily_bonus", bonus),))
     await check(tmp_path, world, cap=150, concurrency=4)
 
 
 @virtual
 @pytest.mark.parametrize("told", ["difference", "nothing"])
-async def test_what_another_user_spends_in_the_first_call_is_no_price(tmp_path: Path, told: Any) -> None:
+async def test_a_foreign_spend_during_the_first_call_is_not_taken_for_its_price(tmp_path: Path, told: Any) -> None:
     world = GenerorWorld(balance=100_000, cost_told=told, events=(Event(8.0, "spend", 500),))
     await check(tmp_path, world, cap=300, concurrency=4)
 
@@ -55,7 +55,7 @@ async def test_an_estimate_that_is_a_quarter_of_the_charge_is_found_out(tmp_path
 
 @virtual
 @pytest.mark.parametrize("seed", range(20))
-async def test_whatever_happens_meanwhile_the_cap_holds_and_the_figures_are_true(tmp_path: Path, seed: int) -> None:
+async def test_with_any_events_on_the_account_the_cap_holds_and_figures_are_right(tmp_path: Path, seed: int) -> None:
     dice = Random(seed)  # to be repeated
     world = GenerorWorld(
         tier="pro",
