@@ -6,7 +6,7 @@ from generor_async.batch.outcomes import ResultsFile, write_failed, write_reject
 from generor_async.batch.run_times import record_end, record_start
 from generor_async.batch.spec import BatchSpec
 from generor_async.rules.budget import NO_CAP
-from generor_async.rules.resume_advice import Reason
+from generor_async.rules.resume_advice import StopReason
 
 __all__ = ["RunFiles"]
 
@@ -44,7 +44,7 @@ class RunFiles:
         """Leave the reserved disk space to the journal."""
         self._reserve.release()
 
-    async def write_summary(self, reason: Reason) -> None:
+    async def write_summary(self, reason: StopReason) -> None:
         """Note the run's end, and write failed.jsonl and rejected.jsonl."""
         await self._journal.write_note("ending", reason)
         await write_failed(self._folder, self._journal)
