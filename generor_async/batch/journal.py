@@ -1,9 +1,13 @@
-"""The journal of a batch: what every row came to, kept so that nothing is charged twice and nothing paid for is lost.
+"""The journal of a batch: the state of every row, so that nothing is charged twice and no paid result is lost.
 
-It is the source of truth. Nothing above it knows where it is kept: `open_journal` in `generor_async.batch.sqlite` keeps
-it in a folder.
-Every step is a compare-and-set on (row, attempt, owner, state): a row that somebody else has moved since raises
-StaleRowError. A step has been committed, and survives the machine, when the call that takes it returns.
+It is the source of truth. Callers know the protocols `Journal` and `JournalReader` alone; `generor_async.batch.sqlite`
+implements them in a folder.
+
+A call is written down before it is made, and its outcome before anybody is told. Whatever a crash interrupts is then
+known to have been charged, known not to have been, or `unknown`, which is never called again by itself.
+
+Every step is a compare-and-set on (row, attempt, owner, state): if somebody else has moved the row meanwhile, it raises
+StaleRowError. When `step` returns, the step is committed and survives a crash of the machine.
 """
 
 import json
@@ -36,33 +40,33 @@ __all__ = [
 ]
 
 SIMULATED: Final = "simulated"
-"""The address of every simulator: its port may be another each time."""
+"""The address of every simulator, whose port may change with each start."""
 
 canonical_json: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode
-"""Writes a row's parameters so that equal ones are equal texts."""
+"""Encode a row's parameters: equal ones give equal texts."""
 
 
 COST_SOURCES: Final[tuple[CostSource, ...]] = ("overlapped", "alone", "listed")
-"""Who may have told a cost; a journal keeps the place in this."""
+"""A journal stores the index of a cost's source in this."""
 
 
 @frozen(kw_only=True)
 class RunKey:
-    """What a results folder is for: rows of one operation, at one address, from one source."""
+    """The run that a results folder belongs to. A folder is refused to any other."""
 
     operation: str
-    """Its name, such as `luma.generations.create`."""
+    """The operation's name, such as `luma.generations.create`."""
     address: str
     """The API's base URL, or SIMULATED."""
     source: str
-    """Where the rows come from: a file's name, or `rows` where Python hands them in."""
+    """The name of the file that the rows come from; `rows` if they come from Python."""
 
 
 @frozen(kw_only=True)
 class NewRow:
-    """A row that was read, checked and not yet written down."""
+    """A row that was read and checked, and isn't in the journal yet."""
 
     id: str
     parameters: Mapping[str, JSON] = field(repr=False)
@@ -70,276 +74,276 @@ class NewRow:
     place: str
     """Where it was read, such as `prompts.jsonl:17`."""
     text: str = field(default=Factory(lambda self: canonical_json(self.parameters), takes_self=True), repr=False)
-    """The parameters, as they are kept."""
+    """The parameters as canonical JSON."""
     columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
-    """What its row has beside them, by column."""
+    """The values of columns that are no parameters."""
     has_own_id: bool = True
-    """Whether its id was given; else it is the fingerprint of what is asked for."""
+    """Whether the input gives the id; otherwise the id is the fingerprint of the request."""
 
 
 @frozen(kw_only=True)
 class Duplicate:
-    """A row that came again, and is run once."""
+    """A row that repeats another one, and isn't run."""
 
     place: str
     """Where it was read."""
     number: int
-    """The number of the row that it is."""
+    """The number of the row that it repeats."""
     first: str
-    """Where that one was read first."""
+    """Where that row was read."""
     columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
-    """What this one has beside the parameters."""
+    """The values of its own columns that are no parameters."""
 
 
 @frozen(kw_only=True)
 class Reject:
-    """A line that can't be run, kept with its reason."""
+    """A line of the input that can't be run."""
 
     place: str
     text: str = field(repr=False)
     """The line as it was read."""
     reason: str
-    """What is wrong, and what to do about it."""
+    """What is wrong, and how to correct it."""
 
 
 @frozen(kw_only=True)
 class Failure:
-    """Rows that failed in the same way."""
+    """A group of rows that failed with the same error type and failure code."""
 
     error: str
-    """The type of their errors."""
+    """The name of the error type."""
     code: str
-    """The failure code that the API gave; empty where it gave none."""
+    """The API's failure code; empty if it gave none."""
     message: str
-    """What the first of them says."""
+    """The message of the first row's error."""
     rows: int
 
 
 @define(eq=False)
 class Row:
-    """A row as it stands. Steps that the journal takes for its holder change it in place, once they are committed."""
+    """A row of the journal. Steps change it in place once they are committed."""
 
     number: int
-    """Its place in the order of reading."""
+    """Its position in the input, from 1."""
     id: str
     parameters: Mapping[str, JSON] = field(repr=False)
     place: str
     state: RowState
     attempt: int
-    """How often it was claimed; what follows is of the latest attempt."""
+    """How often it was claimed. The fields below are those of the latest attempt."""
     owner: int | None = None
-    """Which opening of the journal holds it; None where nobody does."""
+    """The opening of the journal that has claimed it; None if it isn't claimed."""
     call_id: str | None = None
     submitted_at: float | None = None
-    """When the intent was written down, in seconds since the epoch."""
+    """When the intent to call was written, in seconds since the epoch."""
     longest: float = 0.0
-    """Seconds that it may take at the most, as estimated."""
+    """Estimated upper bound of its duration, in seconds."""
     model: str | None = None
     estimated: float = 0.0
-    """Its price as estimated, in credits."""
+    """Estimated price, in credits."""
     counted: float = 0.0
-    """What counts against the cap for this attempt, in credits: what is set aside, and later what it cost."""
+    """What this attempt counts against the cap, in credits: the reservation, and later the cost."""
     charged_before: float = 0.0
-    """What its earlier attempts still count, in credits."""
+    """What earlier attempts count against the cap, in credits."""
     unresolved_before: float = 0.0
-    """How much of that may not have been charged."""
+    """The part of `charged_before` that may not have been charged."""
     cost: float | None = None
-    """What it cost, in credits, as `witness` has it; None where nobody has said."""
+    """What it cost, in credits, by `cost_source`; None if that isn't known."""
     cost_source: CostSource = "overlapped"
     remote_ids: tuple[str, ...] = ()
     ended_at: float | None = None
     result: JSON = None
     problem: JSON = None
     columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
-    """What it has beside its parameters, by column."""
+    """The values of columns that are no parameters."""
     text: str = field(default="", repr=False)
-    """Its parameters as they are kept."""
+    """The parameters as canonical JSON."""
 
 
 @frozen
 class StoredFiles:
-    """Some rows that are done."""
+    """The output files of some rows that are done."""
 
     numbers: Sequence[int]
     files: Sequence[Sequence[str]]
-    """The outputs of each, relative to the folder."""
+    """The paths of each row's outputs, relative to the folder."""
 
 
 @frozen(kw_only=True)
 class AddResult:
-    """What became of rows that were handed in."""
+    """What `add` has done with each row."""
 
     new: int
     known: int
-    """The same id, with parameters that mean the same, was there from an earlier reading."""
+    """Rows whose id an earlier reading added, with parameters of the same meaning."""
     rejects: Sequence[Reject] = ()
-    """The same id was there with parameters that mean something else."""
+    """Rows whose id belongs to other parameters."""
     duplicates: Sequence[Duplicate] = ()
-    """The same row was there from this reading."""
+    """Rows that repeat one of this reading."""
     withheld: Sequence[NewRow] = ()
-    """What these ask for was there from an earlier reading, as other rows: they were not written down."""
+    """Rows that were not added: they request what an earlier reading added under another id."""
 
 
 class JournalReader(Protocol):
-    """What may be asked of a journal, also of one that another process is writing."""
+    """Reads a journal, also while another process writes it."""
 
     async def counts(self) -> Mapping[RowState, int]:
         """Count the rows in each state."""
         ...
 
     def rows(self, *states: RowState) -> AsyncIterator[Row]:
-        """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
+        """Yield the rows in these states, or all rows, in input order; memory is bounded."""
         ...
 
     async def row(self, number: int) -> Row:
-        """Return the row of this number, which must be there."""
+        """Return the row with this number, which must exist."""
         ...
 
     def stored_files(self) -> AsyncIterator[StoredFiles]:
-        """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
+        """Yield the output files of the rows that are done, in input order, some thousand rows at a time."""
         ...
 
     async def find(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
-        """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
+        """Return state and parameters by id of those rows that exist. Pass at most some hundred ids."""
         ...
 
     async def parameter_names(self) -> tuple[int, Sequence[str]]:
-        """Return the last row's number, and the names of the parameters that any row up to it has."""
+        """Return the last row's number, and the names of all parameters that any row up to it has."""
         ...
 
     async def failures(self) -> Sequence[Failure]:
-        """Return why rows failed, the most frequent first."""
+        """Count failed rows by error type and code, the most frequent first."""
         ...
 
     async def last_activity(self, before: float | None) -> float:
-        """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
+        """Return the time of the last call or end of a row, before `before` if given; 0 if there is none."""
         ...
 
     async def last_done(self, limit: int) -> Sequence[tuple[int, str]]:
-        """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
+        """Return number and id of the rows that were done last, at most `limit`, ordered by their end."""
         ...
 
     async def count_answered(self, limit: int) -> int:
-        """Count the rows whose call was answered well, up to so many: those found by other means are none."""
+        """Count rows whose call succeeded, up to `limit`; without those found by reconciliation."""
         ...
 
     def rejects(self) -> AsyncIterator[Reject]:
-        """Yield the lines that were set aside, in the order of reading."""
+        """Yield the rejects in input order."""
         ...
 
     def duplicates(self) -> AsyncIterator[Duplicate]:
-        """Yield the rows that came again, in the order of reading."""
+        """Yield the duplicates in input order."""
         ...
 
     async def column_names(self) -> Sequence[str]:
-        """Return the names of the columns that any row has beside its parameters."""
+        """Return the names of all columns that are no parameters."""
         ...
 
     async def charges(self) -> Sequence[ChargedCalls]:
-        """Sum up the attempts that were charged, those that are alike together."""
+        """Sum up the charged attempts, grouped by model, estimate, cost and its source."""
         ...
 
     async def unresolved_credits(self) -> float:
-        """Return what is kept, in credits, for attempts that may have been charged."""
+        """Return how many credits are reserved for attempts that may have been charged."""
         ...
 
     async def unlisted_calls(self, limit: int) -> Sequence[UnattributedCall]:
-        """Return the charged calls of which no transaction has told, so many of the latest rows."""
+        """Return the charged calls that no transaction names yet, of the latest rows first, at most `limit`."""
         ...
 
     async def refundable(self, codes: Collection[str]) -> float:
-        """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
+        """Return how many credits are reserved for attempts that failed with one of these codes."""
         ...
 
     async def read_whole(self) -> CompletedRead | None:
-        """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
+        """Return the file that was read to its end; None unless it has every row that may still be bought."""
         ...
 
     async def read_note(self, name: str) -> JSON:
-        """Return what was remembered under a name; None where nothing was."""
+        """Return the note with this name; None if there is none."""
         ...
 
     async def close(self) -> None:
-        """Close it; what is under way is committed first."""
+        """Commit pending steps, and close the journal."""
         ...
 
 
 class Journal(JournalReader, Protocol):
-    """A journal of one's own: nobody else writes to it.
+    """Writes a journal, which belongs to this process alone.
 
-    Opening one has done what a restart does: leased rows are ready again, submitting ones are unknown, and those
-    accepted, running and downloading are this owner's, for `rows(*OPEN)` to show.
+    Opening it has recovered from a crash: leased rows are ready again, submitting ones unknown, and those accepted and
+    downloading belong to this owner, who resumes them by `rows(*OPEN)`.
     """
 
     async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> AddResult:
-        """Write down rows, as ready; one transaction, so hand them in by hundreds.
+        """Add rows as ready, in one transaction; pass some hundred at a time.
 
-        A row whose id is there is known, and not run again. Unless rows may be bought `again`, a row is held back that
-        asks for what is there under another id, where this reading has not met that one.
+        A row whose id exists is known, and not run again. Unless `again` is set, a row is withheld if it requests what
+        an earlier reading added under another id that this reading has not seen.
         """
         ...
 
     async def discard_unclaimed(self) -> int:
-        """Forget the rows that this reading has written down and nobody has claimed; return how many."""
+        """Delete the rows that this reading has added and nobody has claimed; return how many."""
         ...
 
     async def add_rejects(self, rejects: Iterable[Reject]) -> None:
-        """Write down lines that can't be run; one that is there is replaced."""
+        """Add rejects; one from the same place is replaced."""
         ...
 
     async def begin_reading(self) -> None:
-        """Forget the lines that can't be run, and what came again: all is read again, and may have been mended.
+        """Begin to read the input: delete all rejects and duplicates, as the input may have been corrected.
 
-        No file counts as read whole any more, until `end_reading` says so.
+        No file counts as read whole until `end_reading`.
         """
         ...
 
     async def end_reading(self, whole: CompletedRead) -> None:
-        """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
+        """Note that a file was read to its end, unless it lacks a row that may still be bought."""
         ...
 
     async def skip_reading(self) -> None:
-        """Take all rows for met: the file is as it was when it was read whole."""
+        """Treat all rows as seen by this reading, since the file is unchanged."""
         ...
 
     async def delete_unread(self) -> tuple[int, int]:
-        """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay.
+        """Delete ready rows that this reading has not seen; return how many were deleted, and how many kept.
 
-        Those stay for which a call was made.
+        Rows for which a call was made are kept.
         """
         ...
 
     async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
-        """Lease up to so many ready rows, in the order of reading; none where none is ready.
+        """Lease at most `limit` ready rows, in input order; return none if none is ready.
 
-        `met` takes those alone that this reading has met.
+        With `met`, lease only rows that this reading has seen.
         """
         ...
 
     async def step(self, row: Row, step: Step) -> None:
-        """Take a step, and return when it is committed.
+        """Write a step, and return when it is committed.
 
-        Whoever cancels this waits until the step is committed or has failed; `row.state` then says which.
+        A caller that is cancelled waits until the step is committed or has failed; `row.state` then says which.
 
         Raises:
             StaleRowError: Somebody else has moved the row; nothing was written.
-            FolderError: A call was to be made, and what keeps the journal was moved, deleted or replaced; likewise.
-            JournalError: It could not be written, as on a full disk; the step may be taken again.
+            FolderError: The step is a Submit, and the journal was moved, deleted or replaced; nothing was written.
+            JournalError: The step could not be written, as on a full disk; it may be tried again.
         """
         ...
 
     def problem(self) -> FolderError | None:
-        """Return what is wrong if what keeps it was moved, deleted or replaced; then nothing more may be bought."""
+        """Return the error if the journal was moved, deleted or replaced: then nothing more may be bought."""
         ...
 
     async def refund(self, codes: Collection[str]) -> None:
-        """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
+        """Release what is reserved for attempts that failed with one of these codes: they cost nothing."""
         ...
 
     async def correct_costs(self, costs: Mapping[int, float], source: CostSource) -> None:
-        """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
+        """Replace the costs of charged calls, in credits by row number, by those of a better source."""
         ...
 
     async def write_note(self, name: str, value: JSON) -> None:
-        """Write down a fact about the run, such as the balance it began with."""
+        """Store a fact about the run, such as the balance at its beginning."""
         ...

@@ -1,4 +1,4 @@
-"""What the attempts of a journal have cost, or may have: the queries, and the sums over them."""
+"""Queries and sums over what the attempts of a journal have cost, or may have cost."""
 
 import sqlite3
 from collections import Counter
@@ -17,16 +17,16 @@ FAILED_WITH_CODE: Final = """
     +state IN ('failed', 'ready') AND cost IS NULL AND held > 0
     AND json_extract(problem, '$.code') IN (SELECT value FROM json_each(?))
 """
-"""Which attempts failed with one of these failure codes, of whose cost nobody has said anything."""
+"""Selects attempts that failed with one of these failure codes, and whose cost isn't known."""
 CHARGED: Final = tuple(
     f"SELECT {{}} FROM {table} WHERE {which} AND model IS NOT NULL AND NOT (state IN ('ready', 'failed') AND cost = 0)"
     for table, which in (("rows", "(cost IS NOT NULL OR state = 'done')"), ("earlier", "cost IS NOT NULL"))
 )
-"""Attempts that were charged; `alone` is the place of whoever told the cost among the WITNESSES."""
+"""Selects attempts that were charged; the column `alone` is the index of the cost's source in COST_SOURCES."""
 CHARGE_KEY: Final = "model, estimated, alone, cost"
 CHARGE_COUNT: Final = "count(*) FILTER (WHERE model = ? AND estimated = ? AND alone = ? AND cost IS ?)"
 MAX_GROUPS: Final = 8
-"""So many kinds of them are counted in SQLite, in half the time that more take here."""
+"""Up to this many groups are counted in SQLite, which takes half the time; more are counted in Python."""
 UNRESOLVED: Final = """
 SELECT
     (SELECT total(held) FROM rows WHERE model IS NOT NULL AND cost IS NULL AND state <> 'done')
@@ -41,7 +41,7 @@ CORRECT_COST: Final = "UPDATE rows SET cost = ?, held = ?, alone = ? WHERE numbe
 
 
 def count_charges(begun: sqlite3.Cursor) -> Mapping[tuple[Any, ...], int]:
-    """Count the attempts that were charged, by what they have in common; ends the transaction that has begun."""
+    """Count the charged attempts by model, estimate, source and cost; end the transaction that has begun."""
     connection, found = begun.connection, Counter[tuple[Any, ...]]()
     try:
         for charged in CHARGED:

@@ -1,4 +1,4 @@
-"""What an error of SQLite says to whoever runs a batch: what is the matter with the journal, and what to do."""
+"""Explains errors of SQLite to the user of a batch: what is wrong with the journal, and what to do."""
 
 import sqlite3
 from pathlib import Path
@@ -9,7 +9,7 @@ from generor_async.errors import JournalError
 __all__ = ["BUSY_SECONDS", "RECOVER_ADVICE", "explain", "journal_error"]
 
 BUSY_SECONDS: Final = 60.0
-"""How long is waited for another program that has locked the journal, as a backup or a database browser may."""
+"""How long to wait while another program, such as a backup or a database browser, locks the journal."""
 RECOVER_ADVICE: Final = (
     "Rebuild it with `generor batch recover`, or put a copy of it back that is no older than the results: another"
     " folder, or an empty one, buys every row again"
@@ -30,7 +30,7 @@ _NO_LOCKS: Final = frozenset(
 
 
 def explain(error: sqlite3.Error, path: Path) -> tuple[str, str]:
-    """Return what goes on after "cannot be read" or the like, in brackets, and what to do about it."""
+    """Return what is wrong, to be put in brackets behind "cannot be read" or the like, and advice."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in _LOCKED:
         return (
@@ -53,6 +53,6 @@ def explain(error: sqlite3.Error, path: Path) -> tuple[str, str]:
 
 
 def journal_error(action: str, path: Path, error: sqlite3.Error) -> JournalError:
-    """Make the error of a journal that can't be read, or written to, while a batch runs."""
+    """Return the error for a journal that can't be read or written while a batch runs."""
     problem, advice = explain(error, path)
     return JournalError(f"{path} cannot be {action} ({problem})", advice=advice)

@@ -1,7 +1,7 @@
-"""Writes the journal in a folder; belongs to one process at a time.
+"""Writes the journal in a folder.
 
-Inputs and rows are two tables: what changes is narrow, and what is wide never changes. A row holds its latest attempt;
-those before are kept in `earlier`, as they may have been charged.
+Inputs and rows are two tables: rows are narrow and change, inputs are wide and don't. A row holds its latest attempt;
+earlier attempts, which may have been charged, move to the table `earlier`.
 """
 
 import os
@@ -45,11 +45,11 @@ T = TypeVar("T")
 async def open_journal(
     folder: str | os.PathLike[str], *, key: RunKey, take_over: bool = False, lock: SystemLock = system_lock
 ) -> "SqliteJournal":
-    """Open the journal in a folder, or begin one, and do what a restart does.
+    """Open or create the journal in a folder, and recover from a crash.
 
     Raises:
-        InvalidRequestError: The folder is in use by a living process, is another run's, was made by a newer version of
-            this package, has results and no journal that can be read, or can't be written to.
+        InvalidRequestError: The folder is in use by a living process, belongs to another run, was made by a newer
+            version of this package, has results but no readable journal, or can't be written to.
     """
 
     def take() -> tuple[ResultsFolder, sqlite3.Connection, int, CallLog]:
@@ -60,7 +60,7 @@ async def open_journal(
 
 
 class SqliteJournal(SqliteReader, Journal):
-    """A journal of one's own; belongs to the event loop that opens it."""
+    """The journal in a folder; belongs to one process, and to the event loop that opens it."""
 
     def __init__(
         self, folder: ResultsFolder, writing: sqlite3.Connection, owner: int, log: CallLog, *, operation: str
@@ -75,42 +75,39 @@ class SqliteJournal(SqliteReader, Journal):
         self._reading = Reading(operation)
         self._log = log
         self._claimed: list[Row] = []
-        """Leased, and not handed out, as whoever claimed them was cancelled."""
+        """Rows that were leased for a caller who was cancelled; the next claim returns them."""
 
     async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> AddResult:
-        """Write down rows, as ready; one transaction, so hand them in by hundreds."""
+        """Add rows as ready, in one transaction; pass some hundred at a time."""
         return await self._write(partial(add_rows, rows=list(rows), reading=self._reading, again=again))
 
     async def discard_unclaimed(self) -> int:
-        """Forget the rows that this reading has written down and nobody has claimed; return how many."""
+        """Delete the rows that this reading has added and nobody has claimed; return how many."""
         return await self._write(self._reading.discard_unclaimed)
 
     async def add_rejects(self, rejects: Iterable[Reject]) -> None:
-        """Write down lines that can't be run; one that is there is replaced."""
+        """Add rejects; one from the same place is replaced."""
         given = [(reject.place, reject.text, reject.reason) for reject in rejects]
         await self._write(lambda connection: connection.executemany("REPLACE INTO rejects VALUES (?, ?, ?)", given))
 
     async def begin_reading(self) -> None:
-        """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
+        """Begin to read the input: delete all rejects and duplicates, as the input may have been corrected."""
         self._reading = await self._write(partial(Reading.begin, operation=self._operation))
 
     async def end_reading(self, whole: CompletedRead) -> None:
-        """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
+        """Note that a file was read to its end, unless it lacks a row that may still be bought."""
         self._reading.is_complete = await self._write(partial(self._reading.complete, note=dump_json(whole.as_json())))
 
     async def skip_reading(self) -> None:
-        """Take all rows for met: the file is as it was when it was read whole."""
+        """Treat all rows as seen by this reading, since the file is unchanged."""
         self._reading.is_complete = True
 
     async def delete_unread(self) -> tuple[int, int]:
-        """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay."""
+        """Delete ready rows that this reading has not seen; return how many were deleted, and how many kept."""
         return await self._write(self._reading.delete_unread)
 
     async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
-        """Lease up to so many ready rows, in the order of reading; none where none is ready.
-
-        `met` takes those alone that this reading has met.
-        """
+        """Lease at most `limit` ready rows, in input order; return none if none is ready."""
         if len(self._claimed) < limit:
             numbers = self._reading.seen if met and not self._reading.is_complete else None
             claim = partial(claim_rows, owner=self._owner, most=limit - len(self._claimed), among=numbers)
@@ -119,7 +116,7 @@ class SqliteJournal(SqliteReader, Journal):
         return rows
 
     async def step(self, row: Row, step: Step) -> None:
-        """Take a step, and return when it is committed."""
+        """Write a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
         commit, values = self._writer.next_commit(), step_values(step)
         alike = type(step), len(values), row.state, row.owner
@@ -137,27 +134,27 @@ class SqliteJournal(SqliteReader, Journal):
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 
     def problem(self) -> FolderError | None:
-        """Return what is wrong if the folder or its journal is no longer at its path."""
+        """Return the error if the folder or its journal is no longer at its path."""
         return self._folder.problem()
 
     async def refund(self, codes: Collection[str]) -> None:
-        """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
+        """Release what is reserved for attempts that failed with one of these codes: they cost nothing."""
         await self._write(partial(refund, codes=codes))
 
     async def correct_costs(self, costs: Mapping[int, float], source: CostSource) -> None:
-        """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
+        """Replace the costs of charged calls, in credits by row number, by those of a better source."""
         given = [(cost, cost, COST_SOURCES.index(source), number) for number, cost in costs.items()]
         await self._write(lambda connection: connection.executemany(CORRECT_COST, given))
         self._log.correct_costs(costs, COST_SOURCES.index(source))
 
     async def write_note(self, name: str, value: JSON) -> None:
-        """Write down a fact about the run, such as the balance it began with."""
+        """Store a fact about the run, such as the balance at its beginning."""
         given = (name, dump_json(value))
         await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
         self._log.write_note(name, value)
 
     async def close(self) -> None:
-        """Commit what is under way, close it, and let others have the folder."""
+        """Commit pending steps, close the journal, and release the folder."""
 
         def close() -> None:
             self._writer.close()
@@ -178,9 +175,9 @@ class SqliteJournal(SqliteReader, Journal):
 
 
 def _never_close(*connections: sqlite3.Connection) -> None:
-    """Keep connections from ever being closed: SQLite would delete the log at their path, which is another journal's.
+    """Keep connections open until the process ends: closing one would delete the log of another journal at its path.
 
-    What they have is in the file, wherever that is now, or in its log beside it.
+    What they have written is in the file, wherever that is now, or in its log beside it.
     """
 
     def keep(_: tuple[sqlite3.Connection, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Reads the journal in a folder, while its owner writes it or when nobody does."""
+"""Reads the journal in a folder, also while its owner writes it."""
 
 import json
 import os
@@ -37,7 +37,7 @@ __all__ = ["SqliteReader", "open_if_begun", "open_reader"]
 T = TypeVar("T")
 
 PAGE: Final = 500
-"""Rows that are read at a time."""
+"""Rows read at a time."""
 STORED: Final = f"""
 SELECT number, ifnull(json_extract(result, '$.files'), '[]') FROM rows
 WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
@@ -45,10 +45,10 @@ WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
 
 
 async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader":
-    """Open the journal in a folder to read it, in use or not.
+    """Open the journal in a folder for reading, in use or not.
 
     Raises:
-        InvalidRequestError: There is none, it can't be read, or it is another run's than that of the `key`.
+        InvalidRequestError: There is none, it can't be read, or it belongs to another run than `key`.
     """
     reader = await open_if_begun(folder, key=key)
     if reader is None:
@@ -57,10 +57,10 @@ async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = No
 
 
 async def open_if_begun(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader | None":
-    """Open the journal in a folder to read it; None where there is none, or its maker was killed at once.
+    """Open the journal in a folder for reading; return None if no batch was begun there.
 
     Raises:
-        InvalidRequestError: It can't be read, or it is another run's than that of the `key`.
+        InvalidRequestError: It can't be read, or it belongs to another run than `key`.
     """
     path = Path(folder) / JOURNAL
     connection = await run_to_completion(lambda: open_to_read(path, key))
@@ -68,7 +68,7 @@ async def open_if_begun(folder: str | os.PathLike[str], *, key: RunKey | None = 
 
 
 class SqliteReader(JournalReader):
-    """Reads a journal, while its owner writes it or when nobody does."""
+    """Reads the journal in a folder, also while its owner writes it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -81,7 +81,7 @@ class SqliteReader(JournalReader):
         return {state: found.get(state, 0) for state in ROW_STATES}
 
     async def rows(self, *states: RowState) -> AsyncIterator[Row]:
-        """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
+        """Yield the rows in these states, or all rows, in input order; memory is bounded."""
         among = "rows.number > ?"
         if states:  # each has its own index of them: all rows are not to be gone through, nor sorted
             each = f"SELECT number FROM (SELECT number FROM rows WHERE number > ? AND state = ? LIMIT {PAGE})"
@@ -94,32 +94,32 @@ class SqliteReader(JournalReader):
             last = page[-1].number
 
     async def row(self, number: int) -> Row:
-        """Return the row of this number, which must be there."""
+        """Return the row with this number, which must exist."""
         query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE number = ?"
         (row,) = await self._read(query, number, then=decode_rows)
         return row
 
     async def stored_files(self) -> AsyncIterator[StoredFiles]:
-        """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
+        """Yield the output files of the rows that are done, in input order, some thousand rows at a time."""
         last = 0
         while (page := await self._read(STORED, last, then=_decode_stored)).numbers:
             yield page
             last = page.numbers[-1]
 
     async def find(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
-        """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
+        """Return state and parameters by id of those rows that exist. Pass at most some hundred ids."""
         among = ", ".join("?" * len(ids))
         query = f"SELECT id, state, parameters FROM inputs JOIN rows USING (number) WHERE id IN ({among})"
         return {id_: (state, json.loads(parameters)) for id_, state, parameters in await self._fetch(query, *ids)}
 
     async def parameter_names(self) -> tuple[int, Sequence[str]]:
-        """Return the last row's number, and the names of the parameters that any row up to it has."""
+        """Return the last row's number, and the names of all parameters that any row up to it has."""
         ((last,),) = await self._fetch("SELECT coalesce(max(number), 0) FROM inputs")
         names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
         return last, [name for (name,) in await self._fetch(names, last)]
 
     async def failures(self) -> Sequence[Failure]:
-        """Return why rows failed, the most frequent first."""
+        """Count failed rows by error type and code, the most frequent first."""
         query = """
             SELECT count(*), min(number), json_extract(problem, '$.error'), json_extract(problem, '$.code'),
                 json_extract(problem, '$.message')
@@ -131,7 +131,7 @@ class SqliteReader(JournalReader):
         ]
 
     async def last_activity(self, before: float | None) -> float:
-        """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
+        """Return the time of the last call or end of a row, before `before` if given; 0 if there is none."""
         query = """
             SELECT coalesce(max(moment), 0)
             FROM (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows)
@@ -141,7 +141,7 @@ class SqliteReader(JournalReader):
         return float(latest)
 
     async def last_done(self, limit: int) -> Sequence[tuple[int, str]]:
-        """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
+        """Return number and id of the rows that were done last, at most `limit`, ordered by their end."""
         last = "SELECT number, ended_at FROM rows WHERE state = 'done' ORDER BY ended_at DESC LIMIT ?"
         found = await self._fetch(
             f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", limit
@@ -149,7 +149,7 @@ class SqliteReader(JournalReader):
         return [(number, id_) for number, id_ in found]
 
     async def count_answered(self, limit: int) -> int:
-        """Count the rows whose call was answered well, up to so many: those found by other means are none."""
+        """Count rows whose call succeeded, up to `limit`; without those found by reconciliation."""
         states = (*PAID_STATES, "done")
         among = ", ".join("?" * len(states))
         query = f"SELECT count(*) FROM (SELECT 1 FROM rows WHERE state IN ({among}) AND problem IS NULL LIMIT ?)"
@@ -157,7 +157,7 @@ class SqliteReader(JournalReader):
         return int(answered)
 
     async def rejects(self) -> AsyncIterator[Reject]:
-        """Yield the lines that were set aside, in the order of reading."""
+        """Yield the rejects in input order."""
         query = f"SELECT rowid, place, text, reason FROM rejects WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
         last = 0
         while page := await self._fetch(query, last):
@@ -165,7 +165,7 @@ class SqliteReader(JournalReader):
                 yield Reject(place=place, text=text, reason=reason)
 
     async def duplicates(self) -> AsyncIterator[Duplicate]:
-        """Yield the rows that came again, in the order of reading."""
+        """Yield the duplicates in input order."""
         query = f"""
             SELECT duplicates.rowid, duplicates.place, number, inputs.place, columns
             FROM duplicates JOIN inputs USING (number)
@@ -177,25 +177,25 @@ class SqliteReader(JournalReader):
                 yield Duplicate(place=place, number=number, first=first, columns=json.loads(columns))
 
     async def column_names(self) -> Sequence[str]:
-        """Return the names of the columns that any row has beside its parameters."""
+        """Return the names of all columns that are no parameters."""
         names = "SELECT DISTINCT key FROM (SELECT columns FROM {0}), json_each(columns)"
         found = await self._fetch(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
         return [name for (name,) in found]
 
     async def charges(self) -> Sequence[ChargedCalls]:
-        """Sum up the attempts that were charged, those that are alike together."""
+        """Sum up the charged attempts, grouped by model, estimate, cost and its source."""
         return [
             ChargedCalls(model=model, estimated=estimated, cost=cost, source=COST_SOURCES[witness], calls=calls)
             for (model, estimated, witness, cost), calls in (await self._read("BEGIN", then=count_charges)).items()
         ]
 
     async def unresolved_credits(self) -> float:
-        """Return what is kept, in credits, for attempts that may have been charged."""
+        """Return how many credits are reserved for attempts that may have been charged."""
         ((held,),) = await self._fetch(UNRESOLVED)
         return float(held)
 
     async def unlisted_calls(self, limit: int) -> Sequence[UnattributedCall]:
-        """Return the charged calls of which no transaction has told, so many of the latest rows."""
+        """Return the charged calls that no transaction names yet, of the latest rows first, at most `limit`."""
         return [
             UnattributedCall(
                 number=number,
@@ -206,7 +206,7 @@ class SqliteReader(JournalReader):
         ]
 
     async def refundable(self, codes: Collection[str]) -> float:
-        """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
+        """Return how many credits are reserved for attempts that failed with one of these codes."""
         kept = [
             await self._fetch(f"SELECT total(held) FROM {table} WHERE {FAILED_WITH_CODE}", dump_json(list(codes)))
             for table in ATTEMPTS
@@ -214,16 +214,16 @@ class SqliteReader(JournalReader):
         return sum(float(held) for ((held,),) in kept)
 
     async def read_whole(self) -> CompletedRead | None:
-        """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
+        """Return the file that was read to its end; None unless it has every row that may still be bought."""
         return parse_completed_read(await self.read_note(READ_WHOLE_NOTE))
 
     async def read_note(self, name: str) -> JSON:
-        """Return what was remembered under a name; None where nothing was."""
+        """Return the note with this name; None if there is none."""
         found = await self._fetch("SELECT value FROM notes WHERE name = ?", name)
         return json.loads(found[0][0]) if found else None
 
     async def close(self) -> None:
-        """Close it."""
+        """Close the journal."""
 
         def close() -> None:
             with self._lock:
@@ -235,7 +235,7 @@ class SqliteReader(JournalReader):
         return await self._read(query, *arguments, then=list)
 
     async def _read(self, query: str, *arguments: object, then: Callable[[sqlite3.Cursor], T]) -> T:
-        """Read what a query finds, and make of it what is wanted, in the thread that reads: these may be millions."""
+        """Run a query and convert its result in a thread, since there may be millions of rows."""
 
         def read() -> T:
             with self._lock:
@@ -248,7 +248,7 @@ class SqliteReader(JournalReader):
 
 
 def _page_arguments(last: int, states: Sequence[RowState]) -> Iterator[object]:
-    """Yield what a query for rows behind the last one is given: once, or for each state."""
+    """Yield the arguments of a query for the next page: the last number, once or for each state."""
     if not states:
         yield last
     for state in states:

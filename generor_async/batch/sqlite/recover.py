@@ -1,4 +1,4 @@
-"""Rebuilds a journal that was lost: from calls.jsonl, results.jsonl and the media beside them."""
+"""Rebuilds a lost journal from calls.jsonl, results.jsonl and the media beside them."""
 
 import json
 import os
@@ -34,15 +34,15 @@ LOST_PROBLEM: Final = dump_json(
 RECOVERED: Final = "recovered"
 """The model of a row of which only the result is left."""
 NOT_IN_RESULT: Final = frozenset({"id", "place", "remote_ids", "credits", "dollars", "columns"})
-"""What a line of results.jsonl has beside the row's result."""
+"""The keys of a line of results.jsonl that are no part of the row's result."""
 JOURNAL_SUFFIXES: Final = ("", "-wal", "-shm")
-"""The files of a journal, by what follows its name."""
+"""The endings of the names of a journal's files."""
 
 UPSERT_INPUT: Final = """
     INSERT INTO inputs VALUES (?, ?, ?, ?)
     ON CONFLICT (number) DO UPDATE SET parameters = excluded.parameters, place = excluded.place
 """
-"""What a row asks for, as its latest call did."""
+"""Sets the parameters of a row to those of its latest call."""
 UPSERT_CALL: Final = """
     INSERT INTO rows (number, state, attempt, call_id, submitted_at, longest, model, estimated, held, problem)
     VALUES (:number, 'unknown', 1, :call_id, :at, :longest, :model, :estimated, :held, :lost)
@@ -65,21 +65,21 @@ UPSERT_DONE: Final = """
 
 @frozen(kw_only=True)
 class Recovered:
-    """What a rebuilt journal knows."""
+    """The contents of a rebuilt journal."""
 
     counts: Mapping[RowState, int]
-    """Rows by state. Those that have no place here, since none of their calls is written down, wait in the input."""
+    """Rows by state, without those that were never called: they are in the input alone."""
     strays: int
-    """Files in media/ that belong to no row which is known."""
+    """Files in media/ that belong to no known row."""
     knows_calls: bool
-    """Whether the calls were written down: if not, rows that were under way are not known to have been."""
+    """Whether calls.jsonl was there: without it, rows that were under way are missing."""
 
 
 async def recover(folder: str | os.PathLike[str], *, take_over: bool = False) -> Recovered:
-    """Rebuild the journal of a batch; what there was of it is kept beside, as journal.sqlite.broken.
+    """Rebuild the journal of a batch; the old one is kept as journal.sqlite.broken.
 
     Raises:
-        InvalidRequestError: The folder is in use, its journal is whole, or nothing is left to rebuild one from.
+        InvalidRequestError: The folder is in use, its journal is intact, or nothing is left to rebuild one from.
     """
     return await run_to_completion(lambda: _recover(Path(folder), take_over=take_over))
 
@@ -104,7 +104,7 @@ def _recover(path: Path, *, take_over: bool) -> Recovered:
 
 
 def _check_is_lost(path: Path) -> None:
-    """Raise InvalidRequestError for a journal that is whole, and knows the last call."""
+    """Raise InvalidRequestError for a journal that is intact and has the last call."""
     journal = path / JOURNAL
     try:
         check_journal(path)
@@ -179,7 +179,7 @@ def _replay_result(connection: sqlite3.Connection, line: Mapping[str, Any]) -> N
 
 
 def _guess_key(path: Path) -> RunKey:
-    """Return what a folder is for, by what its results look like."""
+    """Return the run that a folder belongs to, guessed by its results."""
     first = next((line for line in read_lines(path / RESULTS) if line.get("remote_ids")), None)
     if first is None:
         raise invalid_folder(
@@ -196,7 +196,7 @@ def _guess_key(path: Path) -> RunKey:
 
 
 def _count_strays(connection: sqlite3.Connection, path: Path) -> int:
-    """Count the files that no result has, and whose name is nothing that the API calls a row which is known."""
+    """Count the files that belong to no result, and whose names contain no remote id of a known row."""
     connection.execute("CREATE TEMP TABLE known (name TEXT PRIMARY KEY) WITHOUT ROWID")
     for kept in (
         "SELECT value FROM rows, json_each(rows.result, '$.files')",

@@ -1,4 +1,4 @@
-"""How a row lies in its tables: decoded from them, and leased in them."""
+"""Decodes rows from the tables of a journal, and leases them."""
 
 import json
 import sqlite3
@@ -19,16 +19,16 @@ COLUMNS: Final = """
 """
 """In the order of Row's fields."""
 JSON_COLUMNS: Final = (2, 17, 19, 20, 21)
-"""Which of them are JSON: parameters, remote_ids, result, problem and columns."""
+"""Those that hold JSON: parameters, remote_ids, result, problem and columns."""
 RESET_ATTEMPT: Final = """
     call_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
 """
-"""What the beginning of another attempt makes of the columns."""
+"""Assignments that begin another attempt."""
 
 
 def decode_rows(cursor: sqlite3.Cursor) -> list[Row]:
-    """Return the rows that were found; the JSON in each column of them is read at once."""
+    """Return the rows of a result; each JSON column is decoded for all rows at once, which is faster."""
     found = cursor.fetchall()
     read = zip(found, *(decode_column(found, column) for column in JSON_COLUMNS), strict=True)
     return [_decode_row(row, *loaded) for row, *loaded in read]
@@ -67,13 +67,13 @@ def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, prob
 
 
 def decode_column(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:
-    """Read the JSON in a column of many rows at once."""
+    """Decode a JSON column of many rows at once."""
     loaded: list[Any] = json.loads(f"[{','.join([row[column] or 'null' for row in found])}]")
     return loaded
 
 
 def claim_rows(connection: sqlite3.Connection, *, owner: int, most: int, among: RowNumbers | None) -> list[Row]:
-    """Lease rows, of those with these numbers if any are given."""
+    """Lease ready rows, with `among` only those with one of its numbers."""
     is_ready = "state = 'ready'"
     if among is not None:
         connection.create_function("is_met", 1, among.__contains__)
@@ -102,7 +102,7 @@ def claim_rows(connection: sqlite3.Connection, *, owner: int, most: int, among: 
 
 
 def _archive_attempt(connection: sqlite3.Connection, number: int) -> float:
-    """Keep the attempt that a row has made, if it came to a call, and return what all of them count."""
+    """Move a row's attempt to `earlier` if it came to a call; return what all earlier attempts count."""
     connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ? AND call_id IS NOT NULL", (number,))
     connection.execute(f"UPDATE rows SET {RESET_ATTEMPT} WHERE number = ?", (number,))
     (held,) = connection.execute("SELECT total(held) FROM earlier WHERE number = ?", (number,)).fetchone()
