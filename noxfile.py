@@ -89,7 +89,10 @@ def tests(session: nox.Session) -> None:
     install(session, f"generor-async[cli] @ {Path(wheel).resolve().as_uri()}")
     # Two for each processor: many tests wait for other processes, and for real time.
     workers = f"-n{2 * (os.cpu_count() or 1)}", "--dist=worksteal"
-    session.run("pytest", *workers, "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+    coverage = "--cov", "--cov-report=term-missing:skip-covered"
+    # An environment may forbid bytecode; without it each worker compiles all tests, each time.
+    env = {"PYTHONDONTWRITEBYTECODE": ""}
+    session.run("pytest", *workers, "--installed", *coverage, *session.posargs, env=env)
 
 
 @nox.session
@@ -126,6 +129,13 @@ def report(session: nox.Session) -> None:
     install(session, ".[cli]", *PYTEST)
     need_chromium(session)
     session.run("pytest", "tests/browser", "--chromium=chromium", *session.posargs)
+
+
+@nox.session(default=False)
+def long(session: nox.Session) -> None:
+    """All tests, with twenty times as many random worlds as in each run."""
+    install(session, ".[cli]", groups=("tests",))
+    session.run("pytest", "-nauto", "--dist=worksteal", "--hypothesis-profile=long", *session.posargs)
 
 
 @nox.session(default=False)

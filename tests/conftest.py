@@ -8,18 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import hypothesis
 import pytest
 from support.commands import Commands
 from support.commands import commands as have_commands
+from support.examples import register_profiles
 from support.plugin import PLUGIN
 
 import generor_async
 
 HERE = Path(__file__).parent
-# What is slow on a busy machine is no failure.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+register_profiles()
 # Begun in the background of a script, or by nohup, this process ignores Ctrl-C or hangups, and so would those that the
 # tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,6 +80,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def pictures_of_noise(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have simulators draw nothing that takes time, but where what they draw is looked at."""
+    if request.path.relative_to(HERE).parts[0] not in {"browser", "rules", "simulator", "whole"}:
+        from support.pictures import noise
+
+        monkeypatch.setattr("generor_async.simulator.outputs.image", noise)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Four hundred prompts go through both APIs at once, and every one ends in a file or in the failure it asked for."""
+"""A hundred prompts go through both APIs at once, and every one ends in a file or in the failure it asked for."""
 
 import asyncio
 import csv
@@ -23,7 +23,7 @@ from generor_async import (
 )
 from generor_async.simulator import Simulator
 
-COUNT = 400
+COUNT = 100
 SHARED = Path(__file__).parents[2] / "shared/data/PartiPrompts.tsv"
 """The prompts of PartiPrompts, where they are at hand."""
 SPEED = 100.0
@@ -59,7 +59,7 @@ def rows() -> list[Row]:
 def shared_prompts() -> Iterator[str]:
     with SHARED.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)):
-            if number % 4 == 0:
+            if number % 16 == 0:
                 yield row["Prompt"]
 
 

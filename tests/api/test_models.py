@@ -7,8 +7,9 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.api.generor import models as generor
 from generor_async.api.luma import models as luma
@@ -105,7 +106,7 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(data=st.data())
-@settings(max_examples=15)
+@examples(4)
 def test_what_fits_is_read_and_nothing_is_lost(shape: Shape[Any], data: st.DataObject) -> None:
     cls, source = shape.cls, data.draw(wire_object(shape.cls, shape))
     model = shape.strict(source)
@@ -122,7 +123,7 @@ def test_what_fits_is_read_and_nothing_is_lost(shape: Shape[Any], data: st.DataO
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(data=st.data())
-@settings(max_examples=15)
+@examples(4)
 def test_a_field_that_is_missing_is_none_and_told(shape: Shape[Any], data: st.DataObject) -> None:
     if not promised(shape):
         return
@@ -138,7 +139,7 @@ def test_a_field_that_is_missing_is_none_and_told(shape: Shape[Any], data: st.Da
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(data=st.data())
-@settings(max_examples=20)
+@examples(5)
 def test_an_odd_field_costs_no_other(shape: Shape[Any], data: st.DataObject) -> None:
     source = data.draw(wire_object(shape.cls, shape))
     name = data.draw(st.sampled_from(sorted(declared(shape.cls))))
@@ -157,7 +158,7 @@ def test_an_odd_field_costs_no_other(shape: Shape[Any], data: st.DataObject) -> 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(value=scalars)
-@settings(max_examples=10)
+@examples(2)
 def test_what_is_no_object_is_refused(shape: Shape[Any], value: JSON) -> None:
     with pytest.raises(DecodeError, match="an object"):
         shape.lenient(value, "$", [])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from support.examples import runs
 
 from generor_async import AsyncGeneror
 from generor_async.batch.outcomes import RowOutcome
@@ -120,7 +121,7 @@ def drawn(seed: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(runs(3)))
 def test_with_any_events_on_the_account_the_cap_holds_and_figures_are_right(tmp_path: Path, seed: int) -> None:
     world = drawn(seed)
     told = play(tmp_path, **world)

@@ -16,9 +16,10 @@ from urllib.parse import unquote
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.examples import examples
 from support.markup import Element, read
 
 from generor_async.batch.report import ReportFile, ReportRow, ReportState, ReportSummary, left_out, write_report
@@ -202,7 +203,7 @@ def test_a_run_without_rows_has_a_page(tmp_path: Path) -> None:
     assert page.one("output").text == "0 rows"
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(text=st.text(st.characters(codec=None), min_size=1, max_size=300))
 def test_whatever_a_text_holds_it_stays_text(text: str) -> None:
     plain = "x" * len(text)

@@ -5,8 +5,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.batch.journal import NewRow, RunKey
 from generor_async.batch.outcomes import ResultsFile
@@ -33,7 +34,7 @@ def ids(folder: Path) -> list[str]:
     return [json.loads(line)["id"] for line in (folder / "results.jsonl").read_text().splitlines()]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(20)
 @given(
     ends=st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=1, max_size=ROWS),
     order=st.permutations(range(ROWS)),

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async import AsyncLuma
 from generor_async.batch.call_log import READ_WHOLE_NOTE
@@ -223,7 +224,7 @@ def test_a_journal_that_was_rebuilt_knows_no_file(tmp_path: Path, rows: Path) ->
 PROMPTS = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(5)
 @given(st.lists(st.tuples(PROMPTS, st.booleans(), st.sampled_from([1, 2, None])), min_size=2, max_size=5))
 def test_exactly_the_rows_that_the_file_has_are_bought_each_once(
     runs: Sequence[tuple[list[str], bool, int | None]],

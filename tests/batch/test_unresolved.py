@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from attrs import evolve, frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.batch.account_view import AccountView, CreationListing, ListedSpend
 from generor_async.batch.journal import Row
@@ -293,7 +294,7 @@ def test_rows_are_settled_by_earlier_balances_if_transactions_are_listed_late(nu
 LOSSY = st.tuples(st.integers(0, 39), st.integers(0, 1_900), st.integers(1, 20), st.sampled_from([0, 7, 60]))
 
 
-@settings(max_examples=40)
+@examples(15)
 @given(LOSSY, st.booleans())
 def test_later_transactions_do_not_stand_in_for_one_never_listed(drawn: tuple[int, int, int, int], names: bool) -> None:
     """A call was charged, and the account shows neither its creation nor its spend; others spend as much each time."""

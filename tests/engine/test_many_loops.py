@@ -1,4 +1,4 @@
-"""A client made at module level, and a thousand event loops: nothing of one that is gone is left."""
+"""A client made at module level, and a hundred event loops: nothing of one that is gone is left."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ COUNTING = """
     before = left()
 """
 RUNS = {
-    "a thousand": (1000, "asyncio.run(call())"),
+    "a hundred": (100, "asyncio.run(call())"),
     "in threads": (20, "thread = threading.Thread(target=asyncio.run, args=[call()]); thread.start(); thread.join()"),
     "a job that is waited for": (1, "asyncio.run(luma.generations.run(prompt='A heron'))"),
     "cut off in a wait": (20, "asyncio.run(cut_off(luma.generations.run(prompt='A heron')))"),
@@ -62,7 +62,7 @@ def test_nothing_is_left_of_loops_that_are_gone(simulator: Simulator, run: str) 
 
 CLOSED_BY_HAND = f"""{COUNTING}
     most = 0
-    for _ in range(100):
+    for _ in range(30):
         loop = asyncio.new_event_loop()
         loop.run_until_complete(call())
         loop.close()

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import FakeClock, LoopClock
+from support.examples import examples
 from support.stores import SCOPE, Memory, Process, impatient, locked, on, use_store
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
@@ -523,7 +524,7 @@ def replaced(value: Any, path: tuple[Any, ...], other: object) -> Any:
 @given(
     st.data(), st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.just([]), st.just({}), st.just([1, "x", {}]))
 )
-@settings(max_examples=200)
+@examples(40)
 def test_whatever_stands_in_the_state_no_call_fails_of_it(data: st.DataObject, other: object) -> None:
     clock, store = FakeClock(), Memory()
     one = Process(store, clock)

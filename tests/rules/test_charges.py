@@ -8,8 +8,9 @@ from typing import Literal
 
 import pytest
 from attrs import define, evolve, field, frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples, runs
 
 from generor_async.batch.budget_gate import FEW_CALLS, PRICE_RISE
 from generor_async.rules.budget import Budget, Reservation
@@ -260,7 +261,7 @@ def check_cap(batch: Batch) -> None:
     assert batch.account.ledger >= 0.8 * batch.budget.cap - in_flight
 
 
-@settings(max_examples=400, deadline=None)
+@examples(100)
 @given(worlds | raised_worlds)
 def test_whatever_happens_on_the_account_the_cap_holds_and_is_used_and_what_is_told_is_what_was_charged(
     world: World,
@@ -272,7 +273,7 @@ def test_whatever_happens_on_the_account_the_cap_holds_and_is_used_and_what_is_t
     assert batch.budget.charges.spent == pytest.approx(batch.account.ledger, rel=0.05)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(runs(20)))
 def test_so_it_is_where_the_account_tells_late_or_little(seed: int) -> None:
     batch = Batch(drawn(seed))
     batch.run()
@@ -282,7 +283,7 @@ def test_so_it_is_where_the_account_tells_late_or_little(seed: int) -> None:
     assert batch.budget.charges.spent == pytest.approx(batch.account.ledger, rel=0.05)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(runs(20)))
 def test_so_it_is_where_a_price_is_changed_in_the_midst_and_the_account_tells_in_time(seed: int) -> None:
     dice = Random(-seed - 1)  # to be repeated
     world = evolve(drawn(seed), listing=dice.choice(["named", "unnamed"]), lag=dice.choice([0.0, 5.0]))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.rules.csv_records import CsvRecord, CsvTable, RejectedLines
 
@@ -65,7 +66,7 @@ def with_header(records: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     end=st.sampled_from(["\r\n", "\n", "\r"]),
 )
-@settings(max_examples=500)
+@examples(50)
 def test_all_that_a_writer_of_csv_writes_is_read_as_it_was(
     records: list[list[str]], separator: str, quoting: Any, end: str
 ) -> None:
@@ -140,7 +141,7 @@ def broken(text: str, begin: int, end: int, mutations: Sequence[tuple[int, str]]
     which=st.integers(0, 4),
     mutations=MUTATIONS,
 )
-@settings(max_examples=2_000)
+@examples(100)
 def test_of_a_record_that_was_broken_no_piece_is_read_where_a_strict_reader_would_refuse_the_file(
     records: list[list[str]], separator: str, quoting: Any, which: int, mutations: list[tuple[int, str]]
 ) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.rules.csv_records import RejectedLines
 from generor_async.rules.json_records import Element, read_array, read_lines
@@ -50,7 +51,7 @@ MUTATIONS = st.lists(
 
 
 @given(objects=OBJECTS.filter(len), which=st.integers(0, 4), mutations=MUTATIONS, is_array=st.booleans())
-@settings(max_examples=1_000)
+@examples(100)
 def test_of_an_object_that_was_broken_no_piece_is_read_where_a_strict_reader_would_refuse_the_text(
     objects: list[Any], which: int, mutations: list[tuple[int, str]], is_array: bool
 ) -> None:

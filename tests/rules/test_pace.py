@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.worlds import Reset, Server, ServerWindow, Style, World, soonest
 
 from generor_async.rules.pace import (
@@ -130,7 +131,7 @@ def spread(limit: int, connecting: float = 0.0) -> float:
     st.floats(0.02, 150),
     resets,
 )
-@settings(max_examples=120)
+@examples(40)
 def test_alone_on_a_key_nothing_is_ever_refused_and_no_place_is_left_unused(
     style: Style,
     limit: int,
@@ -150,7 +151,7 @@ def test_alone_on_a_key_nothing_is_ever_refused_and_no_place_is_left_unused(
 
 
 @given(styles, st.integers(2, 40), seeds, st.floats(0.02, 30), st.floats(1, 50))
-@settings(max_examples=40)
+@examples(15)
 def test_permits_that_are_given_back_cost_no_refusal_and_take_no_place(
     style: Style, limit: int, seed: int, service: float, given_up: float
 ) -> None:
@@ -161,7 +162,7 @@ def test_permits_that_are_given_back_cost_no_refusal_and_take_no_place(
 
 
 @given(styles, st.sampled_from([1, 5, 30]), seeds, st.floats(0.02, 150), resets)
-@settings(max_examples=40)
+@examples(15)
 def test_a_limit_that_nobody_named_beforehand_is_learned_without_a_refusal(
     style: Style, limit: int, seed: int, service: float, reset: Reset
 ) -> None:
@@ -171,7 +172,7 @@ def test_a_limit_that_nobody_named_beforehand_is_learned_without_a_refusal(
 
 
 @given(styles, seeds, st.sampled_from(["free", "basic"]))
-@settings(max_examples=4)
+@examples(4)
 def test_three_windows_are_kept_at_once(style: Style, seed: int, tier: str) -> None:
     spans: tuple[Scope, ...] = ("minute", "hour", "day")
     limits = TIERS[tier]
@@ -195,7 +196,7 @@ def test_what_was_sent_before_a_pause_leaves_the_hour_before_what_was_sent_after
 
 
 @given(seeds, st.floats(0.02, 150), styles)
-@settings(max_examples=20)
+@examples(20)
 def test_two_shares_of_half_a_limit_never_meet_a_refusal(seed: int, service: float, style: Style) -> None:
     server = Server([ServerWindow("minute", 31, style)])
     both = [World(luma(31, 0.5), server, Random(seed + n), 60, service=service) for n in range(2)]
@@ -208,7 +209,7 @@ def test_two_shares_of_half_a_limit_never_meet_a_refusal(seed: int, service: flo
 
 
 @given(styles, st.integers(2, 40), st.integers(1, 40), seeds, st.floats(1, 150))
-@settings(max_examples=50)
+@examples(20)
 def test_a_changed_limit_holds_from_the_first_answer_that_names_it(
     style: Style, before: int, after: int, seed: int, when: float
 ) -> None:
@@ -236,7 +237,7 @@ def test_a_changed_limit_holds_from_the_first_answer_that_names_it(
 
 
 @given(styles, seeds, st.sampled_from([0.05, 0.25, 0.5]), st.floats(0.02, 60), resets)
-@settings(max_examples=40)
+@examples(15)
 def test_beside_others_on_the_key_refusals_stay_few_and_everything_gets_through(
     style: Style, seed: int, foreign: float, service: float, reset: Reset
 ) -> None:
@@ -247,7 +248,7 @@ def test_beside_others_on_the_key_refusals_stay_few_and_everything_gets_through(
 
 
 @given(styles, st.integers(1, 60), seeds, phases, st.floats(0, 1), st.floats(0, 59), resets, st.booleans())
-@settings(max_examples=150)
+@examples(50)
 def test_after_a_restart_refusals_are_few_and_the_last_is_admitted_soon_after_it_could_be(
     style: Style, limit: int, seed: int, phase: float, share: float, ago: float, reset: Reset, told: bool
 ) -> None:
@@ -263,7 +264,7 @@ def test_after_a_restart_refusals_are_few_and_the_last_is_admitted_soon_after_it
 
 
 @given(st.integers(1, 60), seeds, st.lists(st.floats(0, 59), max_size=60), resets, styles)
-@settings(max_examples=100)
+@examples(40)
 def test_whenever_those_before_came_it_is_a_minute_late_at_most_and_asks_once_a_minute(
     limit: int, seed: int, before: list[float], reset: Reset, style: Style
 ) -> None:
@@ -278,7 +279,7 @@ def test_whenever_those_before_came_it_is_a_minute_late_at_most_and_asks_once_a_
 
 
 @given(styles, seeds, st.sampled_from([10, 30, 60]), st.sampled_from([0.2, 1.0, 4.0]), st.floats(0.02, 10), resets)
-@settings(max_examples=40)
+@examples(15)
 def test_one_question_is_refused_a_minute_at_most_however_many_others_there_are(
     style: Style, seed: int, limit: int, foreign: float, service: float, reset: Reset
 ) -> None:
@@ -357,7 +358,7 @@ def paces() -> list[Pace]:
 
 
 @given(histories, st.integers(0, 3))
-@settings(max_examples=300)
+@examples(60)
 def test_no_number_of_a_header_makes_anything_grow_or_a_wait_that_has_no_end(history: History, which: int) -> None:
     life, now = Life(paces()[which]), 1_000.0
     for what, choice, later, said in history:
@@ -376,7 +377,7 @@ def test_no_number_of_a_header_makes_anything_grow_or_a_wait_that_has_no_end(his
 
 
 @given(histories, st.integers(0, 3), st.data())
-@settings(max_examples=300)
+@examples(60)
 def test_a_state_that_was_written_down_at_any_moment_decides_as_the_one_that_was_not(
     history: History, which: int, data: st.DataObject
 ) -> None:
@@ -410,7 +411,7 @@ IMAGE = RequestType("uni-1", "image", 1)
 
 
 @given(styles, st.sampled_from([EDIT, IMAGE]), st.integers(1, 5), st.integers(20, 60), seeds, st.floats(0, 0.1))
-@settings(max_examples=60)
+@examples(30)
 def test_a_table_that_is_wrong_is_corrected_within_three_answers_either_way(
     style: Style, kind: RequestType, weight: int, limit: int, seed: int, service: float
 ) -> None:
@@ -423,7 +424,7 @@ def test_a_table_that_is_wrong_is_corrected_within_three_answers_either_way(
 
 
 @given(styles, st.integers(10, 60), seeds, st.integers(1, 4), st.integers(1, 4), bases, st.floats(0.02, 20))
-@settings(max_examples=60)
+@examples(30)
 def test_weights_that_are_known_are_never_unlearned_alone_and_units_fill_the_window(
     style: Style, limit: int, seed: int, one: int, other: int, base: float, service: float
 ) -> None:
@@ -438,7 +439,7 @@ def test_weights_that_are_known_are_never_unlearned_alone_and_units_fill_the_win
 
 
 @given(seeds, st.integers(0, 3), st.floats(0.02, 2.0))
-@settings(max_examples=40)
+@examples(15)
 def test_what_others_use_makes_no_request_heavier_for_long(seed: int, before: int, service: float) -> None:
     life = world("sliding", 60, seed, calls=120, pace=luma(60), foreign=0.3, weights=[(IMAGE, 1)])
     life.base, life.jitter, life.service = 0.05, 0.03, service

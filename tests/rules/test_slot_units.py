@@ -6,8 +6,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.slot_worlds import JobServer, SlotWorld
 
 from generor_async.rules.concurrency_limit import CONFIRM_SECONDS, PROBE_BELOW, REPORTED_SECONDS
@@ -51,7 +52,7 @@ def weigh(kind: RequestType) -> int:
 
 
 @given(seeds)
-@settings(max_examples=10)
+@examples(10)
 def test_a_ceiling_that_a_refusal_names_costs_that_one(seed: int) -> None:
     life = SlotWorld(Slots(), JobServer(lambda _: 10, names=10), Random(seed), [30.0] * 40, spacing=2.0)
     life.run()
@@ -61,7 +62,7 @@ def test_a_ceiling_that_a_refusal_names_costs_that_one(seed: int) -> None:
 
 @pytest.mark.parametrize(("names", "told"), [(4, None), (None, None), (None, 4)])
 @given(seed=seeds)
-@settings(max_examples=10)
+@examples(10)
 def test_others_who_leave_are_noticed(names: int | None, told: int | None, seed: int) -> None:
     server = JobServer(lambda now: 2 if now < 300 else 4, names=names)
     life = SlotWorld(Slots(told), server, Random(seed), [30.0] * 60, spacing=2.0)
@@ -74,7 +75,7 @@ def test_others_who_leave_are_noticed(names: int | None, told: int | None, seed:
 @pytest.mark.parametrize("kinds", [[EDIT] * 7 + [IMAGE] * 7, [IMAGE] * 7 + [EDIT] * 7, [EDIT, IMAGE] * 7])
 @pytest.mark.parametrize(("told", "table"), [(None, 3), (10, 3), (None, 1)])
 @given(seed=seeds)
-@settings(max_examples=5)
+@examples(5)
 def test_heavy_and_light_jobs_share_the_units(
     kinds: list[RequestType], told: int | None, table: int, seed: int
 ) -> None:
@@ -88,7 +89,7 @@ def test_heavy_and_light_jobs_share_the_units(
 
 
 @given(seeds)
-@settings(max_examples=5)
+@examples(5)
 def test_one_stray_refusal_of_two_hundred_holds_nobody_up_for_long(seed: int) -> None:
     dice = Random(seed)
     life = SlotWorld(Slots(), JobServer(lambda _: 10**6), dice, [30.0] * 200, spacing=2.0)
@@ -99,7 +100,7 @@ def test_one_stray_refusal_of_two_hundred_holds_nobody_up_for_long(seed: int) ->
 
 
 @given(seeds, st.integers(1, 12), st.lists(st.sampled_from([IMAGE, EDIT]), min_size=1, max_size=40), st.booleans())
-@settings(max_examples=40)
+@examples(20)
 def test_whatever_runs_at_once_every_job_gets_through(
     seed: int, ceiling: int, kinds: Sequence[RequestType], named: bool
 ) -> None:
@@ -392,7 +393,7 @@ def decided(found: Any, now: float) -> Any:
 
 
 @given(moves, st.sampled_from([None, 1, 7]), st.sampled_from([0.5, 1.0]))
-@settings(max_examples=300)
+@examples(100)
 def test_another_process_goes_on_where_one_was(moves: Any, told: int | None, share: float) -> None:
     one, other, now = Slots(told, share), Slots(told, share), 0.0
     leases: list[JobSlot] = []

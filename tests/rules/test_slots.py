@@ -5,8 +5,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
 from generor_async.rules.concurrency_limit import (
@@ -101,7 +102,7 @@ def world(slots: Slots, ceiling: Ceiling, seed: int, *, jobs: int, lag: float = 
 
 
 @given(ceilings, seeds, st.integers(1, 120), st.floats(0.5, 15))
-@settings(max_examples=60)
+@examples(30)
 def test_a_ceiling_that_was_told_is_reached_and_never_refused(
     ceiling: int, seed: int, jobs: int, spacing: float
 ) -> None:
@@ -115,7 +116,7 @@ def test_a_ceiling_that_was_told_is_reached_and_never_refused(
 
 @pytest.mark.parametrize("ceiling", [4, 10, 40])
 @given(seeds)
-@settings(max_examples=5)
+@examples(5)
 def test_a_ceiling_that_nobody_names_costs_a_refusal_every_two_minutes_and_no_time_to_speak_of(
     ceiling: int, seed: int
 ) -> None:
@@ -126,7 +127,7 @@ def test_a_ceiling_that_nobody_names_costs_a_refusal_every_two_minutes_and_no_ti
 
 
 @given(seeds, st.floats(0.5, 4))
-@settings(max_examples=15)
+@examples(15)
 def test_a_server_that_frees_slots_late_is_learned(seed: int, lag: float) -> None:
     life = world(Slots(), constant(10), seed, jobs=150, lag=lag)
     life.run()
@@ -135,7 +136,7 @@ def test_a_server_that_frees_slots_late_is_learned(seed: int, lag: float) -> Non
 
 
 @given(st.lists(st.tuples(st.floats(0, 300), st.integers(1, 20)), max_size=6), st.integers(1, 20), seeds)
-@settings(max_examples=40)
+@examples(20)
 def test_however_the_ceiling_changes_every_job_gets_through(
     changes: list[tuple[float, int]], first: int, seed: int
 ) -> None:
@@ -147,7 +148,7 @@ def test_however_the_ceiling_changes_every_job_gets_through(
 
 
 @given(st.integers(1, 12), seeds, st.sampled_from([None, 3, 12]))
-@settings(max_examples=30)
+@examples(30)
 def test_jobs_that_nobody_waits_for_do_not_hold_up_the_rest(ceiling: int, seed: int, told: int | None) -> None:
     life = world(Slots(told), constant(ceiling), seed, jobs=40, unseen=1.0)
     life.run()
@@ -155,7 +156,7 @@ def test_jobs_that_nobody_waits_for_do_not_hold_up_the_rest(ceiling: int, seed: 
 
 
 @given(ceilings, seeds)
-@settings(max_examples=30)
+@examples(30)
 def test_submissions_of_unknown_outcome_hold_slots_no_longer_than_jobs_may(ceiling: int, seed: int) -> None:
     life = world(Slots(), constant(ceiling), seed, jobs=60, lose=0.2)
     life.run()
@@ -176,7 +177,7 @@ steps = st.lists(
 
 
 @given(steps, st.sampled_from([None, 1, 7]))
-@settings(max_examples=300)
+@examples(100)
 def test_however_leases_end_the_count_is_that_of_a_plain_list(
     history: list[tuple[str, int, float]], told: int | None
 ) -> None:

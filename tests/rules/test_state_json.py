@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.rules import state_json
 from generor_async.rules.holds import Hold, Holds
@@ -133,7 +134,7 @@ def goes_on(ask: Callable[[float], object], now: float, patience: float) -> None
 
 
 @given(st.data(), st.sampled_from([luma_pace, generor_pace]))
-@settings(max_examples=1_000, deadline=None)
+@examples(100)
 def test_no_number_of_a_state_breaks_the_windows_or_stops_them_for_longer_than_an_api_can(
     data: st.DataObject, new: Callable[[], Pace]
 ) -> None:
@@ -166,7 +167,7 @@ def test_no_number_of_a_state_breaks_the_windows_or_stops_them_for_longer_than_a
 
 
 @given(st.data())
-@settings(max_examples=1_000, deadline=None)
+@examples(100)
 def test_no_number_of_a_state_breaks_the_slots_or_stops_them_for_longer_than_an_api_can(data: st.DataObject) -> None:
     dumped = json.loads(json.dumps(busy_slots().dump(), allow_nan=False))
     weights = json.loads(json.dumps(busy_slots().weights.dump(), allow_nan=False))
@@ -208,7 +209,7 @@ def test_no_number_of_a_state_breaks_the_slots_or_stops_them_for_longer_than_an_
 
 
 @given(st.data())
-@settings(max_examples=300)
+@examples(50)
 def test_no_number_of_a_state_holds_calls_for_longer_than_an_api_can(data: st.DataObject) -> None:
     holds, known = Holds(), Holds()
     holds.add(Hold(until=700.0, scope="abuse", reason="too many"), 100.0)

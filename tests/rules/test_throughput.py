@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 from attrs import define, field
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.rules.throughput import LEAST_ROWS, QUIET_SECONDS, RATE_SECONDS, Throughput
 
@@ -96,7 +97,7 @@ def looks(world: World, dice: Random) -> list[Look]:
     return seen
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(seeds)
 def test_in_a_steady_world_it_is_right(seed: int) -> None:
     dice = Random(seed)
@@ -106,7 +107,7 @@ def test_in_a_steady_world_it_is_right(seed: int) -> None:
             assert look.is_about_right(30.0)
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(seeds)
 def test_bursts_are_no_standstills_and_it_is_about_right(seed: int) -> None:
     dice = Random(seed)
@@ -116,7 +117,7 @@ def test_bursts_are_no_standstills_and_it_is_about_right(seed: int) -> None:
             assert look.is_about_right(60.0)  # a burst's time
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(seeds)
 def test_in_a_standstill_nothing_is_promised_and_soon_after_it_is_right_again(seed: int) -> None:
     dice = Random(seed)
@@ -133,7 +134,7 @@ def test_in_a_standstill_nothing_is_promised_and_soon_after_it_is_right_again(se
                 assert look.is_about_right(30.0)
 
 
-@settings(max_examples=100)
+@examples(30)
 @given(seeds, st.sampled_from([steady, bursts, stalled]))
 def test_never_less_is_promised_than_nothing_has_moved_for(seed: int, world: Callable[[Random], World]) -> None:
     dice = Random(seed)

@@ -6,8 +6,9 @@ from random import Random
 from typing import Any
 
 from attrs import define, field
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.rules.permit import Permit
 from generor_async.rules.window_usage import GRAINS, JITTER, PARTS, ForeignUsage, OwnUsage
@@ -58,7 +59,7 @@ steps = st.lists(
 
 
 @given(steps, grains)
-@settings(max_examples=300)
+@examples(60)
 def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
     history: list[tuple[str, int, int, float]], grain: float
 ) -> None:
@@ -87,7 +88,7 @@ def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
 
 
 @given(steps)
-@settings(max_examples=300)
+@examples(60)
 def test_what_the_server_has_counted_for_sure_is_never_overestimated(
     history: list[tuple[str, int, int, float]],
 ) -> None:
@@ -105,7 +106,7 @@ def test_what_the_server_has_counted_for_sure_is_never_overestimated(
 
 
 @given(steps)
-@settings(max_examples=200)
+@examples(60)
 def test_what_is_in_flight_is_what_may_still_be_refused(history: list[tuple[str, int, int, float]]) -> None:
     usage, sent, now = OwnUsage(SPAN, 0.0), list[tuple[float, int]](), 0.0
     for what, _, units, later in history:
@@ -164,7 +165,7 @@ lessons = st.lists(
 
 
 @given(lessons)
-@settings(max_examples=300)
+@examples(60)
 def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_after_a_span(
     history: list[tuple[str, int, float, float]],
 ) -> None:
@@ -209,7 +210,7 @@ def _check(usage: ForeignUsage, now: float) -> None:
 
 
 @given(seeds, st.floats(0.05, 2.0), st.floats(0, 2 * SPAN))
-@settings(max_examples=100)
+@examples(40)
 def test_of_those_that_were_told_while_they_came_none_is_lost_too_soon(seed: int, rate: float, later: float) -> None:
     """Others come for a span, and now and then their number is told; then nobody says anything any more."""
     dice, usage, log, now, told = Random(seed), ForeignUsage(SPAN), list[float](), 0.0, 0.0

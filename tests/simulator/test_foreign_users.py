@@ -9,8 +9,9 @@ from urllib.request import Request, urlopen
 import aiohttp
 import pytest
 from attrs import define, field
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from generor_async.simulator import Simulator
 from generor_async.simulator.foreign_users import ForeignUsers, SharedLimits
@@ -139,7 +140,7 @@ SPECS = (
 FINE = [step / 4 for step in range(4 * 240)]
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(
     st.lists(st.sampled_from(SPECS), min_size=1, max_size=4, unique=True),
     st.sampled_from(["sliding", "fixed"]),
@@ -155,7 +156,7 @@ def test_it_is_the_same_whenever_it_is_worked_out(specs: Sequence[str], kind: Wi
             assert seldom.slots.held_by_others == often.slots.held_by_others
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(st.integers(1, 50), st.integers(1, 40), st.sampled_from([1, 5, 30]))
 def test_requests_of_others_are_counted_as_those_of_the_key_itself(limit: int, size: int, every: int) -> None:
     foreign, own = world(limit, "sliding", f"luma=bursts:size={size}:every={every}:refused=give_up"), world(limit)

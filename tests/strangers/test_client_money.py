@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from support.examples import runs
 
 from generor_async import run_batch
 from strangers import GenerorWorld, StrangerServer
@@ -54,7 +55,7 @@ async def test_an_estimate_that_is_a_quarter_of_the_charge_is_found_out(tmp_path
 
 
 @virtual
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(runs(5)))
 async def test_with_any_events_on_the_account_the_cap_holds_and_figures_are_right(tmp_path: Path, seed: int) -> None:
     dice = Random(seed)  # to be repeated
     world = GenerorWorld(

@@ -76,7 +76,7 @@ def check_told(server: StrangerServer, told: Any, odd: str) -> None:
 
 
 @pytest.mark.parametrize("odd", LUMA_PAID)
-@pytest.mark.parametrize("call", ["create", "run", "submit"])
+@pytest.mark.parametrize("call", ["run", "submit"])
 @virtual
 async def test_a_job_that_was_paid_for_is_known_whatever_else_its_answer_says(call: str, odd: str) -> None:
     async with luma_server(odd) as server, luma_of(server) as luma:
@@ -196,12 +196,9 @@ def check_batch(server: StrangerServer, outcomes: dict[str, RowOutcome]) -> None
         assert outcome.state == "unknown" or all(path.stat().st_size for path in outcome.files)
 
 
-ALIKE = ("a number", "true", "[]", "{}", "a list of null", "an object")
-"""Values of fields that a batch of eight isn't made for, too."""
-
-
 def kinds(odd: Iterable[str]) -> list[str]:
-    return [name for name in odd if name.rpartition(": ")[2] not in ALIKE]
+    """Leave out values that the calls alone, above, have met in each field."""
+    return [name for name in odd if not name.endswith((": null", ": an object"))]
 
 
 @pytest.mark.parametrize("odd", [*kinds(LUMA_PAID), *NAMELESS])

@@ -34,8 +34,10 @@ async def all_run(luma: AsyncLuma, requests: list[dict[str, Any]]) -> list[str]:
 
 
 @virtual
-@pytest.mark.parametrize(("wording", "most_refused"), [("contract", 6), ("limit", 1), ("capacity", 1)])
-@pytest.mark.parametrize("retry_after", [60, None])
+@pytest.mark.parametrize(
+    ("wording", "most_refused", "retry_after"),
+    [("contract", 6, 60), ("contract", 6, None), ("limit", 1, 60), ("capacity", 1, None)],
+)
 async def test_a_ceiling_that_a_refusal_names_is_known_from_then_on(
     wording: str, most_refused: int, retry_after: int | None
 ) -> None:
@@ -122,8 +124,9 @@ async def test_others_who_come_and_go_with_jobs_of_their_own() -> None:
 
 
 @virtual
-@pytest.mark.parametrize("freed", ["poll", "late"])
-@pytest.mark.parametrize("wording", WORDINGS)
+@pytest.mark.parametrize(
+    ("freed", "wording"), [("late", "contract"), ("late", "limit"), ("late", "capacity"), ("poll", "contract")]
+)
 async def test_slots_that_come_free_later_than_jobs_end(freed: str, wording: str) -> None:
     """At the next look the whole takes no longer; 5 s late it takes 5 s longer for each turn."""
     switches: dict[str, Any] = {"slot_freed": freed, "slot_late": 5.0, "concurrent_wording": wording}

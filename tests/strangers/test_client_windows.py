@@ -34,6 +34,10 @@ KINDS: list[dict[str, Any]] = [
     {"window_kind": "fixed", "window_phase": 5.0},
     {"window_kind": "fixed", "window_phase": 50.0},
 ]
+BEFORE = [(60, 0.0), (60, 50.0), (45, 5.0), (20, 5.0)]
+"""How many requests others sent, and how many seconds ago."""
+RESTARTS = [(*before, kind) for i, before in enumerate(BEFORE) for j, kind in enumerate(KINDS) if i % 2 == j % 2]
+"""Each before two kinds of windows, and each kind after two of them."""
 HEADERS: list[dict[str, Any]] = [
     {"reset_format": "relative"},
     {"reset_format": "milliseconds"},
@@ -109,8 +113,7 @@ def generor_last(calls: int, before: int, ago: float, *, most_refused: int, **sw
     return run(main())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("before", "ago"), [(60, 0.0), (60, 50.0), (45, 5.0), (20, 5.0)])
+@pytest.mark.parametrize(("before", "ago", "kind"), RESTARTS)
 def test_after_a_restart_the_window_is_used_as_soon_as_it_is_free(
     before: int, ago: float, kind: dict[str, Any]
 ) -> None:
@@ -119,8 +122,7 @@ def test_after_a_restart_the_window_is_used_as_soon_as_it_is_free(
     assert luma_last(157, before, ago, most_refused=3, **kind) - ago <= 1.1 * best
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("before", "ago"), [(60, 0.0), (60, 50.0), (45, 5.0), (20, 5.0)])
+@pytest.mark.parametrize(("before", "ago", "kind"), RESTARTS)
 def test_the_same_of_generor(before: int, ago: float, kind: dict[str, Any]) -> None:
     best = naive_last(157, before, ago, **kind) - ago
     assert generor_last(157, before, ago, most_refused=3, **kind) - ago <= 1.1 * best
@@ -208,15 +210,13 @@ def test_from_the_start_without_headers_nothing_is_waited_for() -> None:
 # --- others who use the key at the same time --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", [0.0, 70.0])
-@pytest.mark.parametrize("kind", KINDS[:3])
+@pytest.mark.parametrize(("start", "kind"), [(0.0, KINDS[0]), (70.0, KINDS[1]), (0.0, KINDS[2])])
 def test_beside_others_at_a_quarter_of_the_limit(start: float, kind: dict[str, Any]) -> None:
     switches: dict[str, Any] = {"others": (Others(start=start, every=4.0),), **kind}
     assert luma_last(270, most_refused=2, **switches) <= 1.1 * naive_last(270, **switches)
 
 
-@pytest.mark.parametrize("start", [0.0, 20.0])
-@pytest.mark.parametrize("kind", KINDS[:3])
+@pytest.mark.parametrize(("start", "kind"), [(20.0, KINDS[0]), (0.0, KINDS[1]), (20.0, KINDS[2])])
 def test_beside_a_hog_that_takes_every_place_for_three_minutes(start: float, kind: dict[str, Any]) -> None:
     switches: dict[str, Any] = {"hogs": (Span(start, start + 180),), **kind}
     assert luma_last(157, most_refused=4, **switches) <= 1.1 * naive_last(157, **switches)

@@ -63,4 +63,4 @@ def _of(api: str) -> Iterator[Documented]:
 @cache
 def _load(api: str) -> Any:
     text = (Path(generor_async.__file__).parent / "spec" / f"{api}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # libyaml, where PyYAML has it

@@ -3,11 +3,12 @@
 import os
 
 import pytest
+from support.examples import runs
 from support.programs import begin, finished
 
 from generor_async.simulator import Simulator
 
-TIMES = 300
+TIMES = runs(30)
 PROGRAM = f"""
     import gc, os, random, select, signal, sys, time
     import anyio.from_thread  # so that what is interrupted is the call, and not its imports

@@ -1,6 +1,7 @@
 """Processes: they end with a client open, and fork with one in use."""
 
 import os
+import time
 
 import pytest
 from support.programs import begin, finished
@@ -21,7 +22,8 @@ def test_a_program_that_closes_nothing_ends_and_is_told_so(simulator: Simulator)
     code, out, err = finished(begin(simulator, program, "-Xdev"))
     assert code == 0, err
     assert out.splitlines() == ["completed", "['MainThread']"]
-    assert err.splitlines()[0].endswith(f"ResourceWarning: unclosed Luma(base_url={simulator.luma_url!r})"), err
+    warning, *_ = [line for line in err.splitlines() if not line.startswith("Executing <")]  # on a busy machine
+    assert warning.endswith(f"ResourceWarning: unclosed Luma(base_url={simulator.luma_url!r})"), err
     assert "Unclosed" not in err, "aiohttp's connections are closed"
 
 
@@ -37,7 +39,7 @@ def test_a_program_ends_while_a_daemon_thread_is_in_a_call(simulator: Simulator)
     """
     process = begin(simulator, program)
     while not simulator.ledger.requests:
-        pass
+        time.sleep(0.01)
     code, _, err = finished(process)
     assert code == 0, err
 
