@@ -24,7 +24,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
-from generor_async.rules.resume_advice import CallOutcome
+from generor_async.rules.stop_rules import CallOutcome
 from generor_async.rules.row_states import (
     END_STATES,
     MOST_ATTEMPTS,

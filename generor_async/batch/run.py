@@ -32,7 +32,7 @@ from generor_async.batch.unknown_rows import UnknownRows
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.budget import Budget
 from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.rules.resume_advice import StopReason
+from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.row_states import PAID_STATES, RowState, RowVerdict
 
 if TYPE_CHECKING:

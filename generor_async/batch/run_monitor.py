@@ -5,7 +5,7 @@ from collections.abc import Callable
 from generor_async.batch.outcomes import undownloaded_error, unresolved_error
 from generor_async.batch.stopping import Stopping
 from generor_async.errors import DownloadError
-from generor_async.rules.resume_advice import CallOutcome, RunRecord
+from generor_async.rules.stop_rules import CallOutcome, RunRecord
 
 __all__ = ["RunMonitor"]
 

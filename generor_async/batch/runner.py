@@ -25,7 +25,7 @@ from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments
 from generor_async.rules.budget import NO_CAP
-from generor_async.rules.resume_advice import StopReason
+from generor_async.rules.stop_rules import StopReason
 from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]

@@ -22,7 +22,7 @@ from generor_async.cli.signals import handle_signals
 from generor_async.cli.status_view import print_status
 from generor_async.cli.std_streams import write_stdout
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
-from generor_async.rules.resume_advice import StopReason
+from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import vendor_of
 
 __all__ = ["execute_batch", "report_abandoned", "report_refused"]

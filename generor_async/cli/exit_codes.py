@@ -8,7 +8,7 @@ from typing import Any, Final
 import typer
 
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
-from generor_async.rules.resume_advice import StopReason
+from generor_async.rules.stop_rules import StopReason
 
 __all__ = [
     "BAD_USE",

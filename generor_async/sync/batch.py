@@ -17,7 +17,7 @@ from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.spec import OnRow
 from generor_async.batch.status import Status
-from generor_async.rules.resume_advice import StopReason
+from generor_async.rules.stop_rules import StopReason
 from generor_async.sync.bridge import SyncProxy, impl_of, streamed
 from generor_async.sync.generor import Generor
 from generor_async.sync.luma import Luma

@@ -16,7 +16,7 @@ from generor_async import (
     PermissionDeniedError,
 )
 from generor_async.api.luma.models import Generation
-from generor_async.rules.resume_advice import RunRecord, resume_advice
+from generor_async.rules.stop_rules import RunRecord, resume_advice
 from generor_async.rules.vendors import GENEROR, LUMA
 
 JOB = Generation(
