@@ -24,7 +24,6 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
-from generor_async.rules.stop_rules import CallOutcome
 from generor_async.rules.row_states import (
     END_STATES,
     MOST_ATTEMPTS,
@@ -43,6 +42,7 @@ from generor_async.rules.row_states import (
     is_legal,
     verdict_for,
 )
+from generor_async.rules.stop_rules import CallOutcome
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class RowRun:
 
         Raises CancelledError if the run is stopping or holds back new calls, so that the call is not sent.
         """
-        if self._run.stopping.stage or self._run.monitor.record.held_by:
+        if self._run.stopping.stage or self._run.monitor.record.common_problem:
             raise asyncio.CancelledError
         assert self._intent is not None
         await self._journal.step(self._row, evolve(self._intent, at=self._clock.time()))

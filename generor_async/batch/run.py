@@ -32,8 +32,8 @@ from generor_async.batch.unknown_rows import UnknownRows
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.budget import Budget
 from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.row_states import PAID_STATES, RowState, RowVerdict
+from generor_async.rules.stop_rules import StopReason
 
 if TYPE_CHECKING:
     from generor_async.values import Clock
@@ -178,7 +178,7 @@ class BatchRun:
             pause=max(0.0, self._pause_until - self.clock.monotonic()),
             next_check_at=self._unknown_rows.next_check_at,
             phase=self._displayed_phase(),
-            why=str(self.stopping.error or self.monitor.record.held_by),
+            why=str(self.stopping.error or self.monitor.record.common_problem),
             is_reading=self._reading_task is None or not self._reading_task.done(),
         )
 
@@ -189,7 +189,7 @@ class BatchRun:
         if self.stopping.stage:
             stopped: Phase = "capped" if self.stopping.reason == "cap" else "stopping"
             return "halted" if self.stopping.error is not None else stopped
-        if self.monitor.record.held_by:
+        if self.monitor.record.common_problem:
             return "held"
         return "settling" if self._unknown_rows.is_settling else "running"
 

@@ -6,7 +6,7 @@ from generor_async.batch.outcomes import ResultsFile, write_failed, write_reject
 from generor_async.batch.run_times import record_end, record_start
 from generor_async.batch.spec import BatchSpec
 from generor_async.rules.budget import NO_CAP
-from generor_async.rules.resume_advice import StopReason
+from generor_async.rules.stop_rules import StopReason
 
 __all__ = ["RunFiles"]
 

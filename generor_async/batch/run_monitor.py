@@ -29,7 +29,7 @@ class RunMonitor:
     @property
     def free_calls(self) -> int:
         """How many more paid calls may start."""
-        return self.record.most - self._unanswered
+        return self.record.max_calls - self._unanswered
 
     def row_started(self, *, answered: bool) -> None:
         """Count a row that starts; `answered` if its paid call was answered in an earlier run."""
@@ -39,29 +39,29 @@ class RunMonitor:
     def row_ended(self, number: int, *, answered: bool) -> None:
         """Count a row that is no longer active."""
         self._unanswered -= not answered
-        self.record.ended(number)
+        self.record.record_end(number)
 
     def call_ended(self, came_to: CallOutcome, error: Exception | None = None) -> None:
         """Record the outcome of a paid call of this run."""
         self.begun = True
         self._unanswered -= 1
-        self.record.call(came_to)
+        self.record.record_call(came_to)
         self._on_change()
         if error is not None:
             self._stop_if_due(error)
 
     def download_failed(self, number: int, error: Exception) -> None:
         """Record a failed download of a row that this run paid for, and that is tried again."""
-        self.record.fails(number, getattr(error, "message", str(error)))
+        self.record.record_failure(number, getattr(error, "message", str(error)))
 
     def outputs_stored(self) -> None:
         """Record that a row's outputs are stored."""
-        self.record.stored()
+        self.record.record_stored()
         self._on_change()
 
     def outputs_gone(self, error: Exception) -> None:
         """Record that the outputs of a row that this run paid for no longer exist."""
-        self.record.gone()
+        self.record.record_lost()
         self._stop_if_due(error)
 
     def download_given_up(self, error: Exception, *, resumed: bool) -> None:
@@ -71,7 +71,7 @@ class RunMonitor:
         """
         self._undownloaded += 1
         self._download_error = error
-        self.record.given_up()
+        self.record.record_given_up()
         if not resumed:
             self._stop_if_due(error)
 
@@ -81,9 +81,9 @@ class RunMonitor:
             self._stopping.halt(undownloaded_error(self._undownloaded, self._download_error))
 
     def _stop_if_due(self, error: Exception) -> None:
-        match self.record.stop:
+        match self.record.stop_reason:
             case "unknown":
-                self._stopping.halt(unresolved_error(self.record.doubt, error))
+                self._stopping.halt(unresolved_error(self.record.unknown_calls, error))
             case "downloads":
                 self._stopping.halt(undownloaded_error(self._undownloaded, error))
             case None:

@@ -25,8 +25,8 @@ from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.row_states import RowState
+from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 

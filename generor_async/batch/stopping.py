@@ -18,7 +18,8 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
-from generor_async.rules.stop_rules import StopReason, resume_advice
+from generor_async.rules.resume_advice import resume_advice
+from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import Vendor
 
 __all__ = ["StopStage", "Stopping", "stop_reason"]

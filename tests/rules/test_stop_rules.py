@@ -1,65 +1,12 @@
-"""When a batch begins slowly and stops by itself, and what is said then: nothing is lost, and how to go on."""
+"""How many paid calls may be under way, and when a run stops by itself."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async import (
-    AuthenticationError,
-    BudgetExhaustedError,
-    DownloadError,
-    InsufficientCreditsError,
-    PermissionDeniedError,
-)
-from generor_async.api.luma.models import Generation
-from generor_async.rules.stop_rules import RunRecord, resume_advice
-from generor_async.rules.vendors import GENEROR, LUMA
-
-JOB = Generation(
-    id="1",
-    type="image",
-    state="failed",
-    model="uni-1",
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    output=[],
-    failure_code="budget_exhausted",
-)
-OUT = BudgetExhaustedError("x", generation=JOB)
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (InsufficientCreditsError("x", status_code=402), "Add credits"),
-        (AuthenticationError("x", status_code=401), "Mend the key"),
-        (PermissionDeniedError("x", status_code=403), "Mend the key"),
-        (OUT, "Whether those jobs are charged is not documented"),
-        (OSError("the disk is full"), "When this is mended"),
-    ],
-)
-def test_every_stop_says_that_nothing_is_lost_and_how_to_go_on(error: Exception, said: str) -> None:
-    for vendor in (GENEROR, LUMA):
-        told = resume_advice(error, vendor)
-        assert said in told
-        assert told.startswith("Nothing is lost")
-        assert "into the same folder" in told
-
-
-def test_lumas_jobs_are_the_keys_that_submitted_them() -> None:
-    error = AuthenticationError("x", status_code=401)
-    assert "keep to that key" in resume_advice(error, LUMA)
-    assert "keep to that key" not in resume_advice(error, GENEROR)
-
-
-def test_what_says_itself_how_to_go_on_is_left_alone() -> None:
-    assert not resume_advice(DownloadError("x", url="", advice="Mend that"), LUMA)
-
-
-# --- how many may be under way, and when it stops ---------------------------------------------------------------------
+from generor_async.rules.stop_rules import RunRecord
 
 CALLS = st.sampled_from(["answered", "known", "unknown", "unknown"])
 PROBLEMS = st.sampled_from(["the host answered 403", "the host answered 500"])
@@ -71,27 +18,27 @@ EVENTS = st.one_of(
 )
 
 
-def seen(events: Sequence[tuple[str, Any]], answered: int) -> RunRecord:
+def recorded(events: Sequence[tuple[str, Any]], answered: int) -> RunRecord:
     record = RunRecord(answered)
     for kind, known in events:
         match kind:
             case "call":
-                record.call(known)
+                record.record_call(known)
             case "fails":
-                record.fails(*known)
+                record.record_failure(*known)
             case "ended":
-                record.ended(known)
+                record.record_end(known)
             case "stored":
-                record.stored()
+                record.record_stored()
             case "gone":
-                record.gone()
+                record.record_lost()
             case _:
-                record.given_up()
+                record.record_given_up()
     return record
 
 
 def last_in_a_row(kinds: Sequence[str], kind: str, broken_by: str) -> int:
-    """Count what came since something else did, going back from the end."""
+    """Count the events of a kind since the last event that breaks the row."""
     count = 0
     for each in reversed(kinds):
         if each == broken_by:
@@ -101,7 +48,7 @@ def last_in_a_row(kinds: Sequence[str], kind: str, broken_by: str) -> int:
 
 
 def expected(events: Sequence[tuple[str, Any]], answered: int) -> tuple[int, str | None]:
-    """Say the same from the whole history, each time anew."""
+    """Work out `max_calls` and `stop_reason` from the whole history."""
     calls = [known for kind, known in events if kind == "call"]
     outputs = [kind for kind, _ in events]
     failing: dict[int, str] = {}
@@ -122,30 +69,28 @@ def expected(events: Sequence[tuple[str, Any]], answered: int) -> tuple[int, str
 
 
 @given(events=st.lists(EVENTS, max_size=120), answered=st.integers(0, 9))
-def test_how_many_may_be_under_way_and_whether_it_stops_is_as_the_whole_history_says(
-    events: list[tuple[str, Any]], answered: int
-) -> None:
-    record = seen(events, answered)
-    assert (record.most, record.stop) == expected(events, answered)
-    assert bool(record.held_by) == (record.most == 0)
+def test_call_limit_and_stop_agree_with_the_whole_history(events: list[tuple[str, Any]], answered: int) -> None:
+    record = recorded(events, answered)
+    assert (record.max_calls, record.stop_reason) == expected(events, answered)
+    assert bool(record.common_problem) == (record.max_calls == 0)
 
 
 @given(before=st.lists(st.sampled_from(["answered", "known"]), max_size=60))
-def test_a_gateway_that_loses_every_answer_costs_no_more_than_what_was_answered_well_before(before: list[str]) -> None:
-    """Calls begin as soon as they may, and end one after the other."""
-    record = seen([("call", came_to) for came_to in before], 0)
-    most, charged, under_way = record.most, 0, 0
-    while record.stop is None:
-        charged += record.most - under_way
-        under_way = record.most - 1
-        record.call("unknown")
+def test_a_gateway_that_loses_every_answer_is_sent_at_most_four_calls_more_than_the_limit(before: list[str]) -> None:
+    """Calls are sent as soon as they may be, and end one after the other."""
+    record = recorded([("call", came_to) for came_to in before], 0)
+    most, charged, under_way = record.max_calls, 0, 0
+    while record.stop_reason is None:
+        charged += record.max_calls - under_way
+        under_way = record.max_calls - 1
+        record.record_call("unknown")
     assert charged <= most + 4
-    assert "5 calls in a row" in record.doubt
+    assert "5 calls in a row" in record.unknown_calls
 
 
-def test_of_calls_of_which_every_other_answer_is_lost_twenty_are_enough() -> None:
+def test_a_run_stops_when_half_of_the_last_forty_outcomes_are_unknown() -> None:
     record, calls = RunRecord(), 0
-    while record.stop is None:
-        record.call("unknown" if calls % 2 else "answered")
+    while record.stop_reason is None:
+        record.record_call("unknown" if calls % 2 else "answered")
         calls += 1
-    assert (calls, record.doubt) == (40, "20 of the last 40 calls")
+    assert (calls, record.unknown_calls) == (40, "20 of the last 40 calls")
