@@ -8,6 +8,8 @@ from pathlib import Path
 
 from attrs import asdict, define, field
 
+from generor_async.simulator.messages import Answer
+
 __all__ = ["Entry", "Ledger"]
 
 
@@ -53,6 +55,10 @@ class Entry:
         if self.abandoned or self.when is not None:
             return False
         return None if self.status is None else self.answered and self.status < 400
+
+    def note_answer(self, answer: Answer) -> None:
+        """Enter the operation's answer."""
+        self.caller, self.status, self.charged = answer.caller, answer.status, answer.charged
 
     def abandon(self) -> None:
         """Note that the caller disconnected before the answer."""

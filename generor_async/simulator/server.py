@@ -13,9 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import HttpVersion10, web
-from attrs import define
-from multidict import CIMultiDict
-from yarl import URL
 
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
@@ -26,7 +23,8 @@ from generor_async.simulator.foreign_users import ForeignUsers
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.listener import Listener
 from generor_async.simulator.messages import Answer, DeferredAnswer, IncomingCall, uuid_of
-from generor_async.simulator.recording import CreditChange, RecordedEnd, RecordedRequest, Recording
+from generor_async.simulator.recording import CreditChange, Recording
+from generor_async.simulator.replay import PendingAnswer, Replay
 from generor_async.simulator.routing import Handler, Mount, RouteMatch, Router
 
 __all__ = ["Server"]
@@ -59,7 +57,7 @@ class Server:
     ) -> None:
         self._clock = clock
         self._recording = recording
-        self._unfinished: list[_PendingAnswer] = []
+        self._pending: list[PendingAnswer] = []
         """Requests without an answer when the previous simulator ended."""
         self._finishing: list[asyncio.Task[None]] = []
         self._ledger = ledger
@@ -72,7 +70,7 @@ class Server:
         self._refusing: dict[Fault, asyncio.Task[None]] = {}
         self.mount(mounts)
         if recording is not None:
-            self._replay(recording, change)
+            self._pending = Replay(recording, self._router, self._open).run(change)
 
     def mount(self, mounts: Sequence[Mount]) -> None:
         """Replace the served APIs."""
@@ -80,7 +78,7 @@ class Server:
         self._rng = Random(f"request ids {self._seed}")  # noqa: S311  # ids to be repeated, not secrets
 
     async def start(self, host: str, port: int) -> int:
-        """Begin to listen, and give the port."""
+        """Start to listen, and return the port."""
         self._loop = asyncio.get_running_loop()
         self._protocol = Connections(
             self._handle, access_log=None, lingering_time=LINGERING_SECONDS, keepalive_timeout=IDLE_SECONDS
@@ -91,15 +89,14 @@ class Server:
         self.follow()
         if self._recording is not None:
             self._recording.open()
-            self._finishing = [self._loop.create_task(self._finish(one)) for one in self._unfinished]
+            self._finishing = [self._loop.create_task(self._finish(one, self._recording)) for one in self._pending]
         return port
 
     async def stop(self) -> None:
         """Stop at once: requests under way are dropped, uncharged; connections are closed."""
         self._faults.port = None
-        await (
-            _run_pending_callbacks()
-        )  # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes
+        # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes.
+        await _run_pending_callbacks()
         await self._listener.close()
         self._protocol.pre_shutdown()
         tasks: list[asyncio.Task[Any]] = [*self._under_way, *self._refusing.values(), *self._finishing]
@@ -173,58 +170,12 @@ class Server:
             answer = answer.finish(now)
             if self._recording is not None and recorded is not None:
                 self._recording.record_end(recorded, now)
-        entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
+        entry.note_answer(answer)
         return answer
 
-    def _replay(self, recording: Recording, change: Callable[[CreditChange], object]) -> None:
-        """Repeat the recorded requests and credit changes; raises ValueError if another version recorded them."""
-        begun = list[_PendingAnswer]()
-        for record in recording.records():
-            if isinstance(record, CreditChange):
-                change(record)
-                continue
-            if isinstance(record, RecordedEnd):
-                one = begun[record.number - 1]
-                one.end(record.at)
-                self._unfinished.remove(one)
-                continue
-            one, answer = self._replay_request(record, len(begun) + 1)
-            begun.append(one)
-            if isinstance(answer, DeferredAnswer):
-                self._unfinished.append(one)
-            elif answer.status != record.status:
-                raise ValueError("what was recorded can't be gone on with: another version of the simulator did it")
-
-    def _replay_request(self, record: RecordedRequest, number: int) -> "tuple[_PendingAnswer, Answer | DeferredAnswer]":
-        url = URL(record.url, encoded=True)
-        match = self._router.find(record.method, url.raw_path)
-        call = IncomingCall(
-            operation=match.operation,
-            method=record.method,
-            path=url.raw_path,
-            params=match.params,
-            query=url.query,
-            headers=CIMultiDict(record.headers),
-            body=record.body,
-            request_id=record.request_id,
-            now=record.at,
-            origin=record.origin,
-        )
-        entry = self._open(call, match.mount.api, url.raw_query_string)
-        answer = match.handle(call)
-        one = _PendingAnswer(number=number, entry=entry, later=answer if isinstance(answer, DeferredAnswer) else None)
-        if isinstance(answer, Answer):
-            one.note(answer)
-        return one, answer
-
-    async def _finish(self, one: "_PendingAnswer") -> None:
-        """Complete a request of the previous simulator, and charge it, although nobody waits for it."""
-        await self._clock.sleep(one.due - self._clock.time())
-        assert self._recording is not None
-        now = self._clock.time()
-        one.end(now)
-        self._unfinished.remove(one)
-        self._recording.record_end(one.number, now)
+    async def _finish(self, one: PendingAnswer, recording: Recording) -> None:
+        await one.finish(self._clock, recording)
+        self._pending.remove(one)
 
     def _open(self, call: IncomingCall, api: str, query: str) -> Entry:
         return self._ledger.open(
@@ -253,16 +204,16 @@ class Server:
         answer = None
         if fault.when != "before_charge":
             answer = await self._decide(handle, altered_call(fault, call), entry, request)
-        said = faulty_answer(fault, call, answer, match.mount)
+        faulty = faulty_answer(fault, call, answer, match.mount)
 
         def mark(delivered: bool) -> None:
             if answer is None:
-                entry.status = said.status if delivered else None
+                entry.status = faulty.status if delivered else None
             entry.answered = delivered and (answer is None or fault.fault in TRUE_ANSWER)
 
         wire = wire_faults.FaultyConnection(
             request=request,
-            response=self._response(call, match, said),
+            response=self._response(call, match, faulty),
             details=fault.details,
             sleep=self._clock.sleep,
             departure=lambda: self._protocol.departure(request.protocol),
@@ -293,7 +244,7 @@ class Server:
 
     def _call(self, request: web.BaseRequest, match: RouteMatch, path: str, body: bytes) -> IncomingCall:
         headers, url = request.headers, request.rel_url
-        # What is no part of the simulation must not move its rng.
+        # What is no part of the simulation must not change its random numbers.
         recorded = match.mount.recorded
         return IncomingCall(
             operation=match.operation,
@@ -397,32 +348,6 @@ class Server:
         await self._clock.sleep(fault.details["seconds"])
         del self._refusing[fault]  # this very task needs no cancelling
         self._faults.remove(fault)
-
-
-@define(kw_only=True, eq=False)
-class _PendingAnswer:
-    """A request without an answer when the previous simulator ended."""
-
-    number: int
-    """Its number in the recording, from 1."""
-    entry: Entry
-    later: DeferredAnswer | None
-
-    @property
-    def due(self) -> float:
-        """When it ends, in simulated seconds since the epoch."""
-        assert self.later is not None
-        return self.entry.at + self.later.seconds
-
-    def end(self, now: float) -> None:
-        """Complete the operation."""
-        assert self.later is not None
-        self.note(self.later.finish(now))
-
-    def note(self, answer: Answer) -> None:
-        """Enter the answer in the ledger."""
-        entry = self.entry
-        entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
 
 
 async def _run_pending_callbacks() -> None:
