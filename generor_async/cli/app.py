@@ -10,11 +10,10 @@ from typer.core import TyperCommand, TyperGroup
 __all__ = ["SUBCOMMANDS", "app"]
 
 SUBCOMMANDS: Final[Mapping[str, str]] = {
-    "check": "Find out whether the key in the environment is good, and what the API says of its account;"
-    " costs nothing.",
+    "check": "Check the key in the environment, and print what the API says of its account.",
     "batch": "Run many prompts, each charged at most once.",
     "call": "Call any operation of either API.",
-    "demo": "Generate a mix through both APIs on the built-in simulator.",
+    "demo": "Generate several kinds of media through both APIs on the built-in simulator.",
     "simulate": "Serve both APIs on a port of this machine until Ctrl-C.",
 }
 """Name and description of each subcommand, whose `command` is in the module of the same name."""

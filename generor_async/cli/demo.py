@@ -1,4 +1,4 @@
-"""`generor demo`: a mix of everything through both APIs, on the simulator, live."""
+"""`generor demo`: generate several kinds of media through both APIs on the simulator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ from generor_async.simulator import Simulator
 __all__ = ["command", "run"]
 
 SPEED = 40.0
-"""Simulated seconds that pass in a real one."""
+"""Simulated seconds per real second."""
 TEXT_MODEL, IMAGE_MODEL, VIDEO_MODEL = 37, 10003, 20061
 
 command = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -43,10 +43,10 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="What the pictures, times and failures are drawn from.")] = 7,
 ) -> None:
-    """Generate a mix through both APIs on the built-in simulator.
+    """Generate several kinds of media through both APIs on the built-in simulator.
 
-    Needs no key and no network, and costs nothing. The simulator's clock runs faster than the real one, so that
-    minutes pass in seconds. Files that an earlier demo made are replaced.
+    It needs no key and no network, and costs nothing. The simulator's clock is faster than real time, so that minutes
+    pass in seconds. Files of an earlier demo are replaced.
     """
     try:
         asyncio.run(run(out, seed=seed, console=Console()))
@@ -58,7 +58,7 @@ def demo(
 
 @define
 class DemoTask:
-    """One row of the demo: what is asked for, and how it stands."""
+    """One row of the demo: a request and its state."""
 
     api: str
     title: str
@@ -72,13 +72,13 @@ class DemoTask:
     files: list[Path] = field(factory=list)
 
     def rename_file(self, path: Path, name: str) -> None:
-        """Give a file a name that says what it is."""
+        """Rename a file after its content."""
         self.files.append(path.replace(path.with_name(f"{self.api.lower()}-{name}{path.suffix}")))
 
 
 @frozen
 class DemoContext:
-    """What a task works with."""
+    """The clients, the simulator and the folder of the demo."""
 
     generor: AsyncGeneror
     luma: AsyncLuma
@@ -90,7 +90,7 @@ DemoWork: TypeAlias = Callable[[DemoTask, DemoContext], Awaitable[None]]
 
 
 async def run(out: Path, *, seed: int, console: Console) -> None:
-    """Run the demo; files go to `out`. Raises DownloadError when the folder cannot be written to."""
+    """Run the demo, with its files in `out`; raises DownloadError if that can't be written to."""
     _make_folder(out)
     tasks = [
         DemoTask("Generor", "a joke, after an estimate", _joke),
@@ -125,7 +125,7 @@ def _make_folder(out: Path) -> None:
 
 
 async def _run_all(tasks: list[DemoTask], studio: DemoContext, console: Console) -> None:
-    """Run all tasks at once, and show how they stand: live on a terminal, a line for each elsewhere."""
+    """Run all tasks at once, and show their state: live on a terminal, one line for each elsewhere."""
     live = console.is_terminal
     jobs = [_run_task(task, studio, None if live else console) for task in tasks]
     if not live:
@@ -235,7 +235,7 @@ async def _moderated(task: DemoTask, studio: DemoContext) -> None:
 
 
 async def _follow(task: DemoTask, studio: DemoContext, job: Job, name: str) -> None:
-    """Wait for a job, showing its states, and save what it made."""
+    """Wait for a job, showing its states, and download its output."""
     charges = {entry.request_id: entry.charged for entry in studio.simulator.ledger.charges}
     assert job.generation is not None
     task.dollars += charges[response_of(job.generation).request_id]
@@ -254,7 +254,7 @@ def _credits(amount: float) -> str:
 
 
 def _progress(tasks: list[DemoTask], studio: DemoContext, spinner: Spinner) -> Table:
-    """Show how every task stands now; times are simulated seconds."""
+    """Return a table of all tasks with their state; times are simulated seconds."""
     now = studio.simulator.clock.monotonic()
     table = Table.grid(padding=(0, 2))
     for task in tasks:
@@ -275,7 +275,7 @@ def _mark(task: DemoTask) -> Text:
 
 
 def _summary(tasks: list[DemoTask], out: Path) -> Group:
-    """Show what was made, how long it took, what it cost and where it is."""
+    """Return a summary of the results: time, cost and files."""
     table = Table.grid(padding=(0, 2))
     table.add_row("", "API", "What", Text("Time", justify="right"), Text("Cost", justify="right"), "File", style="bold")
     for task in tasks:

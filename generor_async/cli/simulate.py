@@ -1,4 +1,4 @@
-"""`generor simulate`: the simulator on a port, how to reach it, and an option for each argument that it takes."""
+"""`generor simulate`: serve the simulator on a port. The options come from the simulator's settings."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ from generor_async.simulator.settings import Settings
 __all__ = ["command"]
 
 DEFAULTS: Mapping[str, Any] = {"port": 8080}
-"""Where the command's own default is another than the simulator's."""
+"""Defaults of the command that differ from the simulator's."""
 COMMAND_LINE_TYPES: Mapping[str, Any] = {"luma_weights": str, "others": list[str], "kept_in": Path | None}
-"""Where an option can't be of the argument's own type."""
+"""Types of options that differ from those of the settings."""
 
 FAULT: Any = typer.Option(
     (),
@@ -34,7 +34,7 @@ FAULT: Any = typer.Option(
 
 
 def _faults_help() -> str:
-    """Describe every kind of fault, as a list in Markdown."""
+    """Return a Markdown list of all kinds of faults."""
     lines = ["Faults, with their details and what these are unless given:", ""]
     for name, kind in KINDS.items():
         details = ", ".join(f"{detail}={_default_text(known.default)}" for detail, known in kind.details.items())
@@ -43,7 +43,7 @@ def _faults_help() -> str:
 
 
 def _options() -> list[Parameter]:
-    """Give the simulator's settings and the faults as options of a command, with their types and defaults."""
+    """Return the simulator's settings and the faults as options of the command."""
     plain = [_option(each) for each in fields(Settings) if "panel" not in each.metadata]
     switches = [_option(each) for each in fields(Settings) if "panel" in each.metadata]
     fault = Parameter("fault", Parameter.KEYWORD_ONLY, default=FAULT, annotation=list[str])

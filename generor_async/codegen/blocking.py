@@ -121,7 +121,7 @@ def _function(ref: SourceRef, scope: ModuleScope) -> str:
 
 def _class(proxy: ProxyClass, scope: ModuleScope) -> str:
     """Return the code of a proxy class."""
-    base = f"{scope.take('Client' if proxy.is_root else 'SyncProxy')}[{scope.impl(proxy)}]"
+    base = f"{scope.take('SyncClient' if proxy.is_root else 'SyncProxy')}[{scope.impl(proxy)}]"
     generic = next(
         (ast.unparse(each) for each in proxy.impl.node.bases if ast.unparse(each).startswith("Generic[")), ""
     )

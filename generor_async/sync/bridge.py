@@ -18,7 +18,7 @@ from generor_async.sync.calls import BlockingCall
 from generor_async.sync.registrations import ClientRegistration, Process, process, shown
 from generor_async.sync.threads import run_in_thread, warn_in_running_loop
 
-__all__ = ["Bridge", "Client", "SyncProxy", "impl_of", "impls", "streamed", "wrapped"]
+__all__ = ["Bridge", "SyncClient", "SyncProxy", "impl_of", "impls", "streamed", "wrapped"]
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -197,7 +197,7 @@ class SyncProxy(Generic[H_co]):
         return object.__repr__(self) if text.startswith("<") else text
 
 
-class Client(SyncProxy[C]):
+class SyncClient(SyncProxy[C]):
     """The part of a blocking client that is not generated: how it is opened and closed."""
 
     __slots__ = ("__weakref__",)

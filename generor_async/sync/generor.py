@@ -32,7 +32,7 @@ from generor_async.engine.settings import MAX_BYTES
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.http_types import Operation
-from generor_async.sync.bridge import Client, SyncProxy
+from generor_async.sync.bridge import SyncClient, SyncProxy
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, KeyCheck, Priority, RetrySafety, Secret, Unset
 
@@ -1476,7 +1476,7 @@ class UsersResource(SyncProxy[AsyncUsersResource]):
         return self._bridge.run(self._impl.unfollow(username))
 
 
-class Generor(Client[AsyncGeneror]):
+class Generor(SyncClient[AsyncGeneror]):
     """The Generor API, blocking. Public endpoints work without a key.
 
     Each call blocks its thread until it is done; threads may share a client. All blocking clients of a process share an

@@ -30,7 +30,7 @@ from generor_async.luma_resources import Generations as AsyncGenerations
 from generor_async.luma_resources import Job as AsyncJob
 from generor_async.rules.http_types import Operation
 from generor_async.rules.older_api import NoOthers, without_others
-from generor_async.sync.bridge import Client, SyncProxy, impls, streamed, wrapped
+from generor_async.sync.bridge import SyncClient, SyncProxy, impls, streamed, wrapped
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, KeyCheck, MediaRef, Priority, RetrySafety, Secret, Unset
 
@@ -578,7 +578,7 @@ class Files(SyncProxy[AsyncFiles]):
         return self._bridge.run(self._impl.complete(file_id))
 
 
-class Luma(Client[AsyncLuma]):
+class Luma(SyncClient[AsyncLuma]):
     """The Luma Agents API, blocking.
 
     `generations.run(...)` submits a job, waits for it and returns it completed; `generations.submit(...)` returns a

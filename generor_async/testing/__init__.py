@@ -1,4 +1,4 @@
-"""What a program that uses this package is tested with: time that is free, and fixtures for pytest.
+"""Helpers for testing programs that use this package: virtual time, and fixtures for pytest.
 
 ```python
 async def main() -> None:
@@ -9,7 +9,7 @@ async def main() -> None:
 testing.run(main())
 ```
 
-The fixtures `simulator`, `generor`, `luma`, `generor_sync` and `luma_sync` are there for every test once the package is
+Every test has the fixtures `simulator`, `generor`, `luma`, `generor_sync` and `luma_sync` once the package is
 installed.
 """
 

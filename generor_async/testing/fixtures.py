@@ -1,4 +1,4 @@
-"""What the fixtures of the pytest plugin are made of."""
+"""The objects behind the fixtures of the pytest plugin."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,11 +15,11 @@ from generor_async.sync import Generor, Luma
 __all__ = ["generor", "generor_sync", "luma", "luma_sync", "simulator"]
 
 SPEED = 60.0
-"""Simulated seconds a second: a job takes half a second, and a second is left for an attempt that may take 60."""
+"""Simulated seconds per real second: a job takes half a second, and an attempt with a timeout of 60 has one second."""
 
 
 def simulator(markers: Iterable[pytest.Mark]) -> Simulator:
-    """Make the simulator that a test's markers ask for, the closest first; it isn't running yet."""
+    """Return a simulator with the options of a test's markers, the closest first; it isn't running yet."""
     options: dict[str, Any] = {"speed": SPEED}
     for mark in reversed(list(markers)):
         if mark.args:
@@ -44,31 +44,31 @@ def _made(options: dict[str, Any]) -> Simulator:
 
 
 def generor(running: Simulator) -> AsyncGeneror:
-    """Make a Generor client that closes itself."""
+    """Return a Generor client that is closed with its event loop."""
     client = AsyncGeneror(**running.generor_options, on_event=lambda _: _keep(client))
     return client
 
 
 def luma(running: Simulator) -> AsyncLuma:
-    """Make a Luma client that closes itself."""
+    """Return a Luma client that is closed with its event loop."""
     client = AsyncLuma(**running.luma_options, on_event=lambda _: _keep(client))
     return client
 
 
 def generor_sync(running: Simulator) -> Generor:
-    """Make a blocking Generor client."""
+    """Return a blocking Generor client."""
     return Generor(**running.generor_options)
 
 
 def luma_sync(running: Simulator) -> Luma:
-    """Make a blocking Luma client."""
+    """Return a blocking Luma client."""
     return Luma(**running.luma_options)
 
 
 class _Used(LoopBound):
-    """The clients that were used in an event loop. Kept until it ends, they are open until then, and closed by its end.
+    """The clients that were used in an event loop, which are closed when the loop ends.
 
-    Fixtures are taken down when the test's event loop may have ended, and plain tests bring loops of their own.
+    Fixtures can't close them: the test's event loop may have ended by then, and plain tests create their own loops.
     """
 
     def __init__(self) -> None:

@@ -1,14 +1,15 @@
-"""An event loop whose time is free: when nothing is ready, it jumps to the next timer instead of waiting for it.
+"""An event loop with virtual time: when nothing is ready, it jumps to the next timer instead of waiting.
 
-asyncio waits in one place, its selector, so the jump is made there: where `select` would have waited so many seconds,
-they have passed. Everything else is asyncio's own, and the sockets are real.
+asyncio waits in one place, its selector, so that makes the jump: instead of waiting in `select`, it advances the time.
+Everything else is asyncio's own, and the sockets are real.
 
-Bytes on their way from one socket to another must not be outrun. Linux hands a segment over within the call that sends
-it, so another look is enough; other systems are given a moment. Bytes that wait for room at their receiver show as a
-socket that wants to be written to and can't: a moment for these too, once.
+The time must not jump while bytes are on their way from one socket to another. Linux delivers a segment within the call
+that sends it, so a second `select` is enough; on other systems the loop waits for a moment. It also waits for a moment,
+once, for a socket whose receiver has no room.
 
-`looptime` can drive such sockets too, by 42 empty turns of the loop before each jump: five times as slow over a day of
-jobs. It lets time pass while a thread works, so that what happens first is the machine's choice, and never shuffles.
+`looptime` can drive real sockets as well, with 42 empty turns of the loop before each jump, which is five times as slow
+over a day of jobs. It lets time pass while a thread works, so that the order of events depends on the machine, and it
+doesn't shuffle.
 """
 
 import asyncio
@@ -28,21 +29,21 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 DELIVERY_SECONDS = 0.001
-"""Real seconds before the second look, on systems that deliver in their own time."""
+"""Real seconds before the second `select`, on systems that deliver later."""
 BLOCKED_SECONDS = 0.25
-"""Real seconds that a reader has to make room: longer than TCP's own timers for it."""
+"""Real seconds for a reader to make room; longer than TCP's own timers for it."""
 HOLD_SECONDS = 60.0
-"""Real seconds that time may stand still while timers wait, before it is taken for a deadlock."""
+"""Real seconds after which time that is held, while timers wait, counts as a deadlock."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop in which an hour passes in no time, unless something happens in it.
+    """An event loop in which time passes without waiting.
 
-    `time()` begins at `start` and moves when nothing is ready: then it is the time of the next timer. While a thread
-    of `run_in_executor` or `asyncio.to_thread` works, it stands still. What else the loop cannot see, such as another
-    process or a thread of your own, wants a `with loop.hold():` around the waiting for it.
+    `time()` begins at `start`. When nothing is ready, it jumps to the next timer. While a thread of `run_in_executor`
+    or `asyncio.to_thread` works, it stands still. Use `with loop.hold():` to wait for anything else that the loop
+    doesn't know, such as another process or a thread of your own.
 
-    What reads the machine's clock sees no time pass: aiohttp keeps idle connections for as long as that says.
+    Code that reads the machine's clock sees no time pass, such as aiohttp's timeout of idle connections.
 
     Args:
         start: The time at which the loop begins, in seconds.
@@ -62,7 +63,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def hold(self, reason: str = "hold()") -> Generator[None, None, None]:
-        """Let time stand still, and really wait, until the block is left.
+        """Stop virtual time, and wait in real time, until the end of the block.
 
         Args:
             reason: What is waited for; named in the error where the block is never left.
@@ -75,7 +76,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             del self._waiting.holds[holder]
 
     def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> "asyncio.Future[T]":
-        """Run a function in a thread; time stands still until its result is here, or nobody wants it any more.
+        """Run a function in a thread; time stands still until its result is available, or its future is cancelled.
 
         Args:
             executor: As asyncio has it: None for the loop's own.
@@ -125,7 +126,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return handle
 
     def _release_tasks(self) -> bool:
-        """Queue the tasks that became ready, in the order drawn; tell whether there were any."""
+        """Queue the tasks that became ready, in random order; return whether there were any."""
         if self._dice is None or not self._held_back:
             return False
         released, self._held_back = self._held_back, []
@@ -151,24 +152,24 @@ def run(main: Coroutine[Any, Any, T], *, shuffle_seed: int | None = None) -> T:
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Waits by moving `now` on, where nothing is about to happen and nothing holds it."""
+    """A selector that advances `now` instead of waiting, unless something is about to happen or time is held."""
 
     def __init__(self, now: float, release_tasks: Callable[[], bool]) -> None:
         super().__init__()
         self.now = now
         self.holds: dict[object, str] = {}
-        """Who holds the time, and why."""
+        """The holders of the time, with their reasons."""
         self._release_tasks = release_tasks
         self._order: dict[int, int] = {}
-        """Descriptors in the order in which they were registered, which is the same in every run."""
+        """Order of registration by descriptor; it is the same in every run."""
         self._registered = 0
         self._writing: set[int] = set()
-        """Descriptors that want to be written to."""
+        """Descriptors that wait for writing."""
         self._blocked: set[int] = set()
-        """Those of them that had their moment."""
+        """Descriptors for which the loop has waited a moment."""
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Watch a file from now on."""
+        """Register a file."""
         key = super().register(fileobj, events, data)
         self._registered += 1
         self._order[key.fd] = self._registered
@@ -176,13 +177,13 @@ class _JumpingSelector(selectors.DefaultSelector):
         return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Watch a file for other things from now on."""
+        """Change the events of a file."""
         key = super().modify(fileobj, events, data)
         self._note_writing(key)
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Watch a file no more."""
+        """Unregister a file."""
         key = super().unregister(fileobj)
         del self._order[key.fd]
         self._writing.discard(key.fd)
@@ -190,7 +191,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready; if nothing is, let `timeout` seconds pass, or wait for as long as there is no timer."""
+        """Return ready files; if there are none, advance the time by `timeout`, or wait if there is no timer."""
         if self._release_tasks():
             timeout = 0
         found = super().select(0)

@@ -1,7 +1,7 @@
-"""The pytest plugin: a simulator, clients of it, async and blocking, and the marker with the simulator's options.
+"""The pytest plugin: fixtures of a simulator and of async and blocking clients, and a marker for simulator options.
 
-pytest imports it in every run, wherever the package is installed. So it is a module by itself: the package, with its
-HTTP library, is imported when a test asks for one of the fixtures.
+pytest imports this module in every run where the package is installed. So it imports the rest of the package, with
+aiohttp, only when a test uses one of the fixtures.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ __all__ = ["generor", "generor_sync", "luma", "luma_sync", "pytest_configure", "
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         "simulator(**options): options of the `simulator` fixture, those of generor_async.simulator.Simulator and "
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def simulator(request: pytest.FixtureRequest) -> "Iterator[Simulator]":
-    """A simulator of both APIs, in a thread of its own and on a port of its own, whose time runs 60 times as fast."""
+    """A simulator of both APIs, in its own thread and on its own port, 60 times as fast as real time."""
     from generor_async.testing import fixtures  # noqa: PLC0415  # see above
 
     with fixtures.simulator(request.node.iter_markers("simulator")) as running:
@@ -37,7 +37,7 @@ def simulator(request: pytest.FixtureRequest) -> "Iterator[Simulator]":
 
 @pytest.fixture
 def generor(simulator: "Simulator") -> "AsyncGeneror":
-    """A Generor client of the simulator, for any event loop; closed as the loop ends."""
+    """A Generor client of the simulator, for any event loop; closed when the loop ends."""
     from generor_async.testing import fixtures  # noqa: PLC0415  # see above
 
     return fixtures.generor(simulator)
@@ -45,7 +45,7 @@ def generor(simulator: "Simulator") -> "AsyncGeneror":
 
 @pytest.fixture
 def luma(simulator: "Simulator") -> "AsyncLuma":
-    """A Luma client of the simulator, for any event loop; closed as the loop ends."""
+    """A Luma client of the simulator, for any event loop; closed when the loop ends."""
     from generor_async.testing import fixtures  # noqa: PLC0415  # see above
 
     return fixtures.luma(simulator)

@@ -11,9 +11,9 @@ import generor_async
 from generor_async import AsyncGeneror, AsyncLuma, sync
 from generor_async.api.generor.operations import ENDPOINTS as GENEROR
 from generor_async.api.luma.operations import ENDPOINTS as LUMA
-from generor_async.sync.bridge import Client, SyncProxy
+from generor_async.sync.bridge import SyncClient, SyncProxy
 
-BASES = {Client, SyncProxy}
+BASES = {SyncClient, SyncProxy}
 OWN = {"Generor": AsyncGeneror, "Luma": AsyncLuma}
 ASYNC_ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__", "__await__": None}
 """What async classes have for `await`, `async with` and `async for`, and what blocking ones have for it."""
