@@ -28,10 +28,9 @@
         ├── FolderError                       a batch's folder was moved, deleted or replaced
         └── StaleRowError
 
-`str(error)` is one line that a person can act on; where a job or a creation is known, it names it and says how to take
-it up again. Nothing in an error shows a key or a presigned URL's query, and
-every error survives pickle and copy. Whatever a server has put into it: printing one sends no control character to a
-terminal, and never fails for half a surrogate.
+`str(error)` is one line that a person can act on. It names a job or creation that is known, and says how to resume it.
+No error shows a key or the query of a presigned URL, and every error survives pickle and copy. Printing one sends no
+control character of a server's to a terminal, and never fails for half a surrogate.
 """
 
 from typing import Any, ClassVar, Literal
@@ -88,23 +87,23 @@ class GenerorAsyncError(Exception):
     creation_id: int | None = None
     """The creation of Generor that was known when this was raised; None where none was."""
     take_up: str = ""
-    """How it can be taken up again, as the rest of a sentence; empty where there is none, or it is over."""
+    """How to resume it, as the rest of a sentence; empty where nothing is known, or it is over."""
 
     def __init__(self, message: str, *, advice: str = "") -> None:
         message = shown(message)
         super().__init__(message)
         self.message = message
-        """What failed, on one line: a server's words are in it, no control character is."""
+        """What failed, on one line, in the server's words where there are any; without control characters."""
         self.advice = advice
-        """What to do about it, in a sentence; empty where nothing useful can be said."""
+        """What to do about it, in a sentence; empty where there is no useful advice."""
 
     def __str__(self) -> str:
         return _line(self.message, self.advice, *self._named())
 
     def _named(self, *known: str) -> tuple[str, str]:
-        """Return how to take up the job or creation that is known, and what else is known, each as a sentence.
+        """Return a sentence on how to resume the job or creation, and the other known ids in parentheses.
 
-        It is named once: by the message, by the first sentence, or else among what is known.
+        The job or creation is named once: by the message, by the sentence, or else in the parentheses.
         """
         which = "" if self.creation_id is None else f"creation {self.creation_id}"
         if self.job_id is not None:
@@ -137,7 +136,7 @@ class APIError(GenerorAsyncError):
     """A call to an API failed."""
 
     outcome: Outcome | None
-    """What is known of the request: `not_sent`, `refused`, `done` or `unknown`; None where none was made."""
+    """What became of the request: `not_sent`, `refused`, `done` or `unknown`; None where none was made."""
 
     def __init__(
         self,
@@ -180,11 +179,11 @@ class APIConnectionError(APIError):
         self.retryable = retryable
         """False where trying again cannot help, as with a bad certificate."""
         self.body = body
-        """What came of an answer that broke off, as text; None where nothing did."""
+        """The part of an interrupted answer that came, as text; None where nothing did."""
 
 
 class ClientClosedError(APIConnectionError):
-    """The client was closed before or during the call; a job that is named goes on."""
+    """The client was closed before or during the call. A job that the error names goes on."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
@@ -213,7 +212,7 @@ class ResponseShapeError(APIError):
         self.body = body
         """The decoded JSON, or the text where it isn't JSON."""
         self.ids = ids
-        """Whatever looks like an id in the answer."""
+        """All values in the answer that look like an id."""
         self.retryable = retryable
 
     def _what(self) -> str:
@@ -223,7 +222,7 @@ class ResponseShapeError(APIError):
 class OutcomeUnknownError(APIError):
     """A call that must not be repeated blindly may or may not have taken effect.
 
-    `__cause__` is the specific error; `body` is what came of an answer, and `ids` any ids found in it.
+    `__cause__` is the specific error; `body` is the part of an answer that came, and `ids` are the ids found in it.
     """
 
     def __init__(self, message: str, *, body: Any = None, ids: tuple[str, ...] = (), **known: Any) -> None:
@@ -291,7 +290,7 @@ class InvalidRequestError(BadRequestError, ValueError):
 
 
 class BuysAgainError(InvalidRequestError):
-    """Refused here: rows of a batch would buy again, under another id or made another way, what its folder has."""
+    """Refused here: a batch would buy again, by other ids or other parameters, what its folder has."""
 
 
 class AuthenticationError(APIStatusError):
@@ -444,7 +443,7 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
     ) -> None:
         super().__init__(message, advice=advice)
         self.waited_for = waited_for
-        """What it was waiting for when time was up."""
+        """What the call was waiting for when time was up."""
         self.job_id = job_id
         self.call_id = call_id
         """The id of the logical call, as its events have it: the request id of its first attempt."""
@@ -463,7 +462,7 @@ class DownloadError(GenerorAsyncError):
         self.retryable = retryable
         """False where there is no such file: the host, or the API, has said so."""
         self.local = local
-        """True where it is this machine's disk, or folder, that doesn't take the file."""
+        """True where the file could not be written on this machine."""
 
 
 def _bare(url: str) -> str:
@@ -478,19 +477,19 @@ class UploadError(GenerorAsyncError):
     def __init__(self, message: str, *, file_id: str | None = None, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.file_id = file_id
-        """The id of the file that was recorded for it, which never becomes ready; None where none was."""
+        """The id of the file's record at the API, which never becomes ready; None where there is none."""
 
 
 class JournalError(GenerorAsyncError):
-    """A batch's journal could not be written or read; what it was asked to write may be tried again."""
+    """A batch's journal could not be written or read; the same may be tried again."""
 
 
 class FolderError(JournalError):
-    """The folder of a batch was moved, deleted or replaced while it ran: no call was made since that was noticed."""
+    """The folder of a batch was moved, deleted or replaced while it ran; no call was made after that was noticed."""
 
     is_deleted: bool = False
     """Whether it was deleted, with the journal that knows what was paid for."""
 
 
 class StaleRowError(JournalError):
-    """Somebody else has moved a row of a batch since it was claimed; nothing was written."""
+    """Another process has changed a row of a batch since it was claimed; nothing was written."""

@@ -382,7 +382,7 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
     except TypeError:
         raise arguments.type_error("jobs", "a list of Jobs", jobs) from None
     for index, job in enumerate(found):
-        arguments.one_of(job, f"jobs[{index}]", (Job,), "Take it up by its id: generations.job(id)")
+        arguments.one_of(job, f"jobs[{index}]", (Job,), "Get it by its id: generations.job(id)")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What both clients have in common: how they are made, viewed with other options, and closed."""
+"""The base of both async clients: how they are made, viewed with other options, and closed."""
 
 import math
 import threading

@@ -1,4 +1,7 @@
-"""Converts parameters to JSON, with cattrs; UNSET is left out."""
+"""Converts parameters to JSON, with cattrs; UNSET is left out.
+
+Answers of the APIs are decoded without cattrs: `values.decoding` says why.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final

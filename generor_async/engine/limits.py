@@ -5,22 +5,24 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Final
 
 from attrs import field, frozen
+from attrs.validators import optional
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.arguments import validator
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import TIERS
 from generor_async.rules.slots import SlotState
 from generor_async.rules.window import Scope, WindowState
 
-if TYPE_CHECKING:
-    from attrs import Attribute
-
 __all__ = ["Limits", "RateLimits"]
+
+_COUNT: Final = partial(arguments.count, least=1)
 
 
 @frozen(kw_only=True)
@@ -53,24 +55,16 @@ def _as_path(store: str | os.PathLike[str] | None) -> Path | None:
     return Path(os.path.abspath(path))  # noqa: PTH100 - a link isn't followed: it may become another one
 
 
-def _check(_: "Limits", attribute: "Attribute[Any]", value: Any) -> None:
-    """Raise InvalidRequestError for a value that can never be right."""
-    name = attribute.name
-    if name == "max_share":
-        arguments.at_least(value, name, 0, above=True, at_most=1)
-    elif value is None:
-        return
-    elif name == "tier":
-        arguments.choice(value, name, TIERS)
-    elif name == "name":
-        if not arguments.text(value, name).strip():
-            raise InvalidRequestError(name, "name is blank", advice="Leave it out, or give one such as 'studio'")
-    elif name == "store":
-        from generor_async.engine.store import SQLiteStore  # noqa: PLC0415 - not needed to start
+def _check_file(store: Path, _: str) -> None:
+    """Raise InvalidRequestError for a file that can't be opened as a store."""
+    from generor_async.engine.store import SQLiteStore  # noqa: PLC0415 - not needed to start
 
-        SQLiteStore(value).close()
-    else:
-        arguments.count(value, name, least=1, of="requests per minute" if name == "rpm" else "jobs at once")
+    SQLiteStore(store).close()
+
+
+def _check_name(name: object, field_name: str) -> None:
+    if not arguments.text(name, field_name).strip():
+        raise InvalidRequestError(field_name, "name is blank", advice="Leave it out, or give one such as 'studio'")
 
 
 @frozen(kw_only=True)
@@ -97,9 +91,11 @@ class Limits:
         InvalidRequestError: A value that can never be right, or a `store` that can't be opened or is another's.
     """
 
-    tier: str | None = field(default=None, validator=_check)
-    rpm: int | None = field(default=None, validator=_check)
-    jobs: int | None = field(default=None, validator=_check)
-    max_share: float = field(default=1.0, validator=_check)
-    store: Path | None = field(default=None, converter=_as_path, validator=_check)
-    name: str | None = field(default=None, validator=_check)
+    tier: str | None = field(default=None, validator=optional(validator(partial(arguments.choice, options=TIERS))))
+    rpm: int | None = field(default=None, validator=optional(validator(partial(_COUNT, of="requests per minute"))))
+    jobs: int | None = field(default=None, validator=optional(validator(partial(_COUNT, of="jobs at once"))))
+    max_share: float = field(
+        default=1.0, validator=validator(partial(arguments.at_least, least=0, above=True, at_most=1))
+    )
+    store: Path | None = field(default=None, converter=_as_path, validator=optional(validator(_check_file)))
+    name: str | None = field(default=None, validator=optional(validator(_check_name)))

@@ -1,18 +1,20 @@
-"""What a client is made with, checked before anything is made of it."""
+"""The settings of a client, checked before anything is made of them."""
 
-from collections.abc import Callable
 from functools import partial
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.arguments import validator
 from generor_async.values import Clock, Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from generor_async.engine.limits import Limits
     from generor_async.values import Event
 
@@ -46,35 +48,26 @@ def _limits(value: object, name: str) -> None:
         arguments.one_of(value, name, (Limits,), "Make them with Limits(...)")
 
 
-def _by(check: Callable[[Any, str], object]) -> Callable[[object, "Attribute[Any]", Any], None]:
-    """Return a validator that raises InvalidRequestError as a check of arguments does."""
-
-    def validate(_: object, attribute: "Attribute[Any]", value: object) -> None:
-        check(value, attribute.name)
-
-    return validate
-
-
 @frozen(kw_only=True, eq=False, repr=False)
 class ClientSettings:
-    """What a client was made with, checked and complete; raises InvalidRequestError for what can never be right."""
+    """The settings of a client, complete; raises InvalidRequestError for values that can never be right."""
 
     base_url: str
     key: Secret | None
-    max_connections: int = field(validator=_by(partial(arguments.count, least=1)))
-    max_reply_bytes: int = field(validator=_by(partial(arguments.count, least=1, of="bytes")))
-    connector: aiohttp.BaseConnector | None = field(validator=_by(_connector))
+    max_connections: int = field(validator=validator(partial(arguments.count, least=1)))
+    max_reply_bytes: int = field(validator=validator(partial(arguments.count, least=1, of="bytes")))
+    connector: aiohttp.BaseConnector | None = field(validator=validator(_connector))
     proxy: str | None
-    ssl: SSLContext | aiohttp.Fingerprint | bool | None = field(validator=_by(_ssl))
+    ssl: SSLContext | aiohttp.Fingerprint | bool | None = field(validator=validator(_ssl))
     inline: frozenset[int]
-    """The statuses upon which images are fetched here."""
-    on_event: "Callable[[Event], object] | None" = field(validator=_by(arguments.listener_or_none))
-    clock: Clock = field(validator=_by(_clock))
-    limits: "Limits | None" = field(validator=_by(_limits))
+    """The statuses after which images are fetched here."""
+    on_event: "Callable[[Event], object] | None" = field(validator=validator(arguments.listener_or_none))
+    clock: Clock = field(validator=validator(_clock))
+    limits: "Limits | None" = field(validator=validator(_limits))
 
 
 def check_key(key: Secret | None) -> None:
-    """Raise InvalidRequestError for what is no key."""
+    """Raise InvalidRequestError for anything but a key."""
     if not isinstance(key, Secret):
         _ = None if key is None else arguments.text(key, "api_key")
         return
@@ -86,7 +79,7 @@ def check_key(key: Secret | None) -> None:
 
 
 def inlining(*, inline_on_503: bool, inline_on_422: bool, proxy: str | None) -> frozenset[int]:
-    """Return the statuses upon which images are fetched here; raises InvalidRequestError beside a proxy."""
+    """Return the statuses after which images are fetched here; raises InvalidRequestError beside a proxy."""
     wanted = {
         503: arguments.boolean(inline_on_503, "inline_on_503"),
         422: arguments.boolean(inline_on_422, "inline_on_422"),

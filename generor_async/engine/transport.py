@@ -1,7 +1,7 @@
-"""One request out, one reply in, over aiohttp: a seam of two methods.
+"""Sends one request over aiohttp, and returns its reply.
 
-What only aiohttp can tell is told here: whether anything left this machine, and what its exceptions mean. Nothing is
-decided.
+This module knows what only aiohttp can tell: whether anything left this machine, and what its exceptions mean. It
+decides nothing.
 
 Two pools: calls that may be repeated keep their connections; calls that may not (`plain` and `bills`) leave only on a
 connection that is new or has idled for less than a second, because a server that closes an idle connection just as a
@@ -44,27 +44,27 @@ __all__ = [
 ]
 
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
-"""Firewalls refuse the default one of Python's programs (measured)."""
+"""Firewalls refuse the default one of Python programs (measured)."""
 AUTHORIZATION: Final = istr("Authorization")
 FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
 SWITCHING = 101
-"""The status with which a server goes over to another protocol: nothing of HTTP comes on that connection any more."""
+"""The status with which a server switches to another protocol: the connection carries no more HTTP."""
 FIELD_BYTES: Final = 64 * 1024
-"""Bytes of the longest header field that is read: gateways add cookies and policies beyond aiohttp's 8,190."""
+"""Limit for a header field, in bytes: gateways add cookies and policies of more than aiohttp's 8,190."""
 FIELDS: Final = 512
-"""How many header fields are read; aiohttp's own limit is 128."""
+"""Limit for the number of header fields; aiohttp's own is 128."""
 SCANNED_BYTES: Final = 64 * 1024 * 1024
-"""How much more of a paid call's answer is read, though it is larger than `max_reply_bytes`: an id may be in it."""
+"""Bytes of a paid call's answer that are read beyond `max_reply_bytes`: an id may be in them."""
 LARGE_BODY = 1024 * 1024
 """Bytes above which aiohttp warns of a body that it is given in one piece."""
 
 
 class Transport(Protocol):
-    """Sends one request and brings one reply: the seam between this client and HTTP."""
+    """Sends one request and returns one reply."""
 
     async def exchange(self, request: Request, attempt: "Attempt", *, timeout: float) -> Reply:
-        """Send it once, within `timeout` seconds; raise TransportError when no whole reply came."""
+        """Send a request once, within `timeout` seconds; raise TransportError when no whole reply came."""
         ...
 
     async def close(self) -> None:
@@ -72,71 +72,71 @@ class Transport(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Let go of every connection: the event loop is closed."""
+        """Drop every connection: the event loop is closed."""
         ...
 
 
 class Intent(Protocol):
-    """What is written down of a call before it leaves, by whoever has to know after a crash whether it may have."""
+    """Writes down that a call is about to leave, so that after a crash it is known that it may have."""
 
     async def leaves(self) -> None:
-        """Take note that the call leaves as soon as this returns: it has a connection. What this raises ends the call.
+        """Write down that the call, which has a connection, leaves as soon as this returns.
 
-        It is called before each attempt, and again where the request goes over to another connection.
+        It is called before each attempt, and again for another connection. What it raises ends the call.
         """
         ...
 
     async def waits(self) -> None:
-        """Take note that the call has not left after all, or was refused and had no effect, and is sent again later."""
+        """Write down that the call did not leave, or was refused without effect, and is sent again later."""
         ...
 
 
 class _TrackedRequest(aiohttp.ClientRequest):
-    """A request that knows whether a connection was in its hands: before that, nothing can have been sent."""
+    """A request that records whether it got a connection: before that, nothing can have been sent."""
 
-    in_hand = False
+    has_connection = False
     intent: Intent | None = None
     limit: TimeLimit
     protocol: "ResponseHandler | None" = None
     leaves: Callable[[], None] | None = None
     on_end: Callable[[], None] | None = None
-    keeps = False
-    """Whether what comes of its answer is kept."""
-    came: Sequence[bytes] = ()
+    keeps_answer = False
+    """Whether the bytes of its answer are kept."""
+    received: Sequence[bytes] = ()
     DEFAULT_HEADERS = {istr("Accept"): "application/json", istr("Accept-Encoding"): "gzip, deflate"}  # noqa: RUF012 - as aiohttp has it
 
     def send(  # pyright: ignore[reportIncompatibleMethodOverride] # what it returns is aiohttp's own coroutine
         self, conn: aiohttp.connector.Connection
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
-        return self._send_at_once(conn) if self.intent is None else self._send_when_noted(conn, self.intent)
+        """Send over a connection without unread bytes, unless the call was blocked meanwhile."""
+        return self._send_now(conn) if self.intent is None else self._send_after_intent(conn, self.intent)
 
-    async def _send_when_noted(self, conn: aiohttp.connector.Connection, intent: Intent) -> aiohttp.ClientResponse:
+    async def _send_after_intent(self, conn: aiohttp.connector.Connection, intent: Intent) -> aiohttp.ClientResponse:
         self.limit.pause()  # a disk that is slow costs the server no time
         await intent.leaves()
         self.limit.restart()
         try:
-            sending = self._send_at_once(conn)
+            sending = self._send_now(conn)
         except (BlockedBeforeSendError, StrayDataError):
             await intent.waits()
             raise
         return await sending
 
-    def _send_at_once(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+    def _send_now(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         protocol = self.protocol = conn.protocol
         assert protocol is not None
         arrivals = check_no_stray_data(protocol)
         if self.leaves is not None:
             self.leaves()
-        if self.keeps:
-            self.came = arrivals.keep()
-        self.in_hand = True
+        if self.keeps_answer:
+            self.received = arrivals.keep()
+        self.has_connection = True
         return super().send(conn)
 
     def write_bytes(  # pyright: ignore[reportIncompatibleMethodOverride] # as above
         self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None
     ) -> Coroutine[Any, Any, None]:
-        """Write the body, and note its end."""
+        """Write the body, and record when its end was written."""
         writing = super().write_bytes(writer, conn, content_length)
         return writing if self.on_end is None else _and_then(writing, self.on_end)
 
@@ -147,20 +147,20 @@ async def _and_then(work: Coroutine[Any, Any, None], note: Callable[[], None]) -
 
 
 class _SingleUseRequest(_TrackedRequest):
-    """One that must not be sent twice: whatever comes of its answer may name what was paid for."""
+    """A request that must not be sent twice: any part of its answer may name what was paid for."""
 
-    keeps = True
+    keeps_answer = True
 
 
 class BlockedBeforeSendError(Exception):
-    """The request was not sent although it was its turn: a 429 has come that it has to wait for. Internal."""
+    """The request was not sent although it was admitted: a 429 came meanwhile, and it has to wait. Internal."""
 
 
 class Attempt:
-    """Watches one attempt from inside aiohttp, as its middleware: was it sent? It also stops aiohttp's own retry.
+    """Records, as a middleware of aiohttp, whether an attempt was sent; it also prevents aiohttp's own retry.
 
-    `leaves` is called when a connection is in hand, since waiting for one is not the server's time; it may still raise
-    HeldBackError. `on_end` is called when the last piece of the body is written.
+    `leaves` is called when there is a connection, since waiting for one is not the server's time; it may still raise
+    BlockedBeforeSendError. `on_end` is called when the last piece of the body is written.
     """
 
     __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers", "intent", "limit")
@@ -170,35 +170,35 @@ class Attempt:
         self._on_end = on_end
         self._request: aiohttp.ClientRequest | None = None
         self.headers: Sequence[Mapping[str, str]] = ()
-        """What the request has beside aiohttp's own headers; the last one counts."""
+        """Headers of the request beside aiohttp's own; the last one counts."""
         self.chunks: list[bytes] = []
-        """What was read of the answer's body."""
+        """The part of the answer's body that was read."""
         self.intent: Intent | None = None
-        """What is told before `leaves` is called."""
+        """Called before `leaves`."""
         self.limit: TimeLimit
         """The end of the attempt's time."""
 
     @property
     def sent(self) -> bool:
         """Whether anything may have left this machine."""
-        return getattr(self._request, "in_hand", False)
+        return getattr(self._request, "has_connection", False)
 
     def arrived(self) -> tuple[bytes, str]:
-        """Return what has come of an answer's body, and its Location, for a failure.
+        """Return the part of an answer's body that came, and its Location, for an error.
 
-        What was read of the body, or of a paid success all that came; of others, no Location.
+        That is the part that was read; of a success of a paid call, all that came. Other answers have no Location.
         """
-        body, location = partial_success(b"".join(getattr(self._request, "came", ())))
+        body, location = partial_success(b"".join(getattr(self._request, "received", ())))
         return max(b"".join(self.chunks), body, key=len), location
 
     def end_connection(self, response: aiohttp.ClientResponse) -> None:
-        """Have the connection closed that a response came on, as soon as that is read: its next one isn't ours either.
+        """Close the connection of a response as soon as that is read: it may carry other answers that aren't ours.
 
-        It is in the pool already where the response came in one piece: then it is closed there, before others run.
+        Where the response came in one piece, the connection is in the pool already, and is closed there at once.
         """
         if not isinstance(self._request, _TrackedRequest) or (protocol := self._request.protocol) is None:
             return
-        self._request.came = ()  # another's
+        self._request.received = ()  # another's
         protocol.force_close()
         if response.connection is None:
             protocol.close()
@@ -218,7 +218,7 @@ class Attempt:
 
 @frozen(kw_only=True)
 class Connection:
-    """How to reach one API: what `AiohttpTransport` is made from, once for each event loop."""
+    """How to reach one API; `AiohttpTransport` is made from it, once for each event loop."""
 
     key: Secret | None
     max_connections: int
@@ -231,7 +231,7 @@ class Connection:
 
 
 class AiohttpTransport:
-    """Sends over two aiohttp sessions that live as long as it does."""
+    """Sends requests over two aiohttp sessions, which it owns."""
 
     def __init__(self, connection: Connection) -> None:
         self._speed = connection.speed
@@ -239,7 +239,7 @@ class AiohttpTransport:
         self._headers: Mapping[str, str] = (
             {} if connection.key is None else {AUTHORIZATION: Masked(f"Bearer {connection.key.reveal()}")}
         )
-        """Added to each request: among the session's own headers the key would be sent to a proxy as well."""
+        """Added to each request: as headers of the session, they would be sent to a proxy as well."""
         self._echoes = connection.echoes
         self._time_limits = TimeLimits()
         self._ssl = True if connection.ssl is None else connection.ssl
@@ -288,13 +288,13 @@ class AiohttpTransport:
         raise failure
 
     async def close(self) -> None:
-        """Close every connection, but a caller's connector."""
+        """Close every connection, but not a caller's connector."""
         self._time_limits.close()
         for session in self._sessions.values():
             await session.close()
 
     def abandon(self) -> None:
-        """Let go of every connection."""
+        """Drop every connection."""
         for session in self._sessions.values():
             abandon(session)
 
@@ -320,7 +320,7 @@ class AiohttpTransport:
         return self._echoes.is_ours(sent, echoed, succeeded=succeeded)
 
     async def _read(self, content: aiohttp.StreamReader, chunks: list[bytes], *, scans: bool) -> None:
-        """Read a body, piece by piece; `scans` looks for ids in what is too large to be kept."""
+        """Read a body, piece by piece; with `scans`, look for ids in what is too large to be kept."""
         total = 0
         while not content.at_eof():
             chunk = content.read_nowait() if content.is_eof() else await content.readany()
@@ -333,7 +333,7 @@ class AiohttpTransport:
 
 
 async def _scan(content: aiohttp.StreamReader, chunks: list[bytes]) -> None:
-    """Read on in a body of which no more is kept than the ids in it."""
+    """Read on in a body, and keep only the ids in it."""
     scan, left = IdScanner(b"".join(chunks)), SCANNED_BYTES
     chunks[:] = [scan.before]
     while left > 0 and not content.at_eof():
@@ -348,7 +348,7 @@ class _TooLargeError(aiohttp.ClientError):
 
 
 def _translate(error: Exception, *, sent: bool) -> TransportError:
-    """Say what an exception of aiohttp 3.14 means. None of its objects goes on: they carry request headers."""
+    """Translate an exception of aiohttp 3.14, without its objects: they carry request headers."""
     text = describe(error)
     match error:
         case aiohttp.ConnectionTimeoutError():

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf, isfinite, isnan
 from types import NoneType
-from typing import Any, Final, Protocol, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar, cast
 
 from generor_async.errors import InvalidRequestError
 from generor_async.values import JSON, MediaRef, Unseen, is_object
+
+if TYPE_CHECKING:
+    from attrs import Attribute
 
 __all__ = [
     "at_least",
@@ -47,6 +50,7 @@ __all__ = [
     "unserializable",
     "url",
     "urls",
+    "validator",
     "whole",
 ]
 
@@ -80,6 +84,15 @@ def type_error(name: str, wanted: str, value: object, instead: str = "") -> Inva
     if not instead:
         instead = "Leave it out" if value is None else f"Give {wanted}"
     return InvalidRequestError(name, f"{name} must be {wanted}, not {_ALONE.get(kind, kind)}", advice=instead)
+
+
+def validator(check: Callable[[Any, str], object]) -> Callable[[Any, "Attribute[Any]", Any], None]:
+    """Return a validator of attrs that applies a check to an attribute, by the attribute's name."""
+
+    def validate(_: object, attribute: "Attribute[Any]", value: object) -> None:
+        check(value, attribute.name)
+
+    return validate
 
 
 def type_of(value: object) -> type[Any]:

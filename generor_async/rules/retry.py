@@ -1,4 +1,8 @@
-"""Decides from the outcome of an attempt whether and when a call is sent again."""
+"""Decides from the outcome of an attempt whether and when a call is sent again.
+
+`backoff.expo` gives the sequence of delays. The decorators of `backoff` are not used: they sleep and read the clock
+themselves, and can't tell a call that must not be repeated.
+"""
 
 import math
 from bisect import bisect_left, bisect_right, insort

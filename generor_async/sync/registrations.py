@@ -2,6 +2,9 @@
 
 It runs from the first call of the first client until the last client is closed: each open client holds a registration.
 A forked child starts a loop of its own.
+
+anyio runs the loop in its thread. The engine itself is without anyio: aiohttp runs on asyncio alone, and a call that is
+cancelled has to end with what became of it, which anyio's cancellation, delivered again and again, doesn't allow.
 """
 
 import asyncio
