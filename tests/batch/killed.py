@@ -1,6 +1,6 @@
-"""A process that runs rows through a journal, forked and killed over and over; run by the tests as a program.
+"""A process that runs rows through a journal, forked and killed over and over; the tests run it as a program.
 
-What is charged is written to a file as the call is made, so that it outlives the kill as a server's ledger does.
+Charges are written to a file as the call is made, so that they survive the kill like a server's ledger.
 
     python killed.py FOLDER boundaries | KILLS
 """
@@ -78,7 +78,7 @@ class Worker:
 
 
 def checked(folder: Path, rows: int) -> Counter[str]:
-    """Hold the journal against the ledger, and count the states."""
+    """Check the journal against the ledger, and count the states."""
 
     async def look() -> list[Row]:
         reader = await open_reader(folder)
@@ -102,7 +102,7 @@ def checked(folder: Path, rows: int) -> Counter[str]:
 
 
 def at_boundaries(folder: Path, rows: int = 3) -> dict[str, int]:
-    """Die at the first boundary, the second, and so on, until there is none left to die at."""
+    """Die at the first boundary, the second, and so on, until none is left."""
     totals = Counter[str]()
     for dies_at in range(1_000):
         place = folder / str(dies_at)
@@ -123,7 +123,7 @@ def at_boundaries(folder: Path, rows: int = 3) -> dict[str, int]:
 
 
 def at_random(folder: Path, kills: int, rows: int = 200) -> dict[str, int]:
-    """Kill at random moments, so often, beginning with new rows whenever all are done."""
+    """Kill at random moments, so many times; when all rows are done, add new ones."""
     totals, place, dice = Counter[str](), folder / "0", random.Random(kills)
     place.mkdir()
 

@@ -1,4 +1,4 @@
-"""Batches on an account on which other things happen: what they spend, what they may spend, and what they tell."""
+"""What batches spend and report while other events happen on the account."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from generor_async.simulator import Simulator
 from generor_async.testing import run
 
 PRICE = 24
-"""Of a picture that is estimated at 6, as in the documents' example."""
+"""Charge of a picture that is estimated at 6, as in the documentation's example."""
 KINDS = ("spend", "daily_bonus", "purchase", "refund", "gift_sent", "gift_received")
 
 
@@ -28,18 +28,18 @@ def pictures(count: int) -> list[dict[str, Any]]:
 
 @frozen(kw_only=True)
 class Told:
-    """What a batch came to."""
+    """The figures of a batch."""
 
     charged: int
-    """By the server's own books."""
+    """By the server's ledger."""
     spent: list[float]
-    """What was told while it ran, as each row ended, and last when it had ended."""
+    """The batch's own figures, as each row ended, and last at its end."""
     outcomes: list[RowOutcome]
     status: Status
 
 
 def play(folder: Path, events: list[tuple[float, str, int]], *, rows: int = 60, **options: Any) -> Told:
-    """Run a batch while these events happen, so many seconds after it began."""
+    """Run a batch while events happen, each so many seconds after its start."""
     simulated = {name: options.pop(name) for name in ("listing_lag", "exact_cost", "seed") if name in options}
 
     async def happen(simulator: Simulator) -> None:
@@ -75,7 +75,7 @@ async def watched(batch: Batch) -> tuple[list[RowOutcome], list[float]]:
 
 
 def check(told: Told, folder: Path, *, cap: int, concurrency: int) -> None:
-    """Hold the server's books against the cap, and against every figure that is told."""
+    """Check the server's ledger against the cap and against every reported figure."""
     assert told.charged <= cap + concurrency * PRICE
     assert told.charged >= 0.8 * cap - PRICE
     assert min(told.spent) >= 0
@@ -107,7 +107,7 @@ def test_figures_are_right_without_a_cap(tmp_path: Path) -> None:
 
 
 def drawn(seed: int) -> dict[str, Any]:
-    """Draw what happens on an account, and how late it is listed."""
+    """Draw events on an account, and how late transactions are listed."""
     dice = Random(seed)  # to be repeated
     return {
         "seed": seed,

@@ -1,4 +1,4 @@
-"""Credits in US dollars, beside one another."""
+"""Amounts of credits in US dollars."""
 
 import pytest
 

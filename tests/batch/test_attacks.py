@@ -1,6 +1,6 @@
-"""The command, met by signals at random moments while the API fails: nothing is charged twice, nothing is lost.
+"""Signals at random moments to the command while the API fails: nothing is charged twice, nothing is lost.
 
-And a row is unknown only where its answer was lost: on the way, or as its process was killed.
+A row is unknown only if its answer was lost: on the way, or because its process was killed.
 """
 
 from collections import Counter
@@ -19,10 +19,9 @@ from generor_async.simulator import Simulator
 from generor_async.simulator.ledger import Entry
 
 SPEEDS: Final = {"luma": 10.0, "generor": 200.0}
-"""Slow enough for a busy machine to answer in time; of Generor's calls that are in doubt, the last is given up after
-900 s."""
+"""Slow enough for a busy machine to answer in time; the last unknown call of Generor's is given up after 900 s."""
 DRAINS: Final = {"luma": 8.0, "generor": 8.0 / SPEEDS["generor"]}
-"""Real seconds: Luma's answers come in those of this machine, and Generor's calls take longer than the drain."""
+"""Real seconds: Luma's answers arrive in real time, and Generor's calls take longer than the drain."""
 ROWS: Final = 40
 FAULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "resets": ("PAID=reset:after_charge:0.06", "PAID=reset:before_charge:0.06"),
@@ -31,9 +30,9 @@ FAULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "403s": ("PAID=403:0.04", "storage.*=expired_url:0.1"),
     "lag": ("PAID=reset:after_charge:0.06",),
 }
-"""What goes wrong on the paid operation of either API, and where outputs are."""
+"""Faults of each API's paid operation, and of downloads."""
 LAG: Final = 250.0
-"""Seconds after which what was made is listed, where that is late."""
+"""Seconds after which creations are listed, if that is late."""
 PAID: Final = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
 ACCOUNT: Final[dict[str, Any]] = {
     "tier": "pro",
@@ -51,11 +50,11 @@ FEW: Final = (
     ("INT", "luma", "403s"),
     ("STOP", "generor", "500s"),
 )
-"""What every run of the tests has time for."""
+"""The cells that every test run includes."""
 LATE: Final = 3.0
-"""Real seconds in which an answer comes, is read and written down, on the busiest machine."""
+"""Real seconds in which an answer arrives, is read and recorded, on the busiest machine."""
 WRITTEN: Final = 1.0
-"""And those in which a refusal is."""
+"""Real seconds in which a refusal is recorded."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -91,7 +90,7 @@ def test_attacked(
 
 
 def attacked(simulator: Simulator, folder: Path, *, api: str, signal: Signal, times: int) -> dict[str, Any]:
-    """Run batches that are attacked, in processes of their own; return what came of it."""
+    """Run batches that are attacked, in processes of their own; return the outcome."""
     order: dict[str, Any] = {"rows": ROWS, "signal": signal, "times": times, "drain": DRAINS[api]}
     told: dict[str, Any] = run_beside("support.attacks", simulator, folder, api=api, speed=SPEEDS[api], **order)
     return told
@@ -105,9 +104,9 @@ def calls_of(requests: tuple[Entry, ...], api: str) -> Iterator[tuple[str, list[
 
 
 def how_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *, speed: float) -> str:
-    """Tell how the answer to a row's call was lost, on its way or with the process that asked; empty: it wasn't.
+    """Return how the answer to a row's call was lost, on the way or with its process; empty if it was not.
 
-    The server's ledger says so. A refusal that came is no answer that was lost, unless it came at the very end.
+    The server's ledger tells. A refusal that arrived is no lost answer, unless it arrived at the very end.
     """
     assert row.call_id is not None
     assert row.submitted_at is not None

@@ -1,4 +1,4 @@
-"""What a run would come to: right to the credit, and nothing spent in finding out."""
+"""Estimates of a run: right to the credit, and nothing is spent on them."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -224,7 +224,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_status_has_cost_and_estimate_of_a_run(tmp_path: Path) -> None:
-    """The documents' own example was estimated at 6 and charged 24."""
+    """The documentation's own example was estimated at 6 and charged 24."""
     rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(3)]
 
     async def main() -> tuple[float, float, float]:

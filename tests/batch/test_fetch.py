@@ -1,4 +1,4 @@
-"""What was made and is no longer in the folder is fetched again, at no cost; and rows are run again by their ids."""
+"""Missing outputs are fetched again at no cost, and rows are run again by their ids."""
 
 import shutil
 from collections.abc import Awaitable, Callable

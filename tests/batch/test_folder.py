@@ -1,6 +1,6 @@
-"""Folders that are moved, deleted, replaced or copied while a batch runs in them, or whose journal is lost.
+"""Folders that are moved, deleted, replaced or copied during a run, or whose journal is lost.
 
-The command in a process of its own, against a simulator that knows what was charged.
+The command runs in a process of its own, against a simulator that knows what was charged.
 """
 
 import json
@@ -35,7 +35,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 class Shell:
-    """The command, as a user of Luma's API that the simulator serves."""
+    """Runs the command as a user of the simulator's Luma API."""
 
     def __init__(self, commands: Commands, simulator: Simulator, tmp_path: Path) -> None:
         self._commands = commands
@@ -49,13 +49,13 @@ class Shell:
         }
 
     def begin(self, out: Path | None = None) -> Running:
-        """Begin a run."""
+        """Start a run."""
         return self._commands.begin(*self._run(out), env=self._environment)
 
     def run(self, *arguments: str, out: Path | None = None, limit: int | None = None) -> tuple[int, str, str]:
-        """Run the batch, or another command, to the end; return its code and what it said.
+        """Run the batch, or another command, to its end; return its exit code and output.
 
-        With a `limit`, in an interpreter of its own that may write files of so many bytes at the most.
+        With a `limit`, it can write no file of more bytes.
         """
         given = ("batch", *arguments) if arguments else self._run(out)
         if limit is not None:
@@ -92,7 +92,7 @@ def done(out: Path) -> int:
 
 
 def charged(simulator: Simulator) -> Counter[str]:
-    """Count the charges of each prompt."""
+    """Count the charges by prompt."""
     return Counter(job.request.prompt for job in simulator.luma.generations.values())
 
 
@@ -280,7 +280,7 @@ def test_the_journal_waits_for_another_programs_database_lock(shell: Shell, simu
 
 @pytest.mark.parametrize("limit", [0, 2_000, 20_000, 100_000])
 def test_a_folder_without_write_permission_is_refused(shell: Shell, simulator: Simulator, limit: int) -> None:
-    """Each limit on the size of a file strikes another write: of the lock, the journal, its tables, the reserve."""
+    """Each limit on the size of a file fails another write: of the lock, the journal, its tables, the reserve."""
     code, told, said = shell.run(limit=limit)
     assert (code, json.loads(told)["reason"]) == (2, "disk"), said
     assert "Free some space" in said

@@ -1,4 +1,4 @@
-"""Who may use a folder: where the system's locks work, where they don't, and in a copy of one that is in use."""
+"""The lock of a folder: with the system's locks, without them, and in a copy of a folder in use."""
 
 import errno
 import json
@@ -46,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hold() -> Iterator[Hold]:
-    """Have another process take a lock."""
+    """Lock a folder in another process."""
     running: list[subprocess.Popen[str]] = []
 
     def begin(path: Path, system: SystemLock) -> "subprocess.Popen[str]":
@@ -64,7 +64,7 @@ def hold() -> Iterator[Hold]:
 
 
 def name(path: Path, **other: Any) -> None:
-    """Leave behind a lock file that names a process of this machine which has ended, or another."""
+    """Write a lock file that names an ended process of this machine, or another process."""
     path.touch()
     this = LockHolder.current_process(path.stat().st_ino)
     path.write_text(json.dumps(asdict(evolve(this, **{"pid": 4242, "started": "0", **other}))))

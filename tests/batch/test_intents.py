@@ -1,4 +1,4 @@
-"""When a row's intent is written down, and taken back: what is unknown after a kill may have been charged."""
+"""When a row's intent is committed and taken back: a row that is unknown after a kill may have been charged."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ PATIENCE = 30.0
 
 
 def begun(simulator: Simulator, folder: Path, api: str, *, rows: int, cache: str) -> "subprocess.Popen[str]":
-    """Begin the command with a clock as fast as the simulator's; it knows nothing of limits that others have met."""
+    """Start the command, with a clock as fast as the simulator's, and without known limits."""
     path, speed = folder / "rows.jsonl", simulator.clock.speed
     path.write_text("".join(json.dumps({"prompt": f"heron {n}", **COMMON[api]}) + "\n" for n in range(rows)))
     epoch = simulator.clock.time() - time.monotonic() * speed
@@ -54,7 +54,7 @@ def states(folder: Path) -> list[str]:
 
 
 def refused(simulator: Simulator, api: str) -> bool:
-    """Tell whether a paid call was, and none is under way."""
+    """Return whether a paid call was refused, and none is under way."""
     statuses = [entry.status for entry in simulator.ledger.requests if entry.operation == PAID[api]]
     return set(statuses) == {429}
 
@@ -88,8 +88,8 @@ def test_rows_that_are_killed_while_they_wait_after_a_refusal_are_bought_once(
         assert [len(ids) for ids in made(simulator).values()] == [1] * 3
 
 
-class Unresolved(AbstractResolver):
-    """Finds nothing, and goes on looking."""
+class HangingResolver(AbstractResolver):
+    """A DNS resolver that never answers."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -118,7 +118,7 @@ async def rows_in(folder: Path) -> list[Row]:
 
 def test_a_row_killed_before_its_call_has_a_connection_is_ready_again(tmp_path: Path) -> None:
     async def main() -> None:
-        resolver = Unresolved()
+        resolver = HangingResolver()
         async with Simulator(**WORLD) as simulator, aiohttp.TCPConnector(resolver=resolver) as connector:
             port = simulator.luma_url.rpartition(":")[2]
             options: dict[str, Any] = simulator.luma_options | {"base_url": f"http://luma.localhost:{port}"}
@@ -154,7 +154,7 @@ class SlowlyWritten:
 
 
 def test_committing_the_intent_does_not_count_as_the_servers_time() -> None:
-    """It may be as long as another program has the journal locked, and the answer takes nearly as long as it may."""
+    """The commit takes as long as another program may lock the journal, and the answer nearly as long as it may."""
 
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as client:

@@ -1,4 +1,4 @@
-"""Batches whose processes are killed: no row is charged twice, no result is lost, and nothing is forgotten."""
+"""Batches whose processes are killed: no row is charged twice, and no result is lost."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,9 +11,9 @@ from support.workers import run_beside
 from generor_async.simulator import Simulator
 
 AMBIGUOUS = 0.15
-"""How many of the paid calls lose their answers."""
+"""Share of the paid calls that lose their answers."""
 REFUSED = 0.1
-"""How many are refused for now."""
+"""Share of the paid calls that are refused for now."""
 SPEED = 200.0
 FAULTS = ("reset", "close", "truncate:keep=0.02")
 ACCOUNT: dict[str, Any] = {
@@ -35,7 +35,7 @@ def kills(pytestconfig: pytest.Config) -> int:
 def killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], api: str, *, rows: int, **plan: Any
 ) -> tuple[dict[str, Any], Counter[str]]:
-    """Run batches that are killed, check them, and show the figures."""
+    """Run batches that are killed, check them, and print the figures."""
     with Simulator(speed=SPEED, **ACCOUNT) as simulator:
         for operation in ("luma.generations.create", "generor.generators.generate"):
             for before, fault in enumerate(FAULTS):  # a call meets the later ones if it is spared by those before

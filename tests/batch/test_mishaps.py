@@ -1,6 +1,6 @@
-"""What befalls a run on its way: a full disk, outputs that can't be had, an empty account, a clock that is set.
+"""A full disk, failing downloads, an empty account, or a clock that is set during a run.
 
-Whatever it is, nothing that was paid for is lost, nothing is paid for twice, and a sentence says what to do.
+Nothing that was paid for is lost or paid for twice, and a sentence says what to do.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from generor_async.simulator import Simulator
 from generor_async.testing import run
 
 UNI_1 = 0.0404 / 0.003
-"""Credits that an image of Luma's costs."""
+"""Credits that one of Luma's images costs."""
 JOKE = 37
 ROWS = 24
 
@@ -63,7 +63,7 @@ def in_luma(test: Callable[[Simulator, AsyncLuma], Coroutine[Any, Any, None]], *
 
 
 async def fills_up(disk: Path, folder: Path) -> Exception:
-    """Run a batch during which a disk fills up, then again when it has room: every row is charged once and done."""
+    """Run a batch while a disk fills up, then again once it has space: every row is charged once and done."""
     async with Simulator(luma_rpm=600, luma_jobs=8) as simulator:
         simulator.faults.add_spec(
             "luma.generations.create=drip:after_charge:pieces=2:pause=15"
@@ -206,7 +206,7 @@ def test_failing_downloads_of_earlier_runs_do_not_stop_new_rows(tmp_path: Path) 
 
 @pytest.mark.parametrize("gone", ["the file", "the job"])
 def test_an_output_that_no_longer_exists_leaves_its_row_unknown_with_cost_and_id(tmp_path: Path, gone: str) -> None:
-    """It is charged and has no result; whoever wants it made again says so, as of every such row."""
+    """It is charged and has no result; it is made again only if the user says so, like every unknown row."""
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec("storage.get=500")
@@ -367,7 +367,7 @@ def test_setting_the_clock_during_a_run_changes_nothing(tmp_path: Path, hours: f
 def test_an_unknown_call_dated_by_a_wrong_clock_is_settled_and_not_charged_again(
     tmp_path: Path, ahead: float, when: str
 ) -> None:
-    """By its own time, the call would lie where the account shows nothing: surely absent, and to be paid for again."""
+    """By its own time, the account would show nothing of the call: it would be released, and paid for again."""
 
     async def main() -> None:
         async with Simulator(tier="pro", exact_cost=True) as simulator:

@@ -1,4 +1,4 @@
-"""What a call will cost: the documented prices, and Generor's asked for once for each shape."""
+"""Prices of calls: Luma's documented ones, and Generor's estimates, requested once per price key."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""How a run stands, told from memory: what it says is what the journal has."""
+"""A run's progress agrees with its journal."""
 
 import asyncio
 import sys
@@ -29,7 +29,7 @@ def pictures(count: int) -> list[dict[str, Any]]:
 
 
 async def watched(batch: Batch, every: float = 5.0) -> list[Progress]:
-    """Run a batch, and look at it now and then, and once more when it has ended."""
+    """Run a batch, and return its progress at times and at its end."""
     seen: list[Progress] = []
 
     async def look() -> None:
@@ -137,7 +137,7 @@ def test_progress_says_that_the_cap_is_reached(tmp_path: Path) -> None:
 
 
 def test_overlapping_costs_count_once_and_are_corrected_by_the_account(tmp_path: Path) -> None:
-    """Each of Generor's calls that overlap tells of the others' cost too; a picture costs four times its estimate."""
+    """Generor's answers of overlapping calls include the others' cost; a picture costs four times its estimate."""
     rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(80)]
 
     async def main() -> list[tuple[float, float, float]]:
@@ -178,7 +178,7 @@ def test_progress_says_that_unknown_rows_are_being_settled(tmp_path: Path) -> No
 
 
 def after(rows: int, then: Callable[[], object]) -> Callable[[RowOutcome], None]:
-    """Return what does something once, when so many rows have ended."""
+    """Return an `on_row` that calls a function once so many rows have ended."""
     ended = count(1)
 
     def on_row(_: RowOutcome) -> None:

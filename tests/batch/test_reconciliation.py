@@ -1,4 +1,4 @@
-"""What becomes of Generor's calls in doubt when the account is truthful about them, late, or lossy."""
+"""Settling Generor's unknown calls with an account that is truthful, late, or incomplete."""
 
 import asyncio
 from collections import Counter
@@ -33,7 +33,7 @@ JOKE, ROWS = 37, 24
 async def run_to_the_end(
     generor: AsyncGeneror, rows: list[dict[str, Any]], folder: Path, concurrency: int | None = None
 ) -> list[RowOutcome]:
-    """Run a batch, and again where calls in doubt have stopped it; return what it told of rows, each time."""
+    """Run a batch, and again if unknown calls have stopped it; return each run's outcomes."""
     told: list[RowOutcome] = []
     while True:
         with suppress(OutcomeUnknownError):
@@ -43,7 +43,7 @@ async def run_to_the_end(
 
 
 def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[int, int]:
-    """Run a batch under faults; give how many rows were in doubt, and how many were held. None may be charged twice."""
+    """Run a batch under faults; return how many rows were unknown, and how many stayed so. None is charged twice."""
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(ROWS)]
 
     async def main() -> tuple[int, int]:
@@ -239,7 +239,7 @@ LISTED: list[tuple[list[Any], bool]] = [
 
 
 async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[str] = ()) -> CreationListing | None:
-    """Read a list of creations that has one page, beside rows whose creations are known."""
+    """Read a list of creations of one page, beside rows whose creations are known."""
     rows = [Row(number, "row", {}, "", "done", 1, remote_ids=(id_,)) for number, id_ in enumerate(known)]
     async with (
         Wire(answer(200, {"success": True, **page})) as wire,
@@ -283,7 +283,7 @@ async def test_a_list_that_announces_a_next_page_without_items_is_an_error() -> 
 
 
 def test_a_run_settles_unknown_rows_of_earlier_runs_before_any_call(tmp_path: Path) -> None:
-    """The cap has room for the new calls only once those that had no effect have given back what was set aside."""
+    """The cap has room for new calls only once unknown ones without effect have released their credits."""
     rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(12)]
 
     async def main() -> None:

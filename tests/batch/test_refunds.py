@@ -1,4 +1,4 @@
-"""What Luma's FAQ says is refunded: told, and counted against a cap until somebody says to believe it."""
+"""Refunds by Luma's FAQ: reported, and counted against a cap unless the user believes them."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -66,7 +66,7 @@ def test_a_cap_counts_failures_unless_refunds_is_set(tmp_path: Path, refunds: bo
 
 @pytest.mark.parametrize("again", [False, True])
 def test_refunds_covers_failures_of_earlier_runs(tmp_path: Path, again: bool) -> None:
-    """Also of rows that were made ready again since, and of attempts before the latest."""
+    """Also of rows that were made ready again since, and of earlier attempts."""
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         moderated = [{"prompt": f"[[moderate]] heron {number}"} for number in range(2)]

@@ -1,4 +1,4 @@
-"""results.jsonl after a process or a machine that died: a line for each row that is done, few of them written again."""
+"""results.jsonl after a crash of the process or the machine: it has one line for each row that is done."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ ROWS = 6
 
 
 async def with_rows_done(folder: Path, ends: Sequence[float]) -> SqliteJournal:
-    """Open a journal whose rows have ended at these moments."""
+    """Open a journal whose rows ended at these moments."""
     journal = await open_journal(folder, key=KEY)
     rows = [NewRow(id=f"row-{at}", parameters={"prompt": "a"}, place=f"rows:{at}") for at in range(len(ends))]
     await journal.add(rows)
@@ -44,7 +44,7 @@ def ids(folder: Path) -> list[str]:
 async def test_each_row_that_is_done_has_one_line(
     ends: list[float], order: Sequence[int], lost: int, torn: bytes
 ) -> None:
-    """Lines of whatever rows are lost at the end, and something may stand there instead."""
+    """Lines of any rows are lost at the end, and other bytes may stand there instead."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         journal = await with_rows_done(folder, ends)

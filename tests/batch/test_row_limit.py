@@ -1,4 +1,4 @@
-"""A run that begins so many rows and no more, and the next one, which goes on."""
+"""A run that starts a limited number of rows, and the next run, which makes the others."""
 
 import asyncio
 import json
@@ -138,7 +138,7 @@ async def test_tag_rows_sends_ids_to_luma_in_later_runs_too(tmp_path: Path) -> N
     async with Wire(refused) as wire, AsyncLuma("luma-api-x", base_url=wire.url) as luma:
 
         async def tags(folder: str, **options: Any) -> dict[str, Any]:
-            """Return the tag of each row that was sent, by its prompt, and those of rows that failed."""
+            """Return the tags that were sent, by prompt, and those of failed rows."""
             sent = len(wire.requests)
             await ended(run_batch(luma, rows, to=tmp_path / folder, **options))
             bodies = [json.loads(arrived.body) for arrived in wire.requests[sent:]]

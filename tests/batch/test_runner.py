@@ -25,9 +25,9 @@ from generor_async.testing import run
 
 CREATE, GENERATE = "luma.generations.create", "generor.generators.generate"
 IMAGE, TEXT = 10003, 37
-"""Models of Generor's."""
+"""Generor's models."""
 UNI_1 = 0.0404 / 0.003
-"""Credits that an image of Luma's costs."""
+"""Credits that one of Luma's images costs."""
 
 
 def pictures(count: int) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def jokes(count: int) -> list[dict[str, Any]]:
 
 
 def charged_by_prompt(simulator: Simulator) -> Counter[str]:
-    """Count how often each prompt was paid for, in either API, by what the server made of it."""
+    """Count how often each prompt was paid for, by what the server made."""
     prompts = [job.request.prompt for job in simulator.luma.generations.values()]
     prompts += [creation.prompt for creation in simulator.generor.account.creations]
     return Counter(prompt for prompt in prompts if prompt.startswith("heron "))
@@ -54,7 +54,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def check_books(simulator: Simulator, folder: Path, outcomes: Sequence[RowOutcome]) -> None:
-    """Hold what the batch says against what the server made."""
+    """Check the batch's figures against what the server made."""
     assert not simulator.ledger.duplicates()
     states = {outcome.parameters["prompt"]: outcome.state for outcome in outcomes}
     for prompt, times in charged_by_prompt(simulator).items():
@@ -179,7 +179,7 @@ def test_a_cap_stops_the_run_and_a_higher_one_continues_it(tmp_path: Path) -> No
 
 
 def test_overlapping_costs_of_generor_do_not_use_up_the_cap(tmp_path: Path) -> None:
-    """`credit_cost` is a difference of balances: ten calls at once each tell of all ten."""
+    """`credit_cost` is a difference of balances: each of ten concurrent calls names the cost of all ten."""
 
     async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": IMAGE} for number in range(20)]
@@ -366,7 +366,7 @@ def test_a_row_that_is_being_committed_at_the_stop_is_reported(tmp_path: Path) -
         batch = run_batch(luma, pictures(3), to=tmp_path, on_row=told.append)
 
         class Stopping(SqliteJournal):
-            """Has everything stopped, at once, while the end of a row is committed."""
+            """Stops everything at once while the end of a row is committed."""
 
             async def step(self, row: Row, step: Step) -> None:
                 if isinstance(step, Finish):

@@ -1,4 +1,4 @@
-"""What a Generor key must be allowed, found out before anything is charged."""
+"""The scopes of a Generor key are checked before anything is charged."""
 
 from pathlib import Path
 from typing import Any

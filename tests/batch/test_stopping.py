@@ -1,5 +1,4 @@
-"""How a batch begins slowly, stops by itself and is stopped, from Python: what is charged is never lost, nor waited for
-longer than was said."""
+"""How a batch starts slowly, stops by itself and is stopped: paid results are not lost, and no stop takes too long."""
 
 import asyncio
 from collections import Counter
@@ -49,7 +48,7 @@ def paid(simulator: Simulator, api: API) -> list[Entry]:
 
 @pytest.mark.parametrize("api", BOTH)
 def test_calls_under_way_grow_with_the_answered_ones_from_four(tmp_path: Path, api: API) -> None:
-    """Each answer takes ten seconds from the charge: which are under way is seen at each arrival."""
+    """Each answer takes ten seconds from the charge: each arrival shows which calls are under way."""
 
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, client_of(api, simulator) as client:
@@ -160,7 +159,7 @@ def test_the_run_continues_once_downloads_succeed_again(tmp_path: Path) -> None:
 
 
 async def stopped(batch: Batch, how: str, seconds: float) -> None:
-    """Stop a batch after so long, in one of the ways there are, and take what it raises then."""
+    """Stop a batch after a time, in one of its ways, and return what it raises."""
     loop = asyncio.get_running_loop()
     if how == "stop":
         loop.call_later(seconds, partial(batch.stop, drain=8))
@@ -280,7 +279,7 @@ def test_a_call_refused_during_a_drain_is_not_made_again(tmp_path: Path, api: AP
 
 
 def test_a_stop_cancels_checks_of_the_account(tmp_path: Path) -> None:
-    """While it settles, and at its end, when the account says nothing."""
+    """While it settles rows, and at its end, with an account that doesn't answer."""
 
     async def main() -> None:
         async with Simulator(**WORLD) as simulator, AsyncGeneror(**simulator.generor_options) as generor:

@@ -1,4 +1,4 @@
-"""What becomes of rows in doubt in accounts of every kind: in any time zone, with wrong dates, late, and shared."""
+"""Judging unknown rows with accounts of every kind: in any time zone, with wrong dates, late, and shared."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from generor_async.rules.time_zones import OFFSETS, corrected_dates
 EPOCH = 1_790_000_000.0
 LONGEST = 60.0
 END = 6_000.0
-"""Seconds after which every call of these worlds is over, and every listing shows it."""
+"""Seconds after which every call has ended and is listed."""
 
 
 @frozen(kw_only=True)
 class Call:
-    """What really happened with a call; times are seconds since the batch began, by the server."""
+    """What really happened to a call; times are the server's seconds since the batch began."""
 
     prompt: str
     sent: int
@@ -37,7 +37,7 @@ class Call:
     deleted: bool = False
     """Whether its creation was deleted since."""
     listed: bool = True
-    """Whether the transactions have its spend."""
+    """Whether the transactions list its spend."""
 
     @property
     def ended(self) -> int:
@@ -59,10 +59,10 @@ class Account:
     names: bool = True
     """Whether a transaction names the creation."""
     liar: int | None = None
-    """Whose creation is dated wrong, and by how many seconds."""
+    """The creation with a wrong date, and the seconds by which it is wrong."""
     lie: int = 0
     lying_spend: bool = False
-    """Whether it is the transaction that is dated wrong."""
+    """Whether the transaction's date is wrong instead."""
 
     def shown(self, number: int, moment: float, *, spend: bool) -> float:
         wrong = self.lie if number == self.liar and spend is self.lying_spend else 0
@@ -167,11 +167,11 @@ looks = st.lists(st.integers(0, int(END)), max_size=2).map(sorted)
 
 
 def check_no_charged_row_is_released(account: Account, findings: dict[int, Finding]) -> None:
-    """Of the rows with one prompt, no more are let go than were not charged."""
+    """Of the rows with one prompt, no more may be released than were not charged."""
     calls = account.calls
-    let_go = Counter(calls[number].prompt for number, finding in findings.items() if isinstance(finding, Absent))
+    released = Counter(calls[number].prompt for number, finding in findings.items() if isinstance(finding, Absent))
     free = Counter(calls[number].prompt for number in findings if not calls[number].charged)
-    assert let_go <= free
+    assert released <= free
 
 
 def check_found_creations_have_the_prompt(account: Account, findings: dict[int, Finding]) -> None:

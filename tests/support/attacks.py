@@ -1,8 +1,8 @@
-"""Runs `generor batch run` in processes of its own, and sends them signals at random moments until it has ended.
+"""Runs `generor batch run` in processes of its own, and sends them signals at random moments until the batch has ended.
 
-The API is elsewhere, and lives on. Time runs as fast here as there. For programs without threads alone, as forks are.
+The API runs in another process, at the same speed of time. It forks, so only programs without threads may use it.
 
-    python -m support.attacks ASSAULT    (JSON, as `Assault` has it; prints what came of it, as JSON)
+    python -m support.attacks ASSAULT    (an `Assault` as JSON; prints the outcome as JSON)
 """
 
 import json
@@ -26,22 +26,22 @@ __all__ = ["Assault", "Signal"]
 
 Signal: TypeAlias = Literal["KILL", "TERM", "HUP", "INT", "STOP"]
 STOPPED: Final = 5.0
-"""Simulated seconds for which a process that is stopped stands still."""
+"""Simulated seconds for which a stopped process (SIGSTOP) stands still."""
 SHORTEST, LONGEST = 0.05, 4.0
-"""Real seconds after which a signal is sent: after a process began, or more often after it has said what it will do."""
+"""Real seconds before a signal: from the process's start, or more often from its first output."""
 EARLY = 0.2
-"""How often it is sent after so much time since the process began."""
+"""Share of the runs whose signals are timed from the process's start."""
 RUNS: Final = 40
-"""How often a batch that ended by itself is gone on with."""
+"""How often a batch that stopped by itself is run again."""
 ENDED: Final = frozenset({0, 3})
-"""How the command exits when it has come to its end."""
+"""Exit codes of a run that completed."""
 BY_ITSELF: Final = frozenset({*ENDED, 2, 5})
-"""And when it was stopped, or kept from beginning, by what it met."""
+"""Exit codes of a run that completed, or was stopped by an error."""
 
 
 @frozen(kw_only=True)
 class Assault:
-    """What is to be run, where, and what is to be done to it."""
+    """What to run, against which server, and how to attack it."""
 
     api: str
     base_url: str
@@ -50,29 +50,29 @@ class Assault:
     epoch: float
     folder: str
     rows: int
-    """How many a batch has; whenever one has ended, another begins."""
+    """Rows of a batch; when one has ended, another begins."""
     signal: Signal
     times: int
-    """How many signals are to meet a process that runs."""
+    """How many signals a running process must get in all."""
     drain: float
-    """What the command is given as `--drain`, in real seconds."""
+    """The command's `--drain`, in real seconds."""
     seed: int = 7
 
 
 @define
 class Attack:
-    """The attack on the batches of one folder."""
+    """Attacks the batches in one folder."""
 
     order: Assault
     dice: Random
     struck: list[float] = field(factory=list[float])
-    """Simulated Unix seconds of each signal."""
+    """When each signal was sent, in simulated Unix seconds."""
     exits: list[int] = field(factory=list[int])
-    """How the processes ended that had a signal."""
+    """Exit codes of the processes that got a signal."""
     batches: list[str] = field(factory=list[str])
 
     def carry_out(self) -> None:
-        """Send the signals, and let each batch end."""
+        """Send the signals, and run each batch to its end."""
         while len(self.struck) < self.order.times:
             name = f"batch-{len(self.batches)}"
             rows = write_rows(self.order.folder, name, api=self.order.api, rows=self.order.rows)
@@ -85,7 +85,7 @@ class Attack:
                 raise AssertionError(f"{rows} never ended")
 
     def run(self, rows: Path, *, signals: int) -> int:
-        """Begin the command, or go on with it, with so many signals at the most."""
+        """Run the command, with at most so many signals; return its exit code."""
         log = rows.with_suffix(".log")
         said, begun = log.stat().st_size if log.exists() else 0, self.dice.random() < EARLY
         process, before = self.begin(rows), len(self.struck)
@@ -103,7 +103,7 @@ class Attack:
         return self.ended(os.waitpid(process, 0)[1], struck=len(self.struck) > before)
 
     def strike(self, process: int) -> None:
-        """Send the signal; what it stops goes on after a while."""
+        """Send the signal; continue a stopped process after a while."""
         os.kill(process, getattr(signal, f"SIG{self.order.signal}"))
         self.struck.append(self.order.epoch + time.monotonic() * self.order.speed)
         if self.order.signal == "STOP":
@@ -111,7 +111,7 @@ class Attack:
             os.kill(process, signal.SIGCONT)
 
     def ended(self, status: int, *, struck: bool) -> int:
-        """Hold how a process ended against what was done to it, and return it."""
+        """Check a process's exit code against the signals it got, and return it."""
         code = os.waitstatus_to_exitcode(status)
         number: int = getattr(signal, f"SIG{self.order.signal}")
         allowed = BY_ITSELF | {-number, 128 + number} if struck else BY_ITSELF
@@ -121,7 +121,7 @@ class Attack:
         return code
 
     def begin(self, rows: Path) -> int:
-        """Fork a process that becomes the command; return its id."""
+        """Fork a process that runs the command; return its id."""
         process = os.fork()
         if not process:
             code = 1
@@ -136,7 +136,7 @@ class Attack:
         return process
 
     def become(self, rows: Path) -> None:
-        """Be the command."""
+        """Run the command in this process."""
         order, log = self.order, os.open(rows.with_suffix(".log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -157,7 +157,7 @@ class Attack:
 
 
 def main() -> None:
-    """Do as ordered."""
+    """Attack as the argument says, and print the outcome."""
     order = Assault(**json.loads(sys.argv[1]))
     attack = Attack(order, Random(f"{order.signal} {order.seed}"))
     attack.carry_out()

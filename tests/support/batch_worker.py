@@ -1,8 +1,8 @@
 """Runs batches in processes of their own, and kills them: at random moments, or at the boundaries of their journals.
 
-A boundary is the moment right before or right after something is written down. The API is elsewhere, and lives on.
+A boundary is the moment right before or right after a write to the journal. The API runs in another process.
 
-    python -m support.batch_worker ORDER    (JSON, as `Order` has it; prints what came of it, as JSON)
+    python -m support.batch_worker ORDER    (an `Order` as JSON; prints the outcome as JSON)
 """
 
 import asyncio
@@ -35,19 +35,19 @@ WRITES = ("add", "add_rejects", "claim", "step", "write_note", "close")
 STEPS = ("Submit", "Defer", "MarkUnknown", "Accept", "Download", "Finish", "Fail")
 KINDS = ("open", "write_note", "add", "add_rejects", "claim", *STEPS)
 ONCE = frozenset({"open", "add", "add_rejects", "write_note", "close"})
-"""Met once a process, or few times."""
+"""Boundaries that a process meets once or a few times."""
 AT_THE_END = ("Release", "close")
-"""Met when all the others are: a row that is surely absent is released, and then the journal is closed."""
+"""Boundaries met last: an absent row is released, and the journal is closed."""
 FEW = 8
 RUNS = 20
-"""How often a run that stopped by itself is gone on with."""
+"""How often a run that stopped by itself is run again."""
 SHORTEST, LONGEST = 0.02, 0.4
-"""Real seconds after which a process is killed."""
+"""Real seconds before a process is killed."""
 
 
 @frozen(kw_only=True)
 class Order:
-    """What is to be run, where, and how it is to be killed."""
+    """What to run, against which server, and how to kill it."""
 
     api: str
     base_url: str
@@ -56,9 +56,9 @@ class Order:
     epoch: float
     folder: str
     rows: int
-    """How many a batch has; whenever one is ended, another begins."""
+    """Rows of a batch; when one has ended, another begins."""
     kills: int = 0
-    """How many kills at random moments; none means the boundaries."""
+    """Kills at random moments; none means kills at the boundaries."""
     rounds: int = 1
     """How many batches die at every boundary: at its first occurrence, its second, and so on."""
     seed: int = 7
@@ -66,21 +66,21 @@ class Order:
 
 @define
 class Boundaries:
-    """Counts the boundaries that a process comes to, and ends it at the one that was chosen."""
+    """Counts the boundaries that a process meets, and kills it at the chosen one."""
 
     kind: str
     when: When
     occurrence: int
 
     def at(self, kind: str, when: When) -> None:
-        """Come to a boundary."""
+        """Count a boundary, and die if it is the chosen one."""
         if (kind, when) == (self.kind, self.when):
             self.occurrence -= 1
             if self.occurrence == 0:
                 die()
 
     async def open(self, *place: Any, **key: Any) -> SqliteJournal:
-        """Open a journal whose writing is watched."""
+        """Open a journal whose writes are boundaries."""
         self.at("open", "before")
         journal = await open_journal(*place, **key)
         self.at("open", "after")
@@ -97,7 +97,7 @@ class Boundaries:
 
 
 def write_rows(folder: str, name: str, *, api: str, rows: int) -> Path:
-    """Write down the rows of a batch: no two alike, one in twelve refused by moderation, and a line that is no row."""
+    """Write a batch's input file: distinct rows, one in twelve refused by moderation, and a line that is no row."""
     common = {} if api == "luma" else {"slug": "joke", "model_id": 37}
     path = Path(folder, f"{name}.jsonl")
     with path.open("w") as file:
@@ -109,7 +109,7 @@ def write_rows(folder: str, name: str, *, api: str, rows: int) -> Path:
 
 
 def go(order: Order, rows: Path, boundaries: Boundaries | None = None) -> None:
-    """Run a batch, or go on with it, to its end."""
+    """Run a batch, or continue it, to its end."""
 
     async def main() -> None:
         kind = AsyncLuma if order.api == "luma" else AsyncGeneror
@@ -132,7 +132,7 @@ def go(order: Order, rows: Path, boundaries: Boundaries | None = None) -> None:
 
 
 def has_ended(folder: Path, *, unknown: bool = True) -> bool:
-    """Tell whether every row has; those that are `unknown` have, unless they are looked for in the account yet."""
+    """Return whether every row has ended; `unknown` says whether an unknown row counts as ended."""
     try:
         counts = asyncio.run(read_status(folder)).counts
     except InvalidRequestError:  # killed before there was a journal
@@ -142,7 +142,7 @@ def has_ended(folder: Path, *, unknown: bool = True) -> bool:
 
 
 def at_random(order: Order) -> dict[str, Any]:
-    """Kill at random moments; whenever the rows of a batch have ended, let it end, and begin another."""
+    """Kill at random moments; when a batch has ended, begin another."""
     dice, killed, batches = Random(order.seed), 0, list[str]()
     while killed < order.kills:
         rows = write_rows(order.folder, f"batch-{len(batches)}", api=order.api, rows=order.rows)
@@ -157,7 +157,7 @@ def at_random(order: Order) -> dict[str, Any]:
 
 
 def at_boundaries(order: Order) -> dict[str, Any]:
-    """Die at every kind of boundary, in batches that go on."""
+    """Die at every kind of boundary, in batches that are continued."""
     died, batches = list[str](), list[str]()
     for occurrence in range(1, order.rounds + 1):
         rows = write_rows(order.folder, f"batch-{occurrence}", api=order.api, rows=order.rows)
@@ -171,7 +171,7 @@ def at_boundaries(order: Order) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do as ordered."""
+    """Run as the argument says, and print the outcome."""
     order = Order(**json.loads(sys.argv[1]))
     json.dump(at_random(order) if order.kills else at_boundaries(order), sys.stdout)
 

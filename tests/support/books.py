@@ -1,4 +1,4 @@
-"""What a server made, held against what a batch's folder says of it."""
+"""Compares what a server made with what a batch's folder says."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ __all__ = ["check", "made", "rows_of"]
 
 
 def made(simulator: Simulator) -> dict[str, list[str]]:
-    """Return the ids of what was made of each prompt, in either API."""
+    """Return the ids of what either API made, by prompt."""
     found = defaultdict[str, list[str]](list)
     for job in simulator.luma.generations.values():
         found[job.request.prompt].append(job.id)
@@ -25,7 +25,7 @@ def made(simulator: Simulator) -> dict[str, list[str]]:
 
 
 def rows_of(folder: Path) -> list[Row]:
-    """Return the rows of a folder, as its journal has them."""
+    """Return all rows of a folder's journal."""
 
     async def look() -> list[Row]:
         reader = await open_reader(folder)
@@ -38,7 +38,7 @@ def rows_of(folder: Path) -> list[Row]:
 
 
 def check(folder: Path, count: int, everything: Mapping[str, Sequence[str]]) -> list[Row]:
-    """Hold a batch that has ended against what the server made, and return its rows."""
+    """Check an ended batch against what the server made, and return its rows."""
     rows = rows_of(folder)
     assert len(rows) == count
     told = {line["id"]: line for line in map(json.loads, (folder / "results.jsonl").read_text().splitlines())}

@@ -1,4 +1,4 @@
-"""Clocks that nobody has to wait for."""
+"""Clocks for tests, which need no real waiting."""
 
 import asyncio
 import time
@@ -14,9 +14,9 @@ __all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock", "in_virtual_time"]
 
 @pytest.fixture(scope="module")
 def in_virtual_time() -> tuple[str, dict[str, object]]:
-    """Have a module's tests run in virtual time, as its `anyio_backend`.
+    """Return the `anyio_backend` that runs a module's tests in virtual time.
 
-    Time stands still while anything is ready: no pause of the machine is taken for a timeout.
+    Time stands still while anything is ready to run, so that a slow machine causes no timeout.
     """
     return "asyncio", {"loop_factory": VirtualTimeLoop}
 
@@ -45,7 +45,7 @@ class FakeClock:
 
 @define
 class LoopClock:
-    """The time of one event loop."""
+    """The clock of an event loop."""
 
     loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop)
     speed: float = 1.0
@@ -64,13 +64,13 @@ class LoopClock:
 
 @define
 class FastClock:
-    """The machine's time, many times as fast: for threads and processes, which no event loop's time can hold.
+    """The machine's clock, sped up: for threads and processes, which share no event loop.
 
-    For answers a client with this clock waits as long as ever in the machine's time: none is late on a busy machine.
+    A client with this clock waits for answers in real time: none is late on a busy machine.
     """
 
     pace: float = 200.0
-    """How many of its seconds pass in one of the machine's."""
+    """How many of its seconds pass per real second."""
     epoch: float = 1_775_649_600.0
     """Unix seconds when `monotonic()` was zero, as it was for all processes of the machine."""
     speed: float = field(default=1.0, init=False)
@@ -87,7 +87,7 @@ class FastClock:
 
 @define
 class SetClock:
-    """A clock whose time of day can be set, as a machine's can; how long something takes it tells all the same."""
+    """A clock whose time of day can be set, like a machine's; its monotonic clock stays right."""
 
     clock: Clock
     ahead: float = 0.0

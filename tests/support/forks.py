@@ -1,6 +1,6 @@
-"""Forked processes that may be killed: they begin at once, as everything is imported already.
+"""Forked processes that may be killed; they start at once, as everything is imported already.
 
-For programs without threads alone: a fork takes only the thread along that forks.
+Only programs without threads may use them: a fork copies only the thread that forks.
 """
 
 import os
@@ -13,12 +13,12 @@ __all__ = ["die", "forked"]
 
 
 def die() -> None:
-    """End this process as `kill -9` does."""
+    """End this process like `kill -9`."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def forked(begin: Callable[[], object], kill_after: float | None = None) -> bool:
-    """Run in a forked process, killed after so many seconds; return whether it came to its end."""
+    """Run a function in a forked process, killed after `kill_after` seconds; return whether it completed."""
     child = os.fork()
     if not child:
         code = 1

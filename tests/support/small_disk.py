@@ -1,12 +1,12 @@
 """A disk that is really full, or really read-only: a tmpfs of so many KB, in a mount namespace of its own.
 
-    def program(disk: Path) -> None: ...        # on the module's top level: asserts what it has to say
+    def program(disk: Path) -> None: ...        # at the module's top level, with assertions
 
     def test_it() -> None:
         run_on_small_disk(program, kilobytes=400)
 
-The program runs in a process of its own, as what is mounted for it is seen by nobody else, and goes with it. Where
-namespaces are not permitted, this fails and says so: a test that is left out shows nothing.
+The program runs in a process of its own: only that process sees the mount, which ends with it. If namespaces are not
+permitted, the test fails and says so; a skipped test would show nothing.
 """
 
 import errno
@@ -27,18 +27,17 @@ from generor_async.testing import run
 __all__ = ["full", "make_read_only", "run_on_small_disk"]
 
 PATIENCE: Final = 300.0
-"""Seconds after which a program hangs."""
+"""Seconds after which a program counts as hanging."""
 NAMESPACES: Final = (["unshare", "--map-root-user", "--mount"], ["unshare", "--mount"])
-"""Ways to one: the first for everybody, the second for root where users may have none."""
+"""Commands that make a mount namespace: the first for any user, the second for root if users may not."""
 FILLER: Final = "filler"
 PIECE: Final = bytes(4_096)
 
 
 def run_on_small_disk(program: Callable[[Path], object], *, kilobytes: int) -> None:
-    """Run a function, plain or async, in a process that sees a disk of this size, and hand it the folder.
+    """Run a function in a process that sees a disk of this size, and pass it the disk's folder.
 
-    What is async is run in virtual time.
-    Raises AssertionError, with what it wrote, if it fails.
+    An async function runs in virtual time. Raises AssertionError, with its output, if it fails.
     """
     file = inspect.getsourcefile(program)
     assert file is not None
@@ -56,7 +55,7 @@ def run_on_small_disk(program: Callable[[Path], object], *, kilobytes: int) -> N
 
 
 def _namespace() -> Sequence[str]:
-    """Return the command that begins a mount namespace here."""
+    """Return the command that makes a mount namespace on this machine."""
     refusals: list[str] = []
     for command in NAMESPACES:
         try:
@@ -77,7 +76,7 @@ def _namespace() -> Sequence[str]:
 
 @contextmanager
 def full(disk: Path, *, spare: int = 0) -> Generator[None]:
-    """Fill a small disk, but for so many pages of 4 KB; it has room again afterwards."""
+    """Fill a small disk except for `spare` pages of 4 KB, and free it afterwards."""
     filler = disk / FILLER
     with filler.open("wb", buffering=0) as file:
         try:
@@ -94,7 +93,7 @@ def full(disk: Path, *, spare: int = 0) -> Generator[None]:
 
 
 def make_read_only(disk: Path) -> None:
-    """Let nothing be written to a small disk any more."""
+    """Make a small disk read-only."""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
 

@@ -1,10 +1,10 @@
-"""A process that submits a job, waits for it and downloads what it made, to be killed at any moment.
+"""A process that submits a job, waits for it and downloads its outputs, to be killed at any moment.
 
-It writes down what it would take to go on: the id of each request before it leaves, and the id of each job.
+It writes down what is needed to go on: each request's id before it is sent, and each job's id.
 
     python -m support.worker BASE_URL KEY FOLDER JOURNAL [JOB]
 
-With a JOB it submits nothing, and downloads that one again and again.
+With a JOB it submits nothing, and downloads that job's outputs again and again.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Programs of `tests/support` that run batches in processes of their own, against a simulator in this one."""
+"""Runs programs of `tests/support` in processes of their own, against a simulator in this one."""
 
 import json
 import os
@@ -15,7 +15,7 @@ __all__ = ["run_beside"]
 
 
 def run_beside(module: str, simulator: Simulator, folder: Path, *, api: str, speed: float, **order: Any) -> Any:
-    """Run a program to its end with an order, and return what it says, as JSON; fails with what it and its logs say."""
+    """Run a program with an order, and return its output as JSON; fails with its output and logs."""
     luma = api == "luma"
     whole = {
         "api": api,
