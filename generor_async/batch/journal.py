@@ -298,7 +298,7 @@ class Journal(JournalReader, Protocol):
         """
         ...
 
-    async def end_reading(self, whole: CompletedRead) -> None:
+    async def end_reading(self, file: CompletedRead) -> None:
         """Note that a file was read to its end, unless it lacks a row that may still be bought."""
         ...
 
@@ -313,7 +313,7 @@ class Journal(JournalReader, Protocol):
         """
         ...
 
-    async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
+    async def claim(self, limit: int, *, seen: bool = False) -> Sequence[Row]:
         """Lease at most `limit` ready rows, in input order; return none if none is ready.
 
         With `met`, lease only rows that this reading has seen.

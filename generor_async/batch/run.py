@@ -288,7 +288,7 @@ class BatchRun:
         # A file is read to its end, to name all its rejects; an iterator is not asked for more rows than are started.
         ended = reading.done() or not (self._limit.remaining or self._spec.is_file)
         room = min(self._free_places(), self.monitor.free_calls, self._limit.remaining)
-        rows: Sequence[Row] = await self.journal.claim(room, met=True) if room > 0 else ()
+        rows: Sequence[Row] = await self.journal.claim(room, seen=True) if room > 0 else ()
         self._row_reader.claimed(len(rows))
         for row in rows:
             self._limit.row_started(row.number)

@@ -381,7 +381,7 @@ async def test_a_row_that_waits_is_what_its_id_stands_for_now(journal: SqliteJou
     assert await journal.add(new_rows("b", style="manga")) == AddResult(new=0, known=1)
     assert len((await journal.add(new_rows("b", style="none"))).rejects) == 1
     assert await journal.delete_unread() == (1, 0)
-    (row,) = await journal.claim(9, met=True)
+    (row,) = await journal.claim(9, seen=True)
     assert (row.id, row.parameters["style"]) == ("b", "manga")
 
 

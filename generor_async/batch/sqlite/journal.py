@@ -52,11 +52,11 @@ async def open_journal(
             version of this package, has results but no readable journal, or can't be written to.
     """
 
-    def take() -> tuple[ResultsFolder, sqlite3.Connection, int, CallLog]:
+    def open_() -> tuple[ResultsFolder, sqlite3.Connection, int, CallLog]:
         held = ResultsFolder(folder, take_over=take_over, lock=lock)
         return held, *open_to_write(held, key)
 
-    return SqliteJournal(*await run_to_completion(take), operation=key.operation)
+    return SqliteJournal(*await run_to_completion(open_), operation=key.operation)
 
 
 class SqliteJournal(SqliteReader, Journal):
@@ -94,9 +94,9 @@ class SqliteJournal(SqliteReader, Journal):
         """Begin to read the input: delete all rejects and duplicates, as the input may have been corrected."""
         self._reading = await self._write(partial(Reading.begin, operation=self._operation))
 
-    async def end_reading(self, whole: CompletedRead) -> None:
+    async def end_reading(self, file: CompletedRead) -> None:
         """Note that a file was read to its end, unless it lacks a row that may still be bought."""
-        self._reading.is_complete = await self._write(partial(self._reading.complete, note=dump_json(whole.as_json())))
+        self._reading.is_complete = await self._write(partial(self._reading.complete, note=dump_json(file.as_json())))
 
     async def skip_reading(self) -> None:
         """Treat all rows as seen by this reading, since the file is unchanged."""
@@ -106,10 +106,10 @@ class SqliteJournal(SqliteReader, Journal):
         """Delete ready rows that this reading has not seen; return how many were deleted, and how many kept."""
         return await self._write(self._reading.delete_unread)
 
-    async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
+    async def claim(self, limit: int, *, seen: bool = False) -> Sequence[Row]:
         """Lease at most `limit` ready rows, in input order; return none if none is ready."""
         if len(self._claimed) < limit:
-            numbers = self._reading.seen if met and not self._reading.is_complete else None
+            numbers = self._reading.seen if seen and not self._reading.is_complete else None
             claim = partial(claim_rows, owner=self._owner, most=limit - len(self._claimed), among=numbers)
             await self._writer.run(claim, self._claimed.extend)
         rows, self._claimed[:] = self._claimed[:limit], self._claimed[limit:]
@@ -119,18 +119,18 @@ class SqliteJournal(SqliteReader, Journal):
         """Write a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
         commit, values = self._writer.next_commit(), step_values(step)
-        alike = type(step), len(values), row.state, row.owner
-        steps = commit.parts.get(alike)
-        if not isinstance(steps, StepBatch):  # the first of them
-            forbidden = self._folder.problem if isinstance(step, Submit) else None
-            steps = commit.parts[alike] = StepBatch(*alike, self._owner, check=forbidden, log=self._log)
-        number = steps.add(row, step, values)
+        group = type(step), len(values), row.state, row.owner
+        batch = commit.parts.get(group)
+        if not isinstance(batch, StepBatch):  # the first of its group
+            check = self._folder.problem if isinstance(step, Submit) else None
+            batch = commit.parts[group] = StepBatch(*group, self._owner, check=check, log=self._log)
+        position = batch.add(row, step, values)
         await commit
         if commit.error is not None:
             raise commit.failure()
-        if steps.problem is not None:
-            raise steps.problem
-        if number in steps.stale:
+        if batch.problem is not None:
+            raise batch.problem
+        if position in batch.stale:
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 
     def problem(self) -> FolderError | None:

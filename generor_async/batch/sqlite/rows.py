@@ -76,8 +76,8 @@ def claim_rows(connection: sqlite3.Connection, *, owner: int, most: int, among: 
     """Lease ready rows, with `among` only those with one of its numbers."""
     is_ready = "state = 'ready'"
     if among is not None:
-        connection.create_function("is_met", 1, among.__contains__)
-        is_ready = f"{is_ready} AND rows.number <= {among.last} AND is_met(rows.number)"
+        connection.create_function("is_seen", 1, among.__contains__)
+        is_ready = f"{is_ready} AND rows.number <= {among.last} AND is_seen(rows.number)"
     found = connection.execute(
         "SELECT rows.number, id, parameters, place, attempt, columns"
         " FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)"

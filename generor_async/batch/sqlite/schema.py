@@ -1,4 +1,9 @@
-"""The tables of a journal in SQLite, and what is done when one is opened."""
+"""The tables of a journal in SQLite, and the checks and repairs when one is opened.
+
+A folder is refused rather than begun anew if it has results but no usable journal, as every row would be bought again:
+the journal is missing, empty or cut short, or older than calls.jsonl beside it (a restored backup, or one whose
+write-ahead log is lost).
+"""
 
 import json
 import os
@@ -21,15 +26,15 @@ from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
 __all__ = ["SCHEMA", "check_journal", "connect", "open_to_read", "open_to_write", "simulation_mismatch"]
 
 APPLICATION: Final = 0x676E7230
-"""Marks the file as a journal of ours."""
+"""SQLite's application id of a journal."""
 SCHEMA: Final = 2
 
 RESULT_FILES: Final = ("results.jsonl", CALLS)
 MEDIA: Final = "media"
-"""What a batch makes after its journal: files that are not empty, and those in a folder."""
+"""What a batch writes after its journal: files that aren't empty, and files in this folder."""
 SQLITE_HEADER: Final = Struct(">16sH6xII60xI")
-"""How a file of SQLite begins: its mark, the size of a page, how often it was changed, how many pages it has, and at
-which change those were counted (https://www.sqlite.org/fileformat.html)."""
+"""The header of a SQLite file: magic, page size, change counter, number of pages, and the value of the change counter
+for which that number is valid (https://www.sqlite.org/fileformat.html)."""
 MAGIC: Final = b"SQLite format 3\0"
 
 INTERRUPTED_PROBLEM: Final = json.dumps(
@@ -38,9 +43,9 @@ INTERRUPTED_PROBLEM: Final = json.dumps(
         "error": OutcomeUnknownError.__name__,
     }
 )
-"""What is written to a row that a crash left behind."""
+"""The problem of a row whose call a crash has interrupted."""
 REQUEST_ID_NOTE: Final = " (its first request had the id "
-"""How that goes on where a request may have been sent, with the id for the vendor to find it by."""
+"""Goes in the place of `<sent>` if a request may have been sent: the vendor can find it by this id."""
 
 TABLES: Final = """
 CREATE TABLE inputs (
@@ -74,21 +79,21 @@ CREATE TABLE rejects (place TEXT PRIMARY KEY, text TEXT NOT NULL, reason TEXT NO
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE owners (owner INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NULL);
 """
-"""Those of the first version."""
+"""The tables of version 1."""
 TABLES_2: Final = """
 CREATE TABLE beside (number INTEGER PRIMARY KEY, columns TEXT NOT NULL);
 CREATE TABLE duplicates (place TEXT PRIMARY KEY, number INTEGER NOT NULL, columns TEXT NOT NULL);
 """
-"""What rows have beside their parameters, and which came again."""
+"""The tables that version 2 adds: columns that are no parameters, and duplicates."""
 INDEXES_2: Final = """
 DROP INDEX IF EXISTS ready;
 CREATE INDEX IF NOT EXISTS states ON rows (state);
 """
-"""How the rows in a state are found and counted, without a look at all the others."""
+"""The index by state of version 2, so that finding and counting rows in a state doesn't scan all."""
 
 
 def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
-    """Open a file in SQLite; `mode` is SQLite's, such as `rwc` to make it where there is none."""
+    """Open a SQLite file; `mode` is SQLite's, such as `rwc` to create it."""
     address = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -100,9 +105,9 @@ def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
 
 
 def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | None:
-    """Open a journal beside whoever writes it; None where no batch was begun yet.
+    """Open a journal for reading, also while another process writes it; return None if no batch was begun.
 
-    With a key, only that run's, and only one that it can go on with.
+    With a key, refuse the journal of another run, and one that is older than calls.jsonl.
     """
     check_journal(path.parent)
     if not path.exists():
@@ -145,7 +150,7 @@ def check_journal(folder: Path) -> None:
 
 
 def _has_results(folder: Path) -> bool:
-    """Tell whether a run has left anything; an empty folder for media may be somebody's link to a larger disk."""
+    """Tell whether a run has left results; an empty media folder may be a link that the user has made."""
     return any(_file_size(folder / name) for name in RESULT_FILES) or any(_files_in(folder / MEDIA))
 
 
@@ -162,7 +167,7 @@ def _file_size(path: Path) -> int:
 
 
 def _expected_size(journal: Path) -> int:
-    """Return how many bytes the file has by what SQLite wrote at its beginning; 0 where it says nothing of that."""
+    """Return the size of the file by its header; 0 if the header doesn't tell."""
     with journal.open("rb") as file:
         head = file.read(SQLITE_HEADER.size)
     if len(head) < SQLITE_HEADER.size:
@@ -174,9 +179,9 @@ def _expected_size(journal: Path) -> int:
 
 
 def open_to_write(folder: ResultsFolder, key: RunKey) -> tuple[sqlite3.Connection, int, CallLog]:
-    """Open the journal of a folder, or begin one; return it, its owner's number and the log of its calls.
+    """Open or create the journal of a folder; return the connection, the owner's number and the log of calls.
 
-    Where that can't be, let the folder go.
+    Release the folder if that fails.
     """
     log = CallLog(folder.path)
     try:
@@ -201,7 +206,7 @@ def open_to_write(folder: ResultsFolder, key: RunKey) -> tuple[sqlite3.Connectio
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
-    """Make the tables if there are none, and do what a restart does; return who owns the journal now."""
+    """Create or upgrade the tables, and recover from a crash; return the number of the new owner."""
     _check_version(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     with connection:
@@ -226,7 +231,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
 
 
 def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
-    """Raise InvalidRequestError for a journal that doesn't know the last call: it is older than that."""
+    """Raise InvalidRequestError for a journal that is older than the last call in calls.jsonl."""
     if (call := last_call(folder)) is None:
         return
     tables = (f"SELECT 1 FROM {table} WHERE number = ? AND call_id = ?" for table in ("rows", "earlier"))
@@ -237,21 +242,21 @@ def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def create_tables(connection: sqlite3.Connection, key: RunKey) -> None:
-    """Make the tables of a journal."""
+    """Create the tables of an empty journal."""
     _run_schema(connection, TABLES + TABLES_2 + INDEXES_2)
     _write_key(connection, key)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
 
 
 def _run_schema(connection: sqlite3.Connection, tables: str) -> None:
-    """Make the tables that bring a journal to this version."""
+    """Run the statements that bring a journal to the current version."""
     for statement in tables.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return a journal's version, 0 where there is nothing in it yet; raise for what can't be used."""
+    """Return a journal's version, 0 if it is empty; raise InvalidRequestError if it can't be used."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -266,7 +271,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:
-    """Raise where a journal is another run's; one that was begun for nothing becomes this run's."""
+    """Raise InvalidRequestError for another run's journal; take over one without rows."""
     if not _has_key(connection, path, key):
         connection.execute("DELETE FROM notes")
         connection.execute("DELETE FROM rejects")
@@ -274,7 +279,7 @@ def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:
 
 
 def _has_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
-    """Tell whether a journal is a run's; raise if it is another one's, false if that one has no row."""
+    """Tell whether a journal belongs to a run; raise InvalidRequestError if it belongs to another run and has rows."""
     (text,) = connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
     found = RunKey(**json.loads(text))
     if found == key:
@@ -299,7 +304,7 @@ def _has_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
 
 
 def simulation_mismatch(folder: Path, *, simulated: bool) -> InvalidRequestError:
-    """Make the error of a folder in which a simulated run, or a real one, may not go on: it holds one of the other."""
+    """Return the error for a simulated run in the folder of a real one, or the reverse."""
     holds, wanted = ("real", "simulated") if simulated else ("simulated", "real")
     return invalid_folder(f"{folder} holds a {holds} run", f"Give another folder for the {wanted} one")
 

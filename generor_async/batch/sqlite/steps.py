@@ -1,4 +1,8 @@
-"""How the steps of many rows are written in SQLite, in few statements, and what their holders know afterwards."""
+"""Writes steps of many rows in few SQL statements, and brings the rows up to date.
+
+A statement changes many rows at once: after each one the writer's thread must get hold of the interpreter again, which
+a busy event loop keeps for milliseconds.
+"""
 
 import json
 import sqlite3
@@ -28,14 +32,14 @@ from generor_async.values import JSON
 __all__ = ["StepBatch", "dump_json", "step_values"]
 
 SIZE_STEP: Final = 16
-"""One statement changes 1, 2, 4 or 8 rows, or a multiple of this: few statements, to be prepared once."""
+"""Statements change 1, 2, 4 or 8 rows, or a multiple of this, so that SQLite prepares only few of them."""
 MAX_ROWS: Final = 256
-"""Rows that one statement changes at the most: SQLite takes 32,766 values in one."""
+"""Rows in one statement, at most: SQLite takes 32,766 values."""
 PADDING: Final = -1
-"""The attempt of what only fills a statement up."""
+"""The attempt of values that only fill up a statement."""
 
 _UNOWNED: Final = frozenset({*END_STATES, "ready"})
-"""States in which nobody holds a row."""
+"""States in which a row has no owner."""
 _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
     Defer: ("held",),
@@ -46,13 +50,13 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     MarkUnknown: ("ended_at", "problem"),
     Release: ("ended_at", "problem", "cost", "held"),
 }
-"""What each step changes of a row, beside its state and its owner; without the last two where it has no cost."""
+"""The columns that each step changes beside state and owner; without the last two if the step has no cost."""
 
 
 class StepBatch:
-    """Steps of one kind, of rows in one state, which are taken together.
+    """Steps of one type, of rows in one state, that are written together.
 
-    They are added in the event loop's thread, and done in another.
+    They are added in the event loop's thread, and written in the writer's.
     """
 
     def __init__(
@@ -72,28 +76,23 @@ class StepBatch:
         self._columns = _COLUMNS[step_type][:columns]
         self._steps: list[tuple[Row, Step]] = []
         self._values: list[Any] = []
-        """For each step what it writes, in the order of its columns, and then the row's number and attempt."""
+        """The values of all steps, in the order of the columns, each followed by the row's number and attempt."""
         self._check = check
         self._log = log
         self.problem: JournalError | None = None
-        """Why none of them may be taken, by what `forbidden` said just before: nothing was written."""
+        """Why nothing was written, as returned by `check` just before."""
         self.stale: set[int] = set()
-        """Which of them, by what `add` returned, met a row that is not as its holder knows it: nothing was written of
-        these, while the others were."""
+        """Positions of steps that were not written, as somebody else has moved their row."""
 
     def add(self, row: Row, step: Step, values: tuple[Any, ...]) -> int:
-        """Have a step taken, which writes these values; return its number."""
+        """Add a step with the values that it writes; return its position."""
         self._values += values
         self._values += (row.number, row.attempt)
         self._steps.append((row, step))
         return len(self._steps) - 1
 
     def execute(self, connection: sqlite3.Connection) -> None:
-        """Change each row that is as its holder knows it.
-
-        After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
-        milliseconds: so many rows go into one.
-        """
+        """Write the steps whose rows nobody else has moved."""
         self.problem = None if self._check is None else self._check()
         if self.problem is not None:
             return
@@ -104,12 +103,12 @@ class StepBatch:
                 self.stale.update(at for at in range(start, end) if not self._apply(connection, at, at + 1))
 
     def after_commit(self) -> None:
-        """Write down beside the journal what was asked of the API, and what came of it."""
+        """Append the written steps to calls.jsonl."""
         if self.problem is None:
             self._log.append(taken for at, taken in enumerate(self._steps) if at not in self.stale)
 
     def finish(self) -> None:
-        """Bring the rows up to date, once the change is committed; goes on where it was, after an interruption."""
+        """Bring the rows up to date; after an interruption it continues where it was."""
         state, owner = self._after
         if self.problem is not None:
             return
@@ -122,7 +121,7 @@ class StepBatch:
                 _update_row(row, step)
 
     def _apply(self, connection: sqlite3.Connection, start: int, end: int) -> bool:
-        """Change the rows from one to before another, or none of them if one isn't as its holder knows it."""
+        """Write the steps from `start` to before `end`; write none if one of their rows is stale."""
         count = end - start
         size = 1 << (count - 1).bit_length() if count < SIZE_STEP else -(-count // SIZE_STEP) * SIZE_STEP
         width = len(self._columns) + 2
@@ -139,9 +138,9 @@ class StepBatch:
 def _statement(
     columns: tuple[str, ...], before: tuple[RowState, int | None], after: tuple[RowState, int | None], size: int
 ) -> str:
-    """Return the statement that takes a step with so many rows: an insertion of rows that are there.
+    """Return a statement that writes a step of so many rows, as an upsert of rows that exist.
 
-    A row that is not as its holder knows it gets a state of NULL, which is refused, and all the others with it.
+    A stale row gets the state NULL, whose constraint fails the whole statement.
     """
     (state, owner), (state_after, owner_after) = before, after
     values = f"({'?, ' * len(columns)}?, ?, '{state}')"
@@ -161,7 +160,7 @@ def _literal(owner: int | None) -> str:
 
 
 def step_values(step: Step) -> tuple[Any, ...]:
-    """Return what a step writes, in the order of its columns."""
+    """Return the values that a step writes, in the order of its columns."""
     match step:
         case Submit():
             return step.call_id, step.at, step.longest, step.model, step.estimated, step.reserved
@@ -188,7 +187,7 @@ def _costs(cost: float | None) -> tuple[float, ...]:
 
 
 def _update_row(row: Row, step: Step) -> None:
-    """Bring a row up to date that has taken a step, beside its state and its owner."""
+    """Set the fields of a row that its step has written, beside state and owner."""
     match step:
         case Submit():
             row.call_id, row.submitted_at, row.longest = step.call_id, step.at, step.longest
@@ -220,7 +219,7 @@ _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_
 
 
 def dump_json(value: JSON) -> str:
-    """Write JSON so that equal values are equal texts."""
+    """Encode JSON; equal values give equal texts."""
     text = _encode(value)
     if text.isascii():
         return text

@@ -1,7 +1,6 @@
-"""One thread that writes: what many coroutines ask for at once goes into one transaction.
+"""Writes in one thread: work that many coroutines ask for at once is one transaction.
 
-A commit costs a wait for the disk, whatever is in it. While one is under way, the work that arrives is gathered for the
-next.
+A commit waits for the disk, whatever is in it. Work that arrives during a commit is gathered for the next one.
 """
 
 import asyncio
@@ -26,26 +25,23 @@ class TransactionPart(Protocol):
     """Part of a transaction."""
 
     def execute(self, connection: sqlite3.Connection) -> None:
-        """Do it, in the writer's thread; an error fails the whole transaction."""
+        """Run its statements in the writer's thread; an error fails the whole transaction."""
         ...
 
     def after_commit(self) -> None:
-        """Follow the commit, in the writer's thread, before anybody is told; raises nothing."""
+        """Follow up in the writer's thread, before the waiting coroutines resume; must not raise."""
         ...
 
     def finish(self) -> None:
-        """Take note that it is committed, in the event loop's thread.
+        """Follow up in the event loop's thread.
 
-        Called again after an interruption, of it or of another: what is done isn't done twice.
+        It is called again if it, or that of another part, was interrupted, and then must not repeat what it has done.
         """
         ...
 
 
 class Writer:
-    """Does work on a connection in a thread of its own; belongs to the event loop that makes it.
-
-    One transaction is under way at a time.
-    """
+    """Runs transactions in a thread of its own, one at a time; belongs to the event loop that makes it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -56,29 +52,29 @@ class Writer:
         self._busy = False
 
     def next_commit(self) -> "Commit":
-        """Return the next commit, for a part to be added to it at once."""
+        """Return the next commit; parts must be added to it before the coroutine yields."""
         if not self._busy:
             self._busy = True
-            self._loop.call_soon(self._submit_next)  # with what else is asked for in this turn
+            self._loop.call_soon(self._submit_next)  # with all parts that are added in this turn of the loop
         return self._next
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], object]) -> None:
-        """Run a function on the connection, and tell another what it returned once that is committed.
+        """Run a function on the connection, and pass its result to `then` once it is committed.
 
-        Whoever cancels this waits until it is committed or has failed; `then` was called if it is.
+        A caller that is cancelled waits until the commit has succeeded or failed; in the first case `then` was called.
         """
-        commit, once = self.next_commit(), _FunctionPart(work, then)
-        commit.parts[once] = once
+        commit, part = self.next_commit(), _FunctionPart(work, then)
+        commit.parts[part] = part
         await commit
         if commit.error is not None:
             raise commit.failure()
 
     def close(self) -> None:
-        """Commit what is under way, and end the thread; blocks meanwhile."""
+        """Commit pending work, and end the thread; blocks."""
         self._thread.join()
 
     def _submit_next(self, _: object = None) -> None:
-        """Have the thread do what was gathered: those who waited for the last were woken before, and have asked."""
+        """Hand the gathered work to the thread."""
         commit = self._next
         if not commit.parts:
             self._busy = False
@@ -87,7 +83,7 @@ class Writer:
         self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._submit_next)
 
     def _commit(self, commit: "Commit") -> None:
-        """Do all parts in one transaction; if that can't be committed, none of it is done."""
+        """Execute all parts in one transaction; if it can't be committed, nothing is written."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -99,63 +95,63 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
             commit.error = error
             if connection.in_transaction:
-                with suppress(sqlite3.Error):  # of a disk that takes not even that, the next BEGIN tells
+                with suppress(sqlite3.Error):  # if the disk fails even this, the next BEGIN reports it
                     connection.execute("ROLLBACK")
 
 
 class Commit(asyncio.Future[None]):
-    """A transaction that many wait for. A task that is cancelled waits on, and is cancelled when it is over.
+    """A transaction that many coroutines wait for; one that is cancelled waits until it is over.
 
-    Whoever awaits it looks for an `error` afterwards: it raises nothing by itself.
+    It raises nothing: whoever awaits it must check `error`.
     """
 
     def __init__(self, path: Path, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._path = path
         self.parts: dict[Hashable, TransactionPart] = {}
-        """What it consists of, done in no order; the key is its owner's."""
+        """Its parts, executed in any order, by a key of whoever adds them."""
         self.error: Exception | None = None
-        """Why nothing of it was done."""
+        """Why nothing was written; None after success."""
         self._calls: list[Callable[[Commit], object]] = []
         self._contexts: list[Context] = []
 
     def failure(self) -> Exception:
-        """Return what to raise where there is an `error`."""
+        """Return the exception to raise for the `error`."""
         assert self.error is not None
         if isinstance(self.error, sqlite3.Error):
             return journal_error("written to", self._path, self.error)
         return self.error
 
     def add_done_callback(self, fn: "Callable[[Commit], object]", /, *, context: Context | None = None) -> None:
-        """Have something called when it is over; nobody asks for that of one that is, as `await` needs no call then."""
+        """Register a callback for its end. `await` calls it only while the commit is pending."""
         self._calls.append(fn)
         self._contexts.append(copy_context() if context is None else context)
 
     def complete(self) -> None:
-        """Take note that it is over, and go on at once with all that wait: each on its own would cost a fifth more."""
+        """End it, and resume all waiting tasks in one turn of the loop: one turn for each takes a fifth longer."""
         self.set_result(None)
         self._resume_waiters(zip(self._calls, self._contexts, strict=True))
 
     def _resume_waiters(self, waiting: "Iterator[tuple[Callable[[Commit], object], Context]]") -> None:
-        through = False
+        completed = False
         try:
             if self.error is None:
                 for part in self.parts.values():
                     part.finish()
             for call, context in waiting:
                 context.run(call, self)
-            through = True
+            completed = True
         finally:
-            if not through:  # one was interrupted, the others were not
+            if not completed:  # one was interrupted: resume the others
                 self.get_loop().call_soon(self._resume_waiters, waiting)
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002 - asyncio gives it
-        """Refuse: it is not of one waiter alone, and what is handed over can't be called back."""
+        """Refuse to be cancelled: others wait for it, too, and a transaction under way can't be called back."""
         return False
 
 
 class _FunctionPart(Generic[T]):
-    """A function on the connection, and another that is told what it returned."""
+    """A function on the connection, and a callback for its result."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], object]) -> None:
         self._work = work
@@ -174,28 +170,28 @@ class _FunctionPart(Generic[T]):
 
 
 class _WriterThread(Executor):
-    """An executor of one thread, whose futures are the event loop's own and not `concurrent.futures`'.
+    """An executor with one thread, whose futures are the event loop's own.
 
-    Work in an executor is what a loop knows that it waits for, also where it keeps a time of its own. Those of the
-    standard library cost as much as a commit of a few rows.
+    As an executor it is known to loops that keep their own time, which wait for it. `concurrent.futures` would cost as
+    much as a commit of a few rows.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._queue: queue.SimpleQueue[tuple[Callable[[Commit], None], Commit] | None] = queue.SimpleQueue()
-        # A daemon: whoever forgets to close the journal is not kept from ending; what isn't committed never was.
+        # A daemon, so that a journal that nobody closes doesn't keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def submit(  # type: ignore[override]  # of what an executor can do, a loop asks for this alone
+    def submit(  # type: ignore[override]  # a loop calls it with these arguments alone
         self, work: Callable[["Commit"], None], commit: "Commit"
     ) -> "Commit":
-        """Do work for a commit, and return the commit: it is the future."""
+        """Queue work for a commit; return the commit as its future."""
         self._queue.put((work, commit))
         return commit
 
     def join(self) -> None:
-        """Do what was handed in, and end; blocks meanwhile."""
+        """Finish queued work, and end the thread; blocks."""
         self._queue.put(None)
         self._thread.join()
 
@@ -205,5 +201,5 @@ class _WriterThread(Executor):
             work(commit)
             try:
                 self._loop.call_soon_threadsafe(commit.complete)
-            except RuntimeError:  # the loop is closed, and nobody waits any more
+            except RuntimeError:  # the loop is closed
                 return
