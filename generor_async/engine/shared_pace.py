@@ -1,5 +1,7 @@
 """The windows of a key that several processes share: `rules.pace` over a state that a store keeps."""
 
+import math
+
 from generor_async.engine.shared_rules import SharedRules
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import RateLimitReport
@@ -31,7 +33,7 @@ class SharedPace:
 
     def sent(self, permit: Permit, now: float) -> None:
         """Record that a request leaves; other processes count it as about to leave until it is answered."""
-        if permit.sent is None:
+        if permit.sent == math.inf:
             self._shared.defer(lambda state, _: state.pace.sent(permit, self._shared.shared_time(now)))
 
     def received(self, permit: Permit, now: float, report: RateLimitReport | None, *, succeeded: bool) -> None:

@@ -1,7 +1,6 @@
 """The windows of an hour and a day: they are full so seldom that they are looked at as seldom as can be."""
 
 import math
-from copy import copy
 from typing import Any, Final
 
 from attrs import define, field
@@ -55,24 +54,24 @@ class LongWindows:
         if self._late:
             for window in self.windows:
                 window.own.forget(now)
-                window.own.add(self._latest, self._late)
+                window.own.add(self._late, self._latest)
             self._late = 0
 
     def seen_by(self, window: Window, permit: Permit, sent_since: int, now: float) -> Permit:
         """Return the permit that one of these windows would have given: little can have left it since."""
         self.tell(now)
         self.free = 0
-        own, seen = window.own, copy(permit)
+        own, seen = window.own, Permit(permit.units, permit.sent, permit.number)
         seen.most = own.units - sent_since
         seen.least = max(0, seen.most - permit.most + permit.least)
-        seen.dropped, seen.refused, seen.gone = own.dropped, own.refused, own.gone
+        seen.total, seen.corrections = own.total - sent_since, own.corrections
         return seen
 
     def refused(self, permit: Permit, now: float) -> None:
         """Note that the server did not count a request."""
         self.free = 0
         self.tell(now)
-        if permit.sent is not None:
+        if permit.sent < math.inf:
             for window in self.windows:
                 window.own.remove_latest(permit.units)
 

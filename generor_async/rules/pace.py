@@ -161,7 +161,7 @@ class Pace:
             window.limit = limit if window.limit is None else min(window.limit, limit)
         self._leader, self._untold = None, False
 
-    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:
+    def reserve(self, now: float, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:
         """Let one request of a kind go, or say until when none may.
 
         `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.
@@ -178,7 +178,7 @@ class Pace:
             self._led, self._clear = now, False
         self._last = now
         self._number = number = self._number + 1
-        permit = Permit(number, request_type, units)
+        permit = Permit(units, math.inf, number, request_type)
         longs = self._longs
         if self._minute.left < 0 or longs.free < units:
             self._ask(permit, now)
@@ -203,11 +203,13 @@ class Pace:
             until = self._untold_until(now, self._leader)
             if until > now:
                 return Wait(until, "minute", sooner=True)
-        scope: Scope = "minute"
         until = minute.blocked_until(now, pending, units, 1 if smooth and self.interval() <= HURRY else 0)
-        if until == NOW:
+        if until == NOW and (pending or minute.own.landed < minute.own.total or not self._quick):
             leaving = self._leaving(now) if self._others else pending
             until = minute.in_turn(now, leaving, self._quick, self._last)
+        scope: Scope = "minute"
+        if until <= now and self._clear and self._longs.free >= units and not smooth:
+            return None  # as a rule
         if self._longs.free < units:
             longest, which = self._longs.blocked_until(now, pending, units)
             if longest > until:
@@ -285,7 +287,7 @@ class Pace:
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine now."""
-        if permit.sent is not None:
+        if permit.sent < math.inf:
             return
         permit.sent = now
         if self._pending.pop(permit.number, None) is not None:
@@ -302,26 +304,27 @@ class Pace:
     def received(self, permit: Permit, now: float, said: RateLimitReport | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
         sent = permit.sent
-        stamped = sent is not None
-        if sent is None:
+        stamped = sent < math.inf
+        if not stamped:
             self.sent(permit, now)
             sent = now
-        self._minute.own.answered(permit.entry, now)
+        minute = self._minute
+        minute.own.answered(permit, now)
         if permit.asks:
             for window in self.windows:
                 window.answered()
         self._leader = None
         self._quick = now < sent + JITTER
-        if sent >= self._led:
+        if not self._clear and sent >= self._led:
             self._clear = True
-        if sent >= self._refused:
+        if self._refusals and sent >= self._refused:
             self._refusals = 0
         if said is not None:
             if stamped:
                 self._learn(permit, sent, now, said)
             else:
                 self._limits(said, -math.inf)
-        if succeeded and (self._assumed or self._minute.limit is None):
+        if (minute.limit is None or self._assumed) and succeeded:
             self._answered_first(said)
 
     def _answered_first(self, said: RateLimitReport | None) -> None:
@@ -330,15 +333,9 @@ class Pace:
             self._minute.limit = None
         self._assumed, self._untold = False, self._minute.limit is None
 
-    def recall(self, sent: float, count: int) -> None:
-        """Count requests that an earlier process sent, in the order of sending and before any other."""
-        for window in self.windows:
-            window.own.add(sent, count)
-        self._longs.free = 0
-
     def give_back(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
-        if permit.sent is None:
+        if permit.sent == math.inf:
             if not self._clear and permit.number == self._number:  # it was to lead: the next one does
                 self._last = -math.inf
             if self._pending.pop(permit.number, None) is not None:
@@ -349,17 +346,18 @@ class Pace:
         self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimitReport | None
     ) -> None:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
-        sent = permit.sent
         self._all_refusals += 1
         self._longs.refused(permit, now)
         self._minute.forget_exact()
-        if sent is not None:
-            self._minute.own.remove(permit.entry, permit.units)
+        stamped = permit.sent < math.inf
+        sent = permit.sent if stamped else now
+        if stamped:
+            self._minute.own.remove(permit.place, permit.units)
         self.give_back(permit)
         self._leader = None
         if said is not None:
-            self._limits(said, -math.inf if sent is None else sent)
-        if sent is None or sent >= self._refused:
+            self._limits(said, sent if stamped else -math.inf)
+        if not stamped or sent >= self._refused:
             self._refusals += 1
             self._refused = now
         self.hold(now + max(retry_after, min(LONGEST_PAUSE, 2.0 ** (self._refusals - 1))), scope)
@@ -380,21 +378,14 @@ class Pace:
             place = self._limits(said, sent)
         if said.used is None:
             return
-        later = 0 if minute.own.next == permit.entry + 1 else self._later(permit, sent, now)
         if place:
-            window = self.windows[place]
-            seen = self._longs.seen_by(window, permit, minute.own.total - permit.total, now)
-            window.hear(seen, later, said.used, now, said.resets_in)
+            window, own = self.windows[place], minute.own
+            seen = self._longs.seen_by(window, permit, own.total - permit.total, now)
+            window.hear(seen, said.used, now, said.resets_in, own.overtaking(permit, now))
             return
-        if not later and permit.kind is not DEFAULT_TYPE:
+        if permit.kind is not DEFAULT_TYPE and not minute.own.overtaking(permit, now):
             self._weigh(permit, said.used, now)
-        minute.hear(permit, later, said.used, now, said.resets_in)
-
-    def _later(self, permit: Permit, sent: float, now: float) -> int:
-        """Return how many units were sent so soon after a request that they may have arrived before it."""
-        own = self._minute.own
-        later = own.sent_between(permit.entry, sent + JITTER) if now > sent + JITTER else None
-        return own.total - permit.total if later is None else later
+        minute.hear(permit, said.used, now, said.resets_in)
 
     def _weigh(self, permit: Permit, used: int, now: float) -> None:
         """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""
@@ -403,7 +394,7 @@ class Pace:
         if permit.refusals != self._all_refusals:  # what was sent isn't what was counted
             return
         found = self._minute.exactly(permit, used, now)
-        last = len(self._kinds) - (self._minute.own.next - 1 - permit.entry)
+        last = len(self._kinds) - (self._minute.own.next - 1 - permit.place)
         if found is None or not 0 < found.requests <= last:
             return
         kinds = Counter(islice(self._kinds, last - found.requests, last))

@@ -78,6 +78,7 @@ PLENTY: Final = 1_000
 """Units that may leave where no limit is known, until it is asked for again."""
 MANY: Final = 0.1
 """The part of a limit that others use where they are many."""
+NEVER: Final = math.inf
 NOW: Final = -math.inf
 """Until when a request has to wait that may leave."""
 NEARLY: Final = 0.25
@@ -164,7 +165,7 @@ class Window:
             own.forget(now)
         if foreign.units or self._asked is not None:
             self._refresh(now, pending)
-        ours = own.units + pending + units
+        ours = own.total - own.left + pending + units
         self.left = left = (limit if units == 1 else max(limit, units)) - ours - foreign.units
         if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
             return own.next_end  # the rest is left to others, even where it is free
@@ -207,7 +208,7 @@ class Window:
                 return NOW
         elif quick or now < self.foreign.seen + REMEMBERED:
             own = self.own
-            if own.flying + pending and own.in_flight(now) + pending >= self._most_at_once(now, quick):
+            if own.in_flight(now) + pending >= self._most_at_once(now, quick):
                 return own.settles_at()
             return NOW
         return last + min(GAP, GAP_PART * self.span / limit)
@@ -239,7 +240,7 @@ class Window:
         self._asked = now
         guessed = now < self._next_due
         if not guessed:
-            self._due = math.inf
+            self._due = NEVER
         return guessed
 
     def _refresh(self, now: float, pending: int) -> None:
@@ -257,39 +258,49 @@ class Window:
         None where this answer doesn't tell exactly, or is the first that does, or where what it tells can't be
         compared.
         """
-        assert permit.sent is not None
         if permit.sent < self._heard or permit.least != permit.most:
             return None
-        known, self._exact = self._exact, (total, permit.gone, permit.dropped, permit.entry)
+        dropped = permit.corrections.dropped
+        known, self._exact = self._exact, (total, permit.gone, dropped, permit.place)
         if total < permit.least:  # it doesn't slide, and has begun anew
             self._exact = None
-        if known is None or self._exact is None or permit.dropped != known[2]:
+        if known is None or self._exact is None or dropped != known[2]:
             return None
         gone = permit.gone - known[1]  # by the weights that are believed: they would confirm themselves
         certain = not gone and self.foreign.earliest_end > now
-        return Fall(total - known[0] + gone, certain, permit.entry - known[3])
+        return Fall(total - known[0] + gone, certain, permit.place - known[3])
 
     def forget_exact(self) -> None:
         """Compare nothing with the answers so far: a request between them was not counted."""
         self._exact = None
 
-    def hear(self, permit: Permit, later: int, total: int, now: float, resets_in: float | None) -> None:
+    def hear(self, permit: Permit, total: int, now: float, resets_in: float | None, later: int | None = None) -> None:
         """Learn from an answer how many units the window held when its request arrived.
 
-        `later` are the units of ours that were sent so soon afterwards that they may have been counted before.
+        `later` are the units of ours that were sent so soon afterwards that they may have been counted before; they
+        are counted here where they aren't given.
         """
-        sent = permit.sent
-        assert sent is not None
+        sent, own = permit.sent, self.own
         if sent < self._heard:
             return
         since, self._heard = self._heard, sent
         if self._asked is not None and self._asked < sent:
             self._asked = None
-        own, foreign = self.own, self.foreign
-        if foreign.units:
-            foreign.forget(now)
-        dropped = own.dropped - permit.dropped
-        most = total - permit.least + dropped + own.refused - permit.refused
+        # As a rule nobody else is there, and the server has counted our own requests alone.
+        alone = permit.least <= total <= permit.most and permit.corrections is own.corrections
+        if not alone or self.foreign.units:
+            later = own.overtaking(permit, now) if later is None else later
+            self._estimate(permit, later, total, since, now)
+        self._due = NEVER
+        if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
+            self._reset(now + resets_in, now - sent)
+
+    def _estimate(self, permit: Permit, later: int, total: int, since: float, now: float) -> None:
+        """Estimate how many units of others the window holds, and how many of ours it has forgotten early."""
+        sent, own, foreign, known = permit.sent, self.own, self.foreign, permit.corrections
+        foreign.forget(now)
+        dropped = own.corrections.dropped - known.dropped
+        most = total - permit.least + dropped + own.corrections.refused - known.refused
         least = total - permit.most + dropped - later
         if most < foreign.units:
             if most < 0:  # but for what has left in its time since
@@ -301,9 +312,6 @@ class Window:
             self._notice(now)
         if foreign.units:
             foreign.none_ends_before(sent, latest=sent)  # those that it counted were in the window then
-        self._due = math.inf
-        if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
-            self._reset(now + resets_in, now - sent)
 
     def _reset(self, reset: float, took: float) -> None:
         """Believe a Reset, unless it is the end of one of ours, which the server counted a little later than we did."""
@@ -315,9 +323,9 @@ class Window:
         """Note that the request was answered that left although the window seemed full."""
         self._asked = None
 
-    def refused(self, sent: float | None, now: float, until: float, pending: int) -> None:
+    def refused(self, sent: float, now: float, until: float, pending: int) -> None:
         """Learn from a refusal that the window is full, and that a place becomes free at `until`."""
-        since, self._heard = self._heard, max(self._heard, now if sent is None else sent)
+        since, self._heard = self._heard, max(self._heard, sent)
         self._asked, self._due, self._refused = None, until, now
         if self.limit is None:
             return

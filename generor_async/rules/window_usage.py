@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.rules.permit import Permit
+from generor_async.rules.permit import Corrections, Entry, Permit
 from generor_async.rules.state_json import int_reader, read_bool, read_past, read_past_or_never, time_reader
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.values import JSON
@@ -34,19 +34,6 @@ _AWAY: Final = time_reader(LONGEST_BELIEVED_WAIT)
 """When others came: a refusal that names a long wait says that it was later than it can be."""
 
 
-@define(eq=False)
-class Entry:
-    """Requests of ours that were sent together: one in a minute's window, some in those of an hour and a day."""
-
-    number: int
-    """Its place among all entries that there ever were."""
-    sent: float
-    """When the first of them was sent."""
-    base: float
-    """When the server had counted the last of them, at the latest."""
-    units: int
-
-
 @define
 class OwnUsage:
     """Our own requests in one window, in the order of sending."""
@@ -54,30 +41,27 @@ class OwnUsage:
     span: float
     grain: float
     """Requests that are sent within so many seconds are one entry; 0 keeps each by itself."""
-    units: int = field(default=0, init=False)
-    """How many units the server may still count; those that are older are taken away by `forget`."""
-    dropped: int = field(default=0, init=False)
-    """How many units the server was seen to have forgotten before their time."""
-    refused: int = field(default=0, init=False)
-    """How many units the server was seen not to have counted."""
-    gone: int = field(default=0, init=False)
-    """How many units have left it in their time."""
+    total: int = field(default=0, init=False)
+    """How many units were ever sent."""
+    left: int = field(default=0, init=False)
+    """How many of these have left the window: by `forget`, because they were dropped, or because they were refused."""
+    landed: int = field(default=0, init=False)
+    """How many of these the server must have counted or refused, as far as `in_flight` was asked."""
+    corrections: Corrections = field(default=Corrections(0, 0), init=False)
     last_end: float = field(default=-math.inf, init=False)
     """When the last of these left."""
     next_end: float = field(default=math.inf, init=False)
     """When the server must have forgotten the oldest; infinity where there is none."""
     _entries: deque[Entry] = field(factory=deque[Entry], init=False)
-    """Their numbers follow one another."""
+    """Their places follow one another."""
     next: int = field(default=0, init=False)
-    """The number of the next entry."""
+    """The place of the next entry."""
     _leaving: int = field(default=0, init=False)
-    """How many of the first entries the server may have forgotten when a request sent now arrives."""
-    _leaving_units: int = field(default=0, init=False)
-    """Their units."""
+    """How many of the first entries may have left the window when a request sent now arrives."""
+    _may_have_left: int = field(default=0, init=False)
+    """How many units will have left by then, these among them."""
     _flights: dict[int, Entry] = field(factory=dict[int, Entry], init=False)
     """Entries that the server may not have counted yet, by number and in the order of sending."""
-    flying: int = field(default=0, init=False)
-    """Their units; or more, where `in_flight` was not asked of late."""
     _lands: float = field(default=math.inf, init=False)
     """When the first of them must have been counted, or sooner."""
 
@@ -87,118 +71,128 @@ class OwnUsage:
         return self._entries[-1].sent if self._entries else -math.inf
 
     @property
-    def total(self) -> int:
-        """How many units were ever sent."""
-        return self.units + self.gone + self.dropped + self.refused
+    def units(self) -> int:
+        """How many units the server may still count, as far as `forget` was told what time it is."""
+        return self.total - self.left
 
-    def add(self, sent: float, units: int) -> int:
-        """Note a request, and return its entry's number.
+    @property
+    def gone(self) -> int:
+        """How many units have left the window at their time."""
+        return self.left - sum(self.corrections)
 
-        It is counted `JITTER` later at the latest, unless its answer comes sooner.
-        """
-        if self.grain:
-            return self._add_to_last(sent, units)
-        number, base, entries = self.next, sent + JITTER, self._entries
-        entry = Entry(number, sent, base, units)
-        self.next = number + 1
-        self.units += units
-        if not entries:
-            self.next_end = base + self.span
-        entries.append(entry)
-        if not self._flights:
-            self._lands = base
-        self._flights[number] = entry
-        self.flying += units
-        return number
-
-    def _add_to_last(self, sent: float, units: int) -> int:
+    def add(self, units: int, sent: float) -> int:
+        """Note units that left together, and return their entry's place: that of those before, within one grain."""
         entries = self._entries
-        self.units += units
+        self.total += units
         if entries and sent < entries[-1].sent + self.grain:
             last = entries[-1]
             last.base, last.units = sent + JITTER, last.units + units
         else:
-            entries.append(Entry(self.next, sent, sent + JITTER, units))
-            self.next += 1
-        self._oldest()
+            self._append(sent, sent + JITTER, units)
+        self._find_next_end()
         return self.next - 1
 
-    def answered(self, number: int, now: float) -> None:
-        """Note when the answer to the only request of an entry came."""
-        entry = self._flights.get(number)
+    def _append(self, sent: float, base: float, units: int) -> Entry:
+        entry = Entry(units, sent)
+        entry.base, entry.place = base, self.next
+        self.next += 1
+        self._entries.append(entry)
+        return entry
+
+    def answered(self, permit: Permit, now: float) -> None:
+        """Note when the answer to a request came: it was counted before that."""
+        place = permit.place
+        entry = self._flights.get(place)
         if entry is None or now >= entry.base:
             return
-        del self._flights[number]
-        self.flying -= entry.units
+        del self._flights[place]
+        self.landed += entry.units
         entry.base = now
         if entry is self._entries[0]:
             self.next_end = now + self.span
 
-    def remove(self, number: int, units: int) -> None:
-        """Note that the server did not count a request; one that has left the window already stays so."""
-        at = self._place(number)
+    def remove(self, place: int, units: int) -> None:
+        """Note that the server did not count some of an entry; what has left the window already stays so."""
+        at = self._index(place)
         if at is not None:
-            self.refused += self._take(at, units)
+            self._take(at, units, refused=True)
 
     def remove_latest(self, units: int) -> None:
         """Note that the server did not count some of what was sent last."""
         self.remove(self.next - 1, units)
 
-    def _place(self, number: int) -> int | None:
-        """Return the place of an entry; None where it has left the window."""
-        at = number - self.next + len(self._entries)
+    def _index(self, place: int) -> int | None:
+        """Return where in the window an entry stands; None where it has left."""
+        at = place - self.next + len(self._entries)
         return at if 0 <= at < len(self._entries) else None
 
-    def _take(self, at: int, units: int) -> int:
-        """Take units out of the entry at a place; return how many there were."""
+    def _take(self, at: int, units: int, *, refused: bool) -> int:
+        """Take units out of an entry; return how many there were. What the request weighs stays in its permit."""
         entry = self._entries[at]
         units = min(units, entry.units)
-        entry.units -= units
-        self.units -= units
-        if at < self._leaving:
-            self._leaving_units -= units
-        if entry.number in self._flights:
-            self.flying -= units
+        self._entries[at] = rest = Entry(entry.units - units, entry.sent)
+        rest.base, rest.place = entry.base, entry.place
+        self.left += units
+        if at >= self._leaving:
+            self._may_have_left += units
+        if entry.place in self._flights:
+            self._flights[entry.place] = rest
+            self.landed += units
+        known = self.corrections
+        self.corrections = Corrections(known.dropped + units * (not refused), known.refused + units * refused)
         return units
 
     def forget(self, now: float) -> None:
         """Take away what the server must have forgotten."""
-        entries = self._entries
         if now >= self._lands:
             self._land(now)
-        while self.next_end <= now:
-            self.last_end = self.next_end
+        entries, end = self._entries, self.next_end
+        while end <= now:
             units = entries.popleft().units
-            self.units -= units
-            self.gone += units
+            self.left += units
             if self._leaving:
                 self._leaving -= 1
-                self._leaving_units -= units
-            self.next_end = entries[0].base + self.span if entries else math.inf
+            else:
+                self._may_have_left += units
+            self.last_end = end
+            self.next_end = end = entries[0].base + self.span if entries else math.inf
 
     def sent(self, permit: Permit, sent: float) -> None:
-        """Note that a request leaves, and in its permit what the server will have counted when it arrives."""
+        """Note that a request leaves, and in its permit what the server will have counted when it arrives.
+
+        It is counted `JITTER` later at the latest, unless its answer comes sooner.
+        """
         if self.next_end <= sent:
             self.forget(sent)
-        entries, since, at = self._entries, sent + JITTER - self.span, self._leaving
-        count = len(entries)
-        while at < count and (entry := entries[at]).sent <= since:
-            self._leaving_units += entry.units
-            at += 1
-        self._leaving = at
         if sent >= self._lands:
             self._land(sent)
-        permit.least = self.units - self.flying - self._leaving_units + permit.units
-        permit.entry = self.add(sent, permit.units)
-        permit.most = self.units
-        permit.dropped, permit.refused, permit.gone = self.dropped, self.refused, self.gone
+        entries, flights = self._entries, self._flights
+        base, units = sent + JITTER, permit.units
+        since, at, count = base - self.span, self._leaving, len(entries)
+        while at < count and (entry := entries[at]).sent <= since:
+            self._may_have_left += entry.units
+            self._leaving = at = at + 1
+        permit.least = self.landed - self._may_have_left + units
+        permit.total = self.total = total = self.total + units
+        permit.most = total - self.left
+        permit.corrections = self.corrections
+        permit.place = place = self.next
+        self.next = place + 1
+        if not count:
+            self.next_end = base + self.span
+        if not flights:
+            self._lands = base
+        permit.base = base
+        flights[place] = permit
+        entries.append(permit)
 
-    def sent_between(self, number: int, until: float) -> int | None:
-        """Count the units that were sent after an entry, and up to a moment; None where it is forgotten already."""
-        at, units = self._place(number), 0
-        if at is None:
-            return None
-        while (at := at + 1) < len(self._entries) and (entry := self._entries[at]).sent <= until:
+    def overtaking(self, permit: Permit, now: float) -> int:
+        """Count the units that were sent so soon after a request that they may have arrived before it."""
+        at, until = self._index(permit.place), permit.sent + JITTER
+        if at is None or now <= until:
+            return self.total - permit.total
+        units, entries = 0, self._entries
+        while (at := at + 1) < len(entries) and (entry := entries[at]).sent <= until:
             units += entry.units
         return units
 
@@ -206,7 +200,7 @@ class OwnUsage:
         """Count the units of which neither an answer nor its absence has told that they were not refused."""
         if now >= self._lands:
             self._land(now)
-        return self.flying
+        return self.total - self.landed
 
     def _land(self, now: float) -> None:
         flights = self._flights
@@ -215,8 +209,8 @@ class OwnUsage:
             if first.base > now:
                 self._lands = first.base
                 return
-            del flights[first.number]
-            self.flying -= first.units
+            del flights[first.place]
+            self.landed += first.units
         self._lands = math.inf
 
     def settles_at(self) -> float:
@@ -234,44 +228,44 @@ class OwnUsage:
             for at, entry in enumerate(self._entries):
                 if units <= 0:
                     break
-                if (entry.number in self._flights) == flying and entry.units:
+                if (entry.place in self._flights) == flying and entry.units:
                     sent, base = max(sent, entry.sent), max(base, entry.base)
-                    taken = self._take(at, entry.units)
-                    self.dropped, units = self.dropped + taken, units - taken
+                    units -= self._take(at, entry.units, refused=False)
         for entry in self._entries:
             if entry.sent > sent + JITTER:
                 break
             entry.base = max(entry.base, base)
         while self._entries and not self._entries[0].units:
-            self._flights.pop(self._entries.popleft().number, None)
+            self._flights.pop(self._entries.popleft().place, None)
             self._leaving = max(0, self._leaving - 1)
-        self._oldest()
+        self._find_next_end()
 
-    def _oldest(self) -> None:
+    def _find_next_end(self) -> None:
         self.next_end = self._entries[0].base + self.span if self._entries else math.inf
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        entries = [[each.sent, each.base, each.units, each.number in self._flights] for each in self._entries]
+        entries = [[each.sent, each.base, each.units, each.place in self._flights] for each in self._entries]
         last_end = None if self.last_end == -math.inf else self.last_end
-        return [self.next, self.dropped, self.refused, self.gone, last_end, entries]
+        return [self.next, *self.corrections, self.gone, last_end, entries]
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another has sent. Raises ValueError or TypeError for anything else."""
-        number, dropped, refused, gone, last_end, entries = dumped
-        self.next, self.dropped, self.refused, self.gone = (_COUNT(n, now) for n in (number, dropped, refused, gone))
+        place, dropped, refused, gone, last_end, entries = dumped
+        self.next = _COUNT(place, now) - len(entries)
+        self.corrections = Corrections(_COUNT(dropped, now), _COUNT(refused, now))
         self.last_end = read_past_or_never(last_end, now)
         self._entries, self._flights = deque[Entry](), {}
-        for number, (sent, base, units, flying) in enumerate(entries, self.next - len(entries)):
-            entry = Entry(number, read_past(sent, now), read_past(base, now + JITTER), _COUNT(units, now))
-            self._entries.append(entry)
+        for sent, base, units, flying in entries:
+            entry = self._append(read_past(sent, now), read_past(base, now + JITTER), _COUNT(units, now))
             if read_bool(flying, now):
-                self._flights[number] = entry
-        self.units = sum(each.units for each in self._entries)
-        self.flying = sum(each.units for each in self._flights.values())
-        self._leaving = self._leaving_units = 0
+                self._flights[entry.place] = entry
+        self.left = _COUNT(gone, now) + sum(self.corrections)
+        self.total = self.left + sum(each.units for each in self._entries)
+        self.landed = self.total - sum(each.units for each in self._flights.values())
+        self._leaving, self._may_have_left = 0, self.left
         self._lands = -math.inf
-        self._oldest()
+        self._find_next_end()
 
 
 @define

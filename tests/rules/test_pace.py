@@ -113,7 +113,7 @@ def nobody_else_is_seen(life: World) -> None:
     """Hold what is known against a server on which nobody else is: no others, and none of ours taken away too soon."""
     server, window = life.server.windows[0], life.pace.windows[0]
     assert window.foreign.units == 0
-    assert window.own.dropped == 0 or server.style == "fixed"
+    assert window.own.corrections.dropped == 0 or server.style == "fixed"
 
 
 def spread(limit: int, connecting: float = 0.0) -> float:

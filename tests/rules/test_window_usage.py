@@ -25,11 +25,21 @@ ENOUGH = 10**15
 class Request:
     """One request of ours."""
 
-    number: int
+    permit: Permit
     sent: float
     units: int
     counted: float
     """When the server had counted it, at the latest."""
+
+
+def send(usage: OwnUsage, now: float, units: int) -> Permit:
+    """Send a request as the usage of a minute, or of an hour or a day, takes note of it."""
+    permit = Permit(units, now, 1)
+    if usage.grain:
+        permit.place = usage.add(units, now)
+    else:
+        usage.sent(permit, now)
+    return permit
 
 
 @define
@@ -69,18 +79,18 @@ def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
         usage.forget(now)
         known = plain.requests
         if what == "add":
-            known.append(Request(usage.add(now, units), now, units, now + JITTER))
+            known.append(Request(send(usage, now, units), now, units, now + JITTER))
         elif what == "reload":
             dumped = json.loads(json.dumps(usage.dump()))
             usage = OwnUsage(SPAN, grain)
             usage.load(dumped, now)
         elif known and what == "answer":
             answered = known[which % len(known)]
-            usage.answered(answered.number, now)
+            usage.answered(answered.permit, now)
             answered.counted = min(answered.counted, now)
         elif known and what == "remove":
             gone = known[which % len(known)]
-            usage.remove(gone.number, gone.units)
+            usage.remove(gone.permit.place, gone.units)
             known.remove(gone)
         usage.forget(now)
         least, most = plain.end(now, grain)
@@ -99,7 +109,7 @@ def test_what_the_server_has_counted_for_sure_is_never_overestimated(
         usage.forget(now)
         if what == "add":
             sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
-            usage.sent(permit := Permit(1, units=units), now)
+            permit = send(usage, now, units)
             sent.append((now, units))
             assert units <= permit.least <= sure + units
             assert permit.least <= permit.most == usage.units
@@ -113,16 +123,16 @@ def test_what_is_in_flight_is_what_may_still_be_refused(history: list[tuple[str,
         now += later
         usage.forget(now)
         if what == "add":
-            usage.add(now, units)
+            send(usage, now, units)
             sent.append((now, units))
         assert usage.in_flight(now) == sum(n for at, n in sent if at + JITTER > now)
 
 
 def test_an_answer_that_comes_sooner_than_the_jitter_ends_the_flight() -> None:
     usage = OwnUsage(SPAN, 0.0)
-    number = usage.add(100.0, 3)
+    permit = send(usage, 100.0, 3)
     assert (usage.in_flight(100.1), usage.settles_at()) == (3, 100.0 + JITTER)
-    usage.answered(number, 100.1)
+    usage.answered(permit, 100.1)
     assert usage.in_flight(100.1) == 0
     assert usage.next_end == 100.1 + SPAN
     assert usage.settles_at() == math.inf
@@ -131,12 +141,12 @@ def test_an_answer_that_comes_sooner_than_the_jitter_ends_the_flight() -> None:
 def test_the_oldest_go_where_the_window_holds_less_than_ours() -> None:
     usage = OwnUsage(SPAN, 0.0)
     for second in range(5):
-        usage.add(float(second), 2)
+        send(usage, float(second), 2)
     usage.drop_oldest(3)
-    assert (usage.units, usage.dropped, usage.gone) == (6, 4, 0)
+    assert (usage.units, usage.corrections.dropped, usage.gone) == (6, 4, 0)
     usage.drop_oldest(100)
-    assert (usage.units, usage.dropped) == (0, 10)
-    usage.add(9.0, 1)
+    assert (usage.units, usage.corrections.dropped) == (0, 10)
+    send(usage, 9.0, 1)
     usage.forget(9.0 + JITTER + SPAN)
     assert (usage.units, usage.gone) == (0, 1)
 
@@ -144,7 +154,7 @@ def test_the_oldest_go_where_the_window_holds_less_than_ours() -> None:
 def test_a_log_holds_no_more_entries_than_grains_or_requests() -> None:
     usage = OwnUsage(SPAN, SPAN / GRAINS)
     for number in range(20_000):
-        usage.add(number / 100, 1)
+        usage.add(1, number / 100)
         usage.forget(number / 100)
     dumped: Any = usage.dump()
     assert max(len(each) for each in dumped if is_array(each)) <= GRAINS + 8

@@ -209,7 +209,7 @@ class World:
         return send
 
     def _arrive(self, permit: Permit, weight: int) -> None:
-        assert permit.sent is not None
+        assert permit.sent < math.inf
         full = self.server.admit(self.now, weight)
         self.arrivals.append(Arrival(permit.sent, self.now, full is None))
         if full is None:
@@ -230,7 +230,7 @@ class World:
         self._look()
 
     def _refuse(self, permit: Permit, wait: float, scope: Scope, said: RateLimitReport, reset: float) -> None:
-        if permit.asks == "guess" and permit.sent is not None:
+        if permit.asks == "guess" and permit.sent < math.inf:
             self.guesses_refused.append(permit.sent)
         self.pace.refused(permit, self.now, wait, scope, self._heard(said, reset))
         self._granted -= 1
