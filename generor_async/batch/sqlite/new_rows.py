@@ -165,7 +165,9 @@ def add_rows(
         connection.executemany(UPSERT_COLUMNS, columns)
     _insert_duplicates(connection, duplicates)
     known = len(rows) - new - len(rejects) - len(duplicates)
-    return AddResult(new=new, known=known, rejects=rejects, duplicates=duplicates, withheld=withheld)
+    return AddResult(
+        new=new, known=known, rejects=tuple(rejects), duplicates=tuple(duplicates), withheld=tuple(withheld)
+    )
 
 
 def _match_known(
