@@ -21,7 +21,7 @@ from generor_async.rules.time_zones import ZoneReading, corrected_dates
 from generor_async.rules.unexplained_spends import DatedSpend
 from generor_async.values import maybe
 
-__all__ = ["AccountView", "CreationListing", "ListedSpend", "ReadBalance", "list_back_to", "read_account"]
+__all__ = ["AccountView", "CreationListing", "ListedSpend", "ReadBalance", "list_creations", "read_account"]
 
 T = TypeVar("T")
 ReadBalance: TypeAlias = Callable[[], Awaitable[float | None]]
@@ -43,7 +43,7 @@ class ListedSpend:
     zoned: bool
     """Whether the time has a zone."""
 
-    def read(self, zone: ZoneReading) -> float:
+    def time_in(self, zone: ZoneReading) -> float:
         """Return its time if the account's times are in this zone."""
         return self.shown if self.zoned else zone.read(self.shown)
 
@@ -71,14 +71,14 @@ class AccountView:
     creations: CreationListing
     spends: Sequence[ListedSpend]
     """In order of the transactions' ids."""
-    latest: ListedSpend | None
+    latest_change: ListedSpend | None
     """The latest change of the balance, of any type; None if there is none."""
-    books: float | None
+    transactions_balance: float | None
     """The balance by the transactions' sum; None if that is not known."""
     balances: Sequence[tuple[float, float]]
     """Pairs of time (by the server's clock) and balance, of this view and earlier ones."""
 
-    def read(self, zone: ZoneReading) -> Snapshot:
+    def in_zone(self, zone: ZoneReading) -> Snapshot:
         """Return the view with its times read in a zone."""
         return Snapshot(
             taken_at=self.taken_at,
@@ -89,7 +89,7 @@ class AccountView:
                 for one in self.creations.listed
             ],
             whole=self.creations.whole,
-            spends=[DatedSpend(when=one.read(zone), creation_id=one.creation_id) for one in self.spends],
+            spends=[DatedSpend(when=one.time_in(zone), creation_id=one.creation_id) for one in self.spends],
             whole_until=max(self._balance_matches(zone), default=-inf),
         )
 
@@ -99,8 +99,8 @@ class AccountView:
         A transaction after such a time rules the time out: it could stand in for a missing one.
         """
         for at, balance in self.balances:
-            if self.books is not None and abs(self.books - balance) < EXACT:
-                may_be_later = self.latest is not None and self.latest.read(zone) > at - NEAR
+            if self.transactions_balance is not None and abs(self.transactions_balance - balance) < EXACT:
+                may_be_later = self.latest_change is not None and self.latest_change.time_in(zone) > at - NEAR
                 if at == self.at or not may_be_later:
                     yield at
 
@@ -112,8 +112,8 @@ async def read_account(
     balance: ReadBalance,
     *,
     since: float,
-    known: Iterable[Row],
-    before: Sequence[tuple[float, float]] = (),
+    known_rows: Iterable[Row],
+    earlier_balances: Sequence[tuple[float, float]] = (),
 ) -> AccountView | str:
     """Return what the account shows since a moment of the server's clock, or why it says nothing.
 
@@ -127,7 +127,7 @@ async def read_account(
     if transactions is None:
         return "a transaction of the account can't be read"
     # Times without a zone may be off by half a day, and one more half for zones of both signs.
-    creations = await list_back_to(client.creations.list(per_page=100), since - DAY, clock, known)
+    creations = await list_creations(client.creations.list(per_page=100), since - DAY, clock, known_rows)
     if creations is None:
         return "a creation in the account's list can't be read"
     return AccountView(
@@ -136,9 +136,11 @@ async def read_account(
         since=since,
         creations=creations,
         spends=_listed_spends(transactions),
-        latest=max(map(_dated_change, transactions), key=lambda one: one.shown, default=None),
-        books=None if initial_balance is None else initial_balance + sum(one.amount or 0.0 for one in transactions),
-        balances=[*before, (at, total)],
+        latest_change=max(map(_dated_change, transactions), key=lambda one: one.shown, default=None),
+        transactions_balance=None
+        if initial_balance is None
+        else initial_balance + sum(one.amount or 0.0 for one in transactions),
+        balances=[*earlier_balances, (at, total)],
     )
 
 
@@ -184,7 +186,7 @@ def _listed_spends(transactions: Iterable[Transaction]) -> list[ListedSpend]:
     ]
 
 
-async def list_back_to(
+async def list_creations(
     pages: Pages[Creation], since: float, clock: BatchClock, known: Iterable[Row] = ()
 ) -> CreationListing | None:
     """Return the listed creations, newest first, back to a time; None if one has no id, time or generator."""

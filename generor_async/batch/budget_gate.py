@@ -46,7 +46,7 @@ class BudgetGate:
         self._refresh_lock = asyncio.Lock()
         self._changed = asyncio.Event()
         self._quotes, self._quoted_credits = 0, 0.0
-        self._unlisted: dict[int, UnattributedCall] = {}
+        self._unattributed: dict[int, UnattributedCall] = {}
         """Charged calls that no transaction has been attributed to, by row number."""
         self._foreign_spends: list[SpendAmount] = []
         """Spends that no call is known for: another user's, or of calls that are still under way."""
@@ -65,7 +65,7 @@ class BudgetGate:
         """Record the account's state, and load the calls without a transaction."""
         await self._account.begin()
         if self._account.lists_transactions:
-            self._unlisted = {call.number: call for call in await self._journal.unlisted_calls(REMEMBERED)}
+            self._unattributed = {call.number: call for call in await self._journal.unlisted_calls(REMEMBERED)}
 
     @property
     def spent(self) -> float:
@@ -129,9 +129,9 @@ class BudgetGate:
         if reservation.learns_price and cost is None:
             self._call_without_cost = call
         if self._account.lists_transactions and remote_ids:
-            self._unlisted[number] = call
-            for oldest in list(islice(self._unlisted, max(0, len(self._unlisted) - REMEMBERED))):
-                del self._unlisted[oldest]
+            self._unattributed[number] = call
+            for oldest in list(islice(self._unattributed, max(0, len(self._unattributed) - REMEMBERED))):
+                del self._unattributed[oldest]
         self._changed.set()
         return self.budget.charges.likely(settled)
 
@@ -148,7 +148,7 @@ class BudgetGate:
     async def refresh(self) -> None:
         """Read the account's new transactions, if any charged call has none yet."""
         async with self._refresh_lock:
-            if not self._unlisted:
+            if not self._unattributed:
                 return
             self._settled_at_refresh = self._settled_calls
             spends = await self._account.new_spends()
@@ -178,8 +178,8 @@ class BudgetGate:
             better = silent.settled.as_told_by(cost, "alone")
             await self._journal.correct_costs({silent.number: cost}, "alone")
             self.budget.charges.correct(silent.settled, better)
-            if silent.number in self._unlisted:
-                self._unlisted[silent.number] = evolve(silent, settled=better)
+            if silent.number in self._unattributed:
+                self._unattributed[silent.number] = evolve(silent, settled=better)
 
     async def _refresh_if_new(self) -> bool:
         """Read the account if calls were settled since the last read; return whether that leaves more under the cap."""
@@ -191,7 +191,7 @@ class BudgetGate:
         return self.budget.committed < before - CREDIT_TOLERANCE
 
     async def _apply_transactions(self, spends: list[SpendAmount]) -> None:
-        calls = list(self._unlisted.values())
+        calls = list(self._unattributed.values())
         costs, foreign = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names_creations)
         self._foreign_spends = foreign[-REMEMBERED:]
         self._names_creations = self._names_creations or bool(
@@ -201,7 +201,7 @@ class BudgetGate:
         if self._call_without_cost is not None and self._call_without_cost.number in costs:
             self._call_without_cost = None
         for number, cost in costs.items():
-            settled = self._unlisted.pop(number).settled
+            settled = self._unattributed.pop(number).settled
             self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
-        if not (self._unlisted or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
+        if not (self._unattributed or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
             await self._account.mark_attributed()

@@ -117,7 +117,7 @@ async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEsti
         under_way=under_way,
         rejected=found.rejected,
         duplicates=found.duplicates,
-        again=found.again,
+        again=found.bought_before,
         whole=found.whole,
         unpriced=prices.unpriced,
         credits=rounded(prices.credits),
@@ -147,17 +147,17 @@ class _RowCounts:
     rejected: int = 0
     """Lines that can't be run."""
     duplicates: int = 0
-    again: int = 0
+    bought_before: int = 0
     whole: bool = True
     """Whether all rows were read."""
     columns: dict[str, None] = field(factory=dict[str, None])
     """Names of columns that are no parameters, in order of first appearance."""
 
 
-async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", most: int) -> _RowCounts:
+async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", max_rows: int) -> _RowCounts:
     """Read and count all rows, or about `most` of them."""
     if reader is not None and (known := await find_unchanged(spec, reader)) is not None:
-        return await _count_known_file(known, spec, reader, prices, most)
+        return await _count_known_file(known, spec, reader, prices, max_rows)
     found, read_so_far = _RowCounts(), 0
     spec.first_rejects.clear()
     version: Any = CANONICAL_VERSION if reader is None else await reader.read_note("fingerprint")
@@ -167,7 +167,7 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
         reading = read_rows(rows, parameters, notices=spec.notices, keep=True)
         async with aclosing(reading) as pages:
             async for page in pages:
-                if read_so_far >= most:
+                if read_so_far >= max_rows:
                     found.whole = False
                     break
                 read_so_far += len(page)
@@ -175,19 +175,19 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
         found.duplicates = occurrences.dropped
         if reader is not None and found.new and found.whole:
             async for row in reader.rows(*BOUGHT_STATES):
-                found.again += occurrences.count_rebuys(row.id, request_key(spec.operation, row.parameters))
+                found.bought_before += occurrences.count_rebuys(row.id, request_key(spec.operation, row.parameters))
     return found
 
 
 async def _count_known_file(
-    known: CompletedRead, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", most: int
+    known: CompletedRead, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", max_rows: int
 ) -> _RowCounts:
     """Count the rows of a file that the journal has read whole; of those that wait, at most `most`."""
     found = _RowCounts(rejected=await repeat_notices(spec, reader, known))
     async for _ in reader.duplicates():
         found.duplicates += 1
     async for row in reader.rows(*WAITING_STATES):
-        if found.ready >= most:
+        if found.ready >= max_rows:
             found.whole = False
             break
         found.ready += 1

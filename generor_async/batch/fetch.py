@@ -66,7 +66,7 @@ class _Fetcher:
         self._folder = folder
         self._result = FetchResult()
         self._failures_in_a_row = 0
-        self._stop: GenerorAsyncError | None = None
+        self._fatal_error: GenerorAsyncError | None = None
 
     async def perform(self) -> FetchResult:
         places = asyncio.Semaphore(CONCURRENCY)
@@ -80,11 +80,11 @@ class _Fetcher:
         async with asyncio.TaskGroup() as tasks:
             async for number in rows_missing_files(self._journal, self._folder):
                 await places.acquire()
-                if self._stop is not None:
+                if self._fatal_error is not None:
                     break
                 tasks.create_task(fetch(number))
-        if self._stop is not None:
-            raise self._stop
+        if self._fatal_error is not None:
+            raise self._fatal_error
         return self._result
 
     async def _fetch_row(self, row: Row) -> None:
@@ -95,7 +95,7 @@ class _Fetcher:
                 0 if isinstance(error, NotFoundError | GenerationFailedError) else self._failures_in_a_row + 1
             )
             if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
-                self._stop = self._stop or error
+                self._fatal_error = self._fatal_error or error
             self._result.lost += 1
             if len(self._result.errors) < ERRORS_KEPT:
                 self._result.errors.append((row.id, error))

@@ -25,7 +25,7 @@ async def rows_missing_files(reader: JournalReader, folder: Path) -> AsyncIterat
     """Yield the numbers of the rows that are done and lack a file, in the order of reading."""
     listings = _FolderListings(folder)
     async for rows in reader.stored_files():
-        for number in await run_to_completion(partial(listings.rows_missing, rows)):
+        for number in await run_to_completion(partial(listings.incomplete_rows, rows)):
             yield number
 
 
@@ -34,15 +34,15 @@ class _FolderListings:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._listed: dict[str, frozenset[str]] = {}
+        self._files: dict[str, frozenset[str]] = {}
         """The files of each folder that the latest rows use."""
 
-    def rows_missing(self, rows: StoredFiles) -> Sequence[int]:
+    def incomplete_rows(self, rows: StoredFiles) -> Sequence[int]:
         """Return the numbers of those of these rows that lack a file, mostly none of thousands."""
         expected = frozenset(chain.from_iterable(rows.files))
         places = {file.rpartition("/")[0] for file in expected}
-        self._listed = {place: self._listed.get(place) or self._list(place) for place in places}
-        missing = expected.difference(*self._listed.values())
+        self._files = {place: self._files.get(place) or self._list(place) for place in places}
+        missing = expected.difference(*self._files.values())
         return (
             []
             if not missing

@@ -135,7 +135,7 @@ class EstimateCache:
         if key not in self._quotes:
             async with self._lock:
                 if key not in self._quotes:
-                    await self._ask_price(key, parameters)
+                    await self._request(key, parameters)
         return self._quotes[key]
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
@@ -149,7 +149,7 @@ class EstimateCache:
             self._refused.add(key)
             return None
 
-    async def _ask_price(self, key: str, parameters: Mapping[str, JSON]) -> None:
+    async def _request(self, key: str, parameters: Mapping[str, JSON]) -> None:
         estimate = await self._ask(parameters)
         price, time = maybe(estimate.credit_cost), maybe(estimate.time_estimate)
         total = None if price is None else valid_cost(maybe(price.total))

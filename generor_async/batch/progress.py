@@ -18,7 +18,7 @@ from generor_async.rules.wait_reason import NO_WAIT, WaitReason, next_call_wait,
 from generor_async.rules.window import SPANS
 from generor_async.values import Clock
 
-__all__ = ["Phase", "Progress", "RunCounters", "known_rates"]
+__all__ = ["BatchProgress", "Phase", "RunCounters", "known_rates"]
 
 Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", "halted", "draining"]
 """What the run is doing.
@@ -35,7 +35,7 @@ MINUTE: Final = 60.0
 
 
 @frozen(kw_only=True)
-class Progress:
+class BatchProgress:
     """The progress of a run. Times are seconds of the client's clock."""
 
     phase: Phase
@@ -123,19 +123,19 @@ class RunCounters:
         budget_gate: BudgetGate,
         sent: int,
         unsent: int,
-        may_begin: int,
+        may_start: int,
         pause: float,
         phase: Phase,
         next_check_at: float | None,
         **known: Any,
-    ) -> Progress:
+    ) -> BatchProgress:
         """Return the run's progress.
 
         Of the active rows, `sent` have sent their call and `unsent` have not; `may_begin` more may start, none for
         `pause` seconds. `next_check_at` is when unknown rows are checked, in Unix seconds.
         """
         states, budget, limits, now = self.states, budget_gate.budget, client.rate_limits, clock.monotonic()
-        to_begin = min(states["ready"], may_begin)
+        to_begin = min(states["ready"], may_start)
         waiting = to_begin + unsent
         running = sent + sum(states[state] for state in PAID_STATES)
         coming = waiting if phase in _STARTING_PHASES else 0
@@ -147,12 +147,12 @@ class RunCounters:
                 limits,
                 clock.time(),
                 pause,
-                coming=coming,
+                unsent=coming,
                 running=running,
                 unknown=states["unknown"],
                 next_check_at=next_check_at,
             )
-        return Progress(
+        return BatchProgress(
             phase=phase,
             done=states["done"],
             running=running,
@@ -198,7 +198,7 @@ def _wait_reason(
     now: float,
     pause: float,
     *,
-    coming: int,
+    unsent: int,
     running: int,
     unknown: int,
     next_check_at: float | None,
@@ -206,11 +206,11 @@ def _wait_reason(
     """Return what a run waits for in which nothing moves; times are Unix seconds, but for the pause."""
     if phase == "held":
         return WaitReason("outputs to be had again")
-    if phase == "settling" and not (coming or running):
+    if phase == "settling" and not (unsent or running):
         rows = "1 unknown row" if unknown == 1 else f"{unknown:,} unknown rows"
         return WaitReason(f"the account to show what became of {rows}", next_check_at)
     keeps = NO_WAIT
-    if coming:
+    if unsent:
         keeps = next_call_wait(
             now,
             held=limits.held,

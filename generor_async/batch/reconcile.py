@@ -123,8 +123,8 @@ class Reconciliation:
             self._clock,
             self._balance,
             since=since,
-            known=known,
-            before=self._balances,
+            known_rows=known,
+            earlier_balances=self._balances,
         )
 
     async def _note_failed_check(self, unknown: Sequence[Row], error: Exception) -> bool:
@@ -208,7 +208,7 @@ def judge_unknown_rows(
     taken = {to_api_id(id_): _likeness(row) for row in known for id_ in row.remote_ids}
     zones = possible_zones(zone_evidence(views[-1], known=known, rows=rows, began=began, server=server))
     readings = (
-        reconcile(rows, looks=[view.read(zone) for view in views], charges=charges, taken=taken, lag=LAG)
+        reconcile(rows, looks=[view.in_zone(zone) for view in views], charges=charges, taken=taken, lag=LAG)
         for zone in zones
     )
     return merge_findings(readings, again=views[-1].taken_at + SNAPSHOT_INTERVAL)

@@ -73,7 +73,7 @@ class RunContext(Protocol):
         """Report a row that has ended."""
         ...
 
-    def call_left(self, now: float) -> None:
+    def call_sent(self, now: float) -> None:
         """Count a paid call that was sent."""
         ...
 
@@ -102,8 +102,8 @@ class RowRun:
         "_run",
         "_unwritten_step",
         "answered",
-        "left_at",
         "sent",
+        "sent_at",
         "started",
     )
 
@@ -125,7 +125,7 @@ class RowRun:
         """Whether the paid call may have been sent and was not refused."""
         self.answered = self.sent
         """Whether the paid call has an outcome, be it `unknown`: what is left to do is free."""
-        self.left_at: float | None = None
+        self.sent_at: float | None = None
         """When the call was first sent, by the monotonic clock; None if it was not, or was in an earlier run."""
         self.started = False
         """Whether the task has started: one that is cancelled before that leaves its row as it is."""
@@ -213,9 +213,9 @@ class RowRun:
         assert self._intent is not None
         await self._journal.step(self._row, evolve(self._intent, at=self._clock.time()))
         self.sent = True
-        if self.left_at is None:
-            self.left_at = self._clock.monotonic()
-            self._run.call_left(self.left_at)
+        if self.sent_at is None:
+            self.sent_at = self._clock.monotonic()
+            self._run.call_sent(self.sent_at)
 
     async def waits(self) -> None:
         """Take back the intent, if there is one: the call had no effect, and waits to be sent again.

@@ -19,7 +19,7 @@ from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.costs import read_charges
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.outcomes import RowOutcome, outcome_of
-from generor_async.batch.progress import Phase, Progress, RunCounters
+from generor_async.batch.progress import BatchProgress, Phase, RunCounters
 from generor_async.batch.row import RowRun
 from generor_async.batch.row_limit import RowLimit
 from generor_async.batch.row_reader import RowReader
@@ -165,7 +165,7 @@ class BatchRun:
         """Why the run ended."""
         return self.stopping.reason or ("done" if self._complete else "failed")
 
-    def progress(self) -> Progress:
+    def progress(self) -> BatchProgress:
         """Return the current progress."""
         sent = sum(run.sent for run in self._tasks.values())
         return self._counters.progress(
@@ -174,7 +174,7 @@ class BatchRun:
             budget_gate=self.budget_gate,
             sent=sent,
             unsent=len(self._tasks) - sent,
-            may_begin=self._limit.remaining,
+            may_start=self._limit.remaining,
             pause=max(0.0, self._pause_until - self.clock.monotonic()),
             next_check_at=self._unknown_rows.next_check_at,
             phase=self._displayed_phase(),
@@ -321,7 +321,7 @@ class BatchRun:
         row = self._tasks.pop(task)
         self.monitor.row_ended(row.number, answered=row.answered)
         now = self.clock.monotonic()
-        self._counters.row_ended(row.state, now, None if row.left_at is None else now - row.left_at)
+        self._counters.row_ended(row.state, now, None if row.sent_at is None else now - row.sent_at)
         if row.state == "ready":
             self._limit.row_ready(row.number)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -351,7 +351,7 @@ class BatchRun:
             self._ended_rows.append(outcome)
             self._outcome_ready.set()
 
-    def call_left(self, now: float) -> None:
+    def call_sent(self, now: float) -> None:
         """Count a paid call that was sent."""
         self._counters.throughput.left(now)
 

@@ -13,7 +13,7 @@ from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import Reject
 from generor_async.batch.outcomes import RowOutcome, is_own_file
-from generor_async.batch.progress import Progress
+from generor_async.batch.progress import BatchProgress
 from generor_async.batch.python_rows import check_rows
 from generor_async.batch.run import BatchRun
 from generor_async.batch.spec import BatchSpec, OnRow
@@ -175,7 +175,7 @@ class Batch:
     def __init__(self, spec: BatchSpec) -> None:
         self._spec = spec
         self._run: BatchRun | None = None
-        self._progress: Progress | None = None
+        self._progress: BatchProgress | None = None
         self._reason: StopReason | None = None
         self._begun = False
         self._opening: asyncio.Task[BatchRun] | None = None
@@ -212,7 +212,7 @@ class Batch:
         return tuple(self._spec.first_rejects)
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> BatchProgress | None:
         """The run's current progress, or its last once it has ended; None before it begins."""
         return self._progress if self._run is None else self._run.progress()
 

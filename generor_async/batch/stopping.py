@@ -50,7 +50,7 @@ class Stopping:
         self._on_change = on_change
         """Called whenever the stage may have advanced."""
         self._timer: asyncio.TimerHandle | None = None
-        self._limited: dict[asyncio.Future[Any], StopStage] = {}
+        self._cancelled_at: dict[asyncio.Future[Any], StopStage] = {}
         """What `run_unless` awaits, and the stage that cancels it."""
         self.stage = StopStage.RUNNING
         self.reason: StopReason | None = None
@@ -91,7 +91,7 @@ class Stopping:
     def advance_to(self, stage: StopStage) -> None:
         """Advance to a stage; does nothing if the run is there or further."""
         self.stage = max(self.stage, stage)
-        for work, limit in self._limited.items():
+        for work, limit in self._cancelled_at.items():
             if self.stage >= limit:
                 work.cancel()
         self._on_change()
@@ -99,11 +99,11 @@ class Stopping:
     async def run_unless(self, stage: StopStage, work: Awaitable[T]) -> T | None:
         """Await work, but cancel it and return None once the run is in a stage."""
         future = asyncio.ensure_future(work)
-        self._limited[future] = stage
+        self._cancelled_at[future] = stage
         if self.stage >= stage:
             future.cancel()
         await asyncio.wait([future])
-        del self._limited[future]
+        del self._cancelled_at[future]
         return None if future.cancelled() else future.result()
 
     def cancel_timer(self) -> None:

@@ -57,7 +57,7 @@ async def note_unresolved(journal: Journal, reasons: Iterable[tuple[Row, str, fl
 async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresolved]:
     """Return the unknown rows, in the order of reading."""
     note: Any = await reader.read_note(NOTE)
-    reasons = dict(_by_row(note or []))
+    reasons = dict(_reasons_by_row(note or []))
     unresolved: list[Unresolved] = []
     async for row in reader.rows("unknown"):
         why, until = _reason(row, vendor, reasons)
@@ -66,7 +66,7 @@ async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresol
     return unresolved
 
 
-def _by_row(groups: Any) -> Iterator[tuple[tuple[int, int], tuple[str, float | None]]]:
+def _reasons_by_row(groups: Any) -> Iterator[tuple[tuple[int, int], tuple[str, float | None]]]:
     for why, until, rows in groups:
         for number, attempt in rows:
             yield (number, attempt), (why, until)

@@ -10,7 +10,7 @@ from generor_async.rules.time_zones import TimeEvidence
 
 __all__ = ["zone_evidence"]
 
-ENOUGH = 300
+ROWS_USED = 300
 """How many own rows are used, spread over the batch."""
 
 
@@ -27,7 +27,7 @@ def zone_evidence(
     `known` are rows whose creations are known, `rows` the unknown ones. `began` is the batch's start by the server's
     clock; `server(moment)` converts a moment of our clock to the server's.
     """
-    calls = dict(_call_times(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
+    calls = dict(_call_times(known[:: ceil(len(known) / ROWS_USED) or 1], until=view.at, server=server))
     own_ids = {id_ for row in known for id_ in row.remote_ids}
     skipped = own_ids - calls.keys()
     for creation in view.creations.listed:

@@ -11,7 +11,7 @@ import typer
 from attrs import evolve
 from rich.console import Console
 
-from generor_async.batch.progress import Progress
+from generor_async.batch.progress import BatchProgress
 from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import stop_reason
@@ -130,7 +130,9 @@ async def _run_with_progress(batch: Batch, console: Console | None, note: str) -
             display.exception()
 
 
-async def _read_final_status(progress: Progress | None, out: Path, operation: str, output: OutputOptions) -> Status:
+async def _read_final_status(
+    progress: BatchProgress | None, out: Path, operation: str, output: OutputOptions
+) -> Status:
     """Return the state of the rows: from the folder or, if that can't be read, from the run's last progress."""
     try:
         return await read_status(out)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from generor_async.batch.amounts import format_dollars
-from generor_async.batch.progress import Phase, Progress
+from generor_async.batch.progress import BatchProgress, Phase
 from generor_async.batch.runner import Batch
 from generor_async.cli.exit_codes import printable
 
@@ -56,7 +56,7 @@ async def _lines(batch: Batch, console: Console) -> None:
             console.print("; ".join(facts), soft_wrap=True, highlight=False, markup=False)
 
 
-def _render(progress: Progress, note: str) -> RenderableType:
+def _render(progress: BatchProgress, note: str) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for name, text in _progress_facts(progress).items():
         table.add_row(Text(name, style="dim"), Text(text))
@@ -68,12 +68,12 @@ def _render(progress: Progress, note: str) -> RenderableType:
     return Group(bar, table, *below)
 
 
-def _phase_message(progress: Progress) -> str:
+def _phase_message(progress: BatchProgress) -> str:
     """Return what to say about the phase of the run; empty where there is nothing."""
     return PHASE_MESSAGES.get(progress.phase, "").format(why=printable(progress.why))
 
 
-def _progress_facts(progress: Progress) -> dict[str, str]:
+def _progress_facts(progress: BatchProgress) -> dict[str, str]:
     """Return the progress as texts by subject, each short enough for a line of 80 columns where possible."""
     facts = {"rows": _rows(progress), "rate": _rate(progress), "credits": _credits(progress)}
     if progress.cap is not None:
@@ -81,7 +81,7 @@ def _progress_facts(progress: Progress) -> dict[str, str]:
     return {**facts, "time": _time(progress)}
 
 
-def _rows(progress: Progress) -> str:
+def _rows(progress: BatchProgress) -> str:
     states = {
         "done": progress.done,
         "running": progress.running,
@@ -96,7 +96,7 @@ def _rows(progress: Progress) -> str:
     return f"{text}; still reading" if progress.is_reading else text
 
 
-def _rate(progress: Progress) -> str:
+def _rate(progress: BatchProgress) -> str:
     limits = [] if progress.allowed is None else [f"{progress.allowed:,} calls"]
     limits += [] if progress.jobs is None else [f"{progress.jobs:,} jobs at once"]
     return f"{_rounded(progress.rate)} a minute" + (
@@ -104,7 +104,7 @@ def _rate(progress: Progress) -> str:
     )
 
 
-def _credits(progress: Progress) -> str:
+def _credits(progress: BatchProgress) -> str:
     parts = [f"{_amount(progress.spent, progress)} spent"]
     if progress.to_come is not None:
         parts.append(f"about {_amount(progress.to_come, progress)} to come")
@@ -113,11 +113,11 @@ def _credits(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _amount(credits_: float, progress: Progress) -> str:
+def _amount(credits_: float, progress: BatchProgress) -> str:
     return _rounded(credits_) + format_dollars(credits_, progress.credit_dollars)
 
 
-def _time(progress: Progress) -> str:
+def _time(progress: BatchProgress) -> str:
     so_far = f"{duration(progress.elapsed)} so far"
     if progress.waits_for:
         return f"{so_far}; waiting for {printable(progress.waits_for)}{_until(progress.waits_until)}"

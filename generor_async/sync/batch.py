@@ -11,7 +11,7 @@ from typing import Any
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
 from generor_async.batch.outcomes import RowOutcome
-from generor_async.batch.progress import Progress
+from generor_async.batch.progress import BatchProgress
 from generor_async.batch.python_rows import DataFrame
 from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
@@ -69,7 +69,7 @@ class Batch(SyncProxy[AsyncBatch]):
         return self._impl.set_aside
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> BatchProgress | None:
         """The run's current progress, or its last once it has ended; None before it begins."""
         return self._impl.progress
 

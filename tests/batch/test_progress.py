@@ -13,7 +13,7 @@ from support.clock import FakeClock
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError, Limits
 from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.outcomes import RowOutcome
-from generor_async.batch.progress import Progress, RunCounters
+from generor_async.batch.progress import BatchProgress, RunCounters
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.budget import Budget
@@ -28,9 +28,9 @@ def pictures(count: int) -> list[dict[str, Any]]:
     return [{"prompt": f"heron {number}" if number % 5 else f"[[moderate]] {number}"} for number in range(count)]
 
 
-async def watched(batch: Batch, every: float = 5.0) -> list[Progress]:
+async def watched(batch: Batch, every: float = 5.0) -> list[BatchProgress]:
     """Run a batch, and return its progress at times and at its end."""
-    seen: list[Progress] = []
+    seen: list[BatchProgress] = []
 
     async def look() -> None:
         while True:
@@ -75,7 +75,7 @@ async def test_time_left_follows_the_limits_or_the_recent_throughput() -> None:
     tally.states["ready"] = 120
     clock = FakeClock()
 
-    def at(now: float) -> Progress:
+    def at(now: float) -> BatchProgress:
         clock.now = now
         return tally.progress(
             clock,
@@ -83,7 +83,7 @@ async def test_time_left_follows_the_limits_or_the_recent_throughput() -> None:
             budget_gate=purse,
             sent=0,
             unsent=0,
-            may_begin=sys.maxsize,
+            may_start=sys.maxsize,
             pause=0.0,
             phase="running",
             next_check_at=None,
@@ -126,7 +126,7 @@ def test_a_resumed_run_starts_with_the_journals_counts(tmp_path: Path) -> None:
 
 
 def test_progress_says_that_the_cap_is_reached(tmp_path: Path) -> None:
-    async def main() -> Progress:
+    async def main() -> BatchProgress:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             rows = [{"prompt": f"heron {number}"} for number in range(8)]
             return (await watched(run_batch(luma, rows, to=tmp_path, max_credits=3.5 * UNI_1)))[-1]
@@ -160,7 +160,7 @@ def test_overlapping_costs_count_once_and_are_corrected_by_the_account(tmp_path:
 def test_progress_says_that_unknown_rows_are_being_settled(tmp_path: Path) -> None:
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37} for number in range(4)]
 
-    async def main() -> list[Progress]:
+    async def main() -> list[BatchProgress]:
         async with Simulator(tier="pro", exact_cost=True) as simulator:
             simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:2x")
             async with AsyncGeneror(**simulator.generor_options) as generor:
@@ -191,7 +191,7 @@ def after(rows: int, then: Callable[[], object]) -> Callable[[RowOutcome], None]
 def test_a_block_of_hours_is_shown_and_waited_for(tmp_path: Path) -> None:
     rows = [{"prompt": f"heron {number}"} for number in range(60)]
 
-    async def main() -> list[Progress]:
+    async def main() -> list[BatchProgress]:
         async with Simulator(luma_rpm=120) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             later = after(20, lambda: simulator.faults.add_spec(f"{CREATE}=429:before_charge:1x:retry_after=7200"))
             return await watched(run_batch(luma, rows, to=tmp_path, on_row=later), every=10.0)
@@ -211,11 +211,11 @@ def test_a_block_of_hours_is_shown_and_waited_for(tmp_path: Path) -> None:
 def test_failing_downloads_hold_the_run_without_an_estimated_end(tmp_path: Path) -> None:
     rows = [{"prompt": f"heron {number}"} for number in range(40)]
 
-    async def main() -> list[Progress]:
+    async def main() -> list[BatchProgress]:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             later = after(12, lambda: simulator.faults.add_spec("storage.get=403:before_charge"))
             batch = run_batch(luma, rows, to=tmp_path, on_row=later)
-            seen: list[Progress] = []
+            seen: list[BatchProgress] = []
 
             async def look() -> None:
                 while True:

@@ -13,7 +13,7 @@ from support.clock import FakeClock, SetClock
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
-from generor_async.batch.account_view import CreationListing, list_back_to
+from generor_async.batch.account_view import CreationListing, list_creations
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Row
 from generor_async.batch.runner import run_batch
@@ -245,7 +245,7 @@ async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[st
         Wire(answer(200, {"success": True, **page})) as wire,
         AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
     ):
-        return await list_back_to(generor.creations.list(), since, BatchClock(FakeClock()), rows)
+        return await list_creations(generor.creations.list(), since, BatchClock(FakeClock()), rows)
 
 
 @pytest.mark.parametrize(("items", "told"), LISTED)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import pytest
 
 from generor_async import AsyncGeneror, AsyncLuma, DownloadError, OutcomeUnknownError
-from generor_async.batch.progress import Progress
+from generor_async.batch.progress import BatchProgress
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
 from generor_async.simulator import Entry, Simulator
@@ -121,7 +121,7 @@ def test_while_downloads_fail_alike_no_call_is_made(tmp_path: Path) -> None:
         async with Simulator(**FEW_JOBS) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec("storage.get=expired_url")
             batch = run_batch(luma, rows_of("luma", 60), to=tmp_path)
-            running, held = asyncio.create_task(ended(batch)), list[tuple[int, Progress]]()
+            running, held = asyncio.create_task(ended(batch)), list[tuple[int, BatchProgress]]()
             while not running.done():
                 if (now := batch.progress) is not None and now.phase == "held":
                     held.append((len(simulator.ledger.charges), now))

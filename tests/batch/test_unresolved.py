@@ -96,8 +96,8 @@ class Account:
                 whole=True,
             ),
             spends=spends,
-            latest=max(spends, key=lambda one: one.shown, default=None),
-            books=-float(len(listed)),
+            latest_change=max(spends, key=lambda one: one.shown, default=None),
+            transactions_balance=-float(len(listed)),
             balances=[(EPOCH + moment, self._balance(moment)) for moment in (*before, at)],
         )
 
