@@ -49,7 +49,7 @@ class StopOnSignal:
         again, self.first = self.first is not None, self.first or number
         if number == signal.SIGINT:
             self.urgent = again
-            self._say("waiting for rows that are paid for; press Ctrl-C again to stop at once", skip=again)
+            self._say("waiting for paid rows; Ctrl-C again stops at once", skip=again)
             self._batch.stop()
         else:
             self._say(f"waiting up to {self._drain:g} s for answers to calls under way", skip=self.urgent)

@@ -27,7 +27,7 @@ __all__ = ["SIMULATOR", "run"]
 
 SIMULATOR: Final = "simulator.jsonl"
 """The file in the results folder with the simulator's recording; the next run continues from it."""
-SIMULATED_NOTE: Final = f"simulated, {SPEED:g} times as fast as real time: nothing is charged"
+SIMULATED_NOTE: Final = f"simulated, {SPEED:g} times as fast: nothing is charged"
 
 
 def run(
@@ -153,7 +153,7 @@ def run(
         except DeclinedError:
             return await report_abandoned("nothing was spent", signal.SIGINT, out, operation, output)
         except SignalledError as error:
-            return await report_abandoned("stopped before anything was sent", error.number, out, operation, output)
+            return await report_abandoned("stopped before any row was started", error.number, out, operation, output)
 
     run_and_exit(main())
 

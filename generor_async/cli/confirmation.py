@@ -44,7 +44,7 @@ async def confirm_run(batch: Batch, *, api: str, agreed: bool) -> None:
         return
     console.print(_table(estimate, api=api))
     if not agreed:
-        confirm(f"Spend this through the real API, {api.capitalize()}?")
+        confirm(f"Spend this through {api.capitalize()}'s real API?")
 
 
 async def print_plan(batch: Batch, *, api: str, output: OutputOptions) -> None:

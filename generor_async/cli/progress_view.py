@@ -24,10 +24,10 @@ MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 PHASE_MESSAGES: Mapping[Phase, str] = {
     "held": "no new rows are submitted until downloads work again: {why}",
     "settling": "looking for the unknown rows in the account",
-    "stopping": "stopping: waiting for rows that are paid for; press Ctrl-C again to stop at once",
-    "capped": "the cap is reached: waiting for rows that are paid for; press Ctrl-C to stop at once",
-    "halted": "stopping because of a problem: waiting for rows that are paid for; press Ctrl-C to stop at once: {why}",
-    "draining": "stopping: waiting for answers to calls under way; press Ctrl-C to stop at once",
+    "stopping": "stopping: waiting for paid rows; Ctrl-C again stops at once",
+    "capped": "the cap is reached: waiting for paid rows; Ctrl-C stops at once",
+    "halted": "stopping because of a problem: waiting for paid rows; Ctrl-C stops at once: {why}",
+    "draining": "stopping: waiting for answers; Ctrl-C stops at once",
 }
 
 
