@@ -420,7 +420,7 @@ class Creations(SyncProxy[AsyncCreations]):
         self._bridge.run(self._impl.delete(creation_id))
 
     def status(self, creation_id: int) -> models.CreationStatus:
-        """Return how far the generation of one creation has come.
+        """Return the state of the generation of one creation.
 
         Source: documented; what the answer holds is assumed.
 
@@ -667,11 +667,11 @@ class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
         translation_of: int | Unset = UNSET,
         source_language: str | Unset = UNSET,
     ) -> models.Estimate:
-        """Tell what a generate with the same arguments would cost and how long it would take.
+        """Return what `generate` with the same arguments would cost and how long it would take.
 
         Works without a key, costs nothing and creates nothing. `credit_cost.total` is in credits,
         `time_estimate.seconds` in seconds, both for all items together. A video's `seconds` that the model doesn't
-        support is snapped to the nearest supported value (to the lower of two equally near), told in `adjustments`;
+        support is snapped to the nearest supported value (to the lower of two equally near), reported in `adjustments`;
         cost and time are those of the snapped value.
 
         Args:
@@ -690,7 +690,7 @@ class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
                 `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
             image_url: The URL of an image to start from or to look at; for a video its first frame.
             seconds: The duration of a video, in seconds. A value that isn't among the model's `supported_durations` is
-                snapped to the nearest one, told in `adjustments`.
+                snapped to the nearest one, reported in `adjustments`.
             generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
             ending_frame_url: The URL of the last frame, for models that support one; goes together with `image_url`.
             reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in this
@@ -813,7 +813,7 @@ class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
         Costs credits, by the model. The answer comes when the generation is complete: text typically takes 5 to 30
         seconds, an image 10 to 60 seconds, a video several minutes. `credit_cost` is what was deducted, which may
         differ from the estimate for prices by second or character. A video's `seconds` that the model doesn't support
-        is snapped to the nearest supported value, told in `adjustments`.
+        is snapped to the nearest supported value, reported in `adjustments`.
 
         Args:
             slug: The generator's slug, such as `joke` or `image`.
@@ -831,7 +831,7 @@ class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
                 `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
             image_url: The URL of an image to start from or to look at; for a video its first frame.
             seconds: The duration of a video, in seconds. A value that isn't among the model's `supported_durations` is
-                snapped to the nearest one, told in `adjustments`.
+                snapped to the nearest one, reported in `adjustments`.
             generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
             ending_frame_url: The URL of the last frame, for models that support one; goes together with `image_url`.
             reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in this
@@ -1414,7 +1414,7 @@ class UsersResource(SyncProxy[AsyncUsersResource]):
         )
 
     def is_following(self, username: str) -> models.Following:
-        """Tell whether the caller follows one user.
+        """Return whether the caller follows one user.
 
         Args:
             username: The user's name.

@@ -274,9 +274,9 @@ class Generations(SyncProxy[AsyncGenerations]):
     ) -> models.Generation:
         """Submit one generation and return it queued.
 
-        The generation costs money. The answer comes at once, in state `queued`; look at it again with `generations.get`
-        every 2 to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was
-        never received can't be found again.
+        The generation costs money. The answer comes at once, in state `queued`; poll it with `generations.get` every 2
+        to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was never
+        received can't be found again.
 
         Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't ended
         yet.
@@ -349,7 +349,7 @@ class Generations(SyncProxy[AsyncGenerations]):
             InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
-            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not told apart.
+            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the answer is the same.
         """
         return self._bridge.run(self._impl.get(generation_id))
 
@@ -411,7 +411,7 @@ class Files(SyncProxy[AsyncFiles]):
 
         Args:
             limit: How many files a page holds at most, 1 to 100; the server's default is 25.
-            cursor: Where to go on, as the page before said in `next_cursor`.
+            cursor: The `next_cursor` of the previous page.
             purpose: Only files with this purpose.
             state: Only files in this state.
             max_items: How many items to yield in all; None for as many as there are.
@@ -558,7 +558,7 @@ class Files(SyncProxy[AsyncFiles]):
     def complete(self, file_id: str) -> models.File:
         """Start the ingest of a file whose bytes were uploaded.
 
-        The file goes from `pending` to `ready` or `failed`; look at it with `files.get`.
+        The file goes from `pending` to `ready` or `failed`; poll it with `files.get`.
 
         Source: client.
 

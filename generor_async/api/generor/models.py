@@ -142,7 +142,7 @@ ApiKeyScope: TypeAlias = Literal["read", "write", "generate"] | str
 """"""
 
 CreationState: TypeAlias = Literal["pending", "generating", "completed", "failed", "cancelled"] | str
-"""Where the generation stands; `completed`, `failed` and `cancelled` are final."""
+"""The state of the generation; `completed`, `failed` and `cancelled` are final."""
 
 GenerateThinkingMode: TypeAlias = Literal["off", "on", "high"] | str
 """How much a reasoning text model may think."""
@@ -219,7 +219,7 @@ class Generator(BaseModel):
     description: str | None = None
     """What it generates."""
     icon: str | None = None
-    """The icon that stands for it."""
+    """Its icon."""
     status: GeneratorStatus | None = None
     """Whether it is in service or being developed."""
     similar: list[Any] | None = None
@@ -232,7 +232,7 @@ class Generator(BaseModel):
 
 @define(kw_only=True)
 class CreditCost(BaseModel):
-    """A price and how it comes about."""
+    """A price and how it is made up."""
 
     wire_names: ClassVar[frozenset[str]] = frozenset({"total", "per_item", "count", "discount", "discount_percent"})
 
@@ -274,12 +274,12 @@ class TimeEstimate(BaseModel):
 
 @define(kw_only=True)
 class Adjustment(BaseModel):
-    """What was asked for in one field, and what was used instead."""
+    """The requested value of a field, and the value that was used instead."""
 
     wire_names: ClassVar[frozenset[str]] = frozenset({"requested", "used", "supported", "reason"})
 
     requested: int
-    """The value asked for."""
+    """The requested value."""
     used: int
     """The value used."""
     supported: list[int]
@@ -397,7 +397,7 @@ class GenerateResult(BaseModel):
     credit_cost: float
     """What was deducted, in credits."""
     credit_cost_estimated: float
-    """What an estimate would have said beforehand, in credits."""
+    """The estimated cost, in credits."""
     credits_remaining: float
     """The balance afterwards, in credits."""
     time_taken_seconds: float
@@ -469,14 +469,14 @@ class Creation(BaseModel):
 
 @define(kw_only=True)
 class CreationStatus(BaseModel):
-    """How far the generation of a creation has come (assumed)."""
+    """The progress of the generation of a creation (assumed)."""
 
     wire_names: ClassVar[frozenset[str]] = frozenset({"creation_id", "status", "error"})
 
     creation_id: int | None = None
     """The creation's id."""
     status: CreationState | None = None
-    """Where the generation stands; `completed`, `failed` and `cancelled` are final."""
+    """The state of the generation; `completed`, `failed` and `cancelled` are final."""
     error: str | None = None
     """Why the generation failed, in words."""
 

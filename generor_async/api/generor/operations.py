@@ -245,7 +245,7 @@ def generators_estimate(
     translation_of: int | Unset = UNSET,
     source_language: str | Unset = UNSET,
 ) -> Operation[models.Estimate]:
-    """Tell what a generate with the same arguments would cost and how long it would take.
+    """Return what `generate` with the same arguments would cost and how long it would take.
 
     The client's `generators.estimate` has the same arguments, and describes them.
     """
@@ -662,7 +662,7 @@ CREATIONS_STATUS: Final = Endpoint(
 
 
 def creations_status(creation_id: int) -> Operation[models.CreationStatus]:
-    """Return how far the generation of one creation has come.
+    """Return the state of the generation of one creation.
 
     The client's `creations.status` has the same arguments, and describes them.
     """
@@ -928,7 +928,7 @@ USERS_IS_FOLLOWING: Final = Endpoint(
 
 
 def users_is_following(username: str) -> Operation[models.Following]:
-    """Tell whether the caller follows one user.
+    """Return whether the caller follows one user.
 
     The client's `users.is_following` has the same arguments, and describes them.
     """

@@ -72,7 +72,7 @@ FilePurpose: TypeAlias = Literal["input", "reference"] | str
 """What the file is for, `input` for the subject of an edit or `reference` for guidance (client)."""
 
 FileState: TypeAlias = Literal["pending", "ready", "failed", "deleted"] | str
-"""Where the file stands; only a `ready` one can be referred to (client)."""
+"""The state of the file; only a `ready` one can be referred to (client)."""
 
 GenerationAspectRatio: TypeAlias = (
     Literal["3:1", "2:1", "21:9", "16:9", "4:3", "3:2", "1:1", "3:4", "2:3", "9:16", "1:2", "1:3"] | str
@@ -106,7 +106,7 @@ GenerationOutputFormat: TypeAlias = Literal["png", "jpeg"] | str
 """The image format of the output; None lets the model choose."""
 
 GenerationState: TypeAlias = Literal["queued", "processing", "completed", "failed"] | str
-"""Where the generation stands; `completed` and `failed` are final."""
+"""The state of the generation; `completed` and `failed` are final."""
 
 GenerationStyle: TypeAlias = Literal["auto", "manga"] | str
 """A style preset; the server's default is `auto`."""
@@ -320,7 +320,7 @@ class Generation(BaseModel):
     type: GenerationType
     """The kind of generation."""
     state: GenerationState
-    """Where the generation stands; `completed` and `failed` are final."""
+    """The state of the generation; `completed` and `failed` are final."""
     model: GenerationModel
     """The model that generates."""
     created_at: datetime
@@ -366,7 +366,7 @@ class File(BaseModel):
     size_bytes: int
     """The size in bytes."""
     state: FileState
-    """Where the file stands; only a `ready` one can be referred to."""
+    """The state of the file; only a `ready` one can be referred to."""
     deleted_at: datetime | None = None
     """When the file was deleted, if it was."""
     expires_at: datetime | None = None
@@ -404,7 +404,7 @@ class CreatedFile(BaseModel):
     id: str
     """The file's id, the same as `file.id`."""
     state: FileState
-    """Where the file stands, the same as `file.state`."""
+    """The state of the file, the same as `file.state`."""
     file: File
     """The file."""
     upload: PresignedUpload | None = None

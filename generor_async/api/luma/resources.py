@@ -35,7 +35,7 @@ class GenerationsCreateParams(TypedDict, total=False):
 
 
 class GenerationsResource:
-    """Submit generations and look at them."""
+    """Submit generations and poll them."""
 
     __slots__ = ("_client",)
 
@@ -62,9 +62,9 @@ class GenerationsResource:
     ) -> models.Generation:
         """Submit one generation and return it queued.
 
-        The generation costs money. The answer comes at once, in state `queued`; look at it again with `generations.get`
-        every 2 to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was
-        never received can't be found again.
+        The generation costs money. The answer comes at once, in state `queued`; poll it with `generations.get` every 2
+        to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was never
+        received can't be found again.
 
         Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't ended
         yet.
@@ -137,7 +137,7 @@ class GenerationsResource:
             InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
-            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not told apart.
+            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the answer is the same.
         """
         return await self._client.send(operations.generations_get(generation_id))
 
@@ -167,7 +167,7 @@ class FilesResource:
 
         Args:
             limit: How many files a page holds at most, 1 to 100; the server's default is 25.
-            cursor: Where to go on, as the page before said in `next_cursor`.
+            cursor: The `next_cursor` of the previous page.
             purpose: Only files with this purpose.
             state: Only files in this state.
             max_items: How many items to yield in all; None for as many as there are.
@@ -313,7 +313,7 @@ class FilesResource:
     async def complete(self, file_id: str) -> models.File:
         """Start the ingest of a file whose bytes were uploaded.
 
-        The file goes from `pending` to `ready` or `failed`; look at it with `files.get`.
+        The file goes from `pending` to `ready` or `failed`; poll it with `files.get`.
 
         Source: client.
 
