@@ -40,10 +40,11 @@ from generor_async.errors import (
     OutcomeUnknownError,
     PermissionDeniedError,
 )
-from generor_async.rules import arguments
+from generor_async.rules import arguments, option_checks
 from generor_async.rules.derived_values import longest_seconds
 from generor_async.rules.http_types import Operation
-from generor_async.rules.lifecycle import CREATION, attach_creation, resume_creation_hint
+from generor_async.rules.job_errors import attach_creation, resume_creation_hint
+from generor_async.rules.lifecycle import CREATION
 from generor_async.rules.media_urls import generated_text, media_urls
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.values import JSON, GenerateProgress, KeyCheck, is_object, maybe, read_rate_limit
@@ -265,7 +266,7 @@ class AsyncGeneror(Client):
             DeadlineExceededError: The client's `timeout` is over.
         """
         instead = "Look at it first: await creations.get(id)"
-        arguments.one_of(result, "result", (GenerateResult, GeneratedCreation, Creation), instead)
+        option_checks.one_of(result, "result", (GenerateResult, GeneratedCreation, Creation), instead)
         creations = result.creations if isinstance(result, GenerateResult) else [result]
         outputs = [output for index, creation in enumerate(creations) for output in self._outputs(creation, index)]
         if isinstance(result, GenerateResult):  # what stands beside the creations is the first one's

@@ -12,7 +12,7 @@ import generor_async  # noqa: TC001 - whoever evaluates annotations finds its na
 from generor_async.engine.client import Client
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoundError, OutcomeUnknownError
-from generor_async.rules import lifecycle
+from generor_async.rules import job_errors
 from generor_async.rules.http_types import Operation
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import KeyCheck
@@ -77,7 +77,7 @@ class AsyncLuma(Client):
     def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
         """Add the job's id to an error of a poll; record a job that was submitted, by the error's own id."""
         if operation.endpoint.shows_job:
-            lifecycle.attach_job(error, unquote(operation.path.rpartition("/")[2]))
+            job_errors.attach_job(error, unquote(operation.path.rpartition("/")[2]))
         elif "jobs" in operation.endpoint.quota and error.job_id is not None:
             self._jobs.job_exists(error.job_id)
 
@@ -159,6 +159,6 @@ class AsyncLuma(Client):
         from generor_async.engine.tracking import naming  # noqa: PLC0415 - not needed to start
         from generor_async.luma_resources import id_of, outputs_of  # noqa: PLC0415 - the same
 
-        with naming(partial(lifecycle.attach_job, job_id=id_of(result))):
+        with naming(partial(job_errors.attach_job, job_id=id_of(result))):
             outputs = outputs_of(result, self._session, self._options)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)

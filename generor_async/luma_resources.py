@@ -27,7 +27,7 @@ from generor_async.errors import (
     GenerationFailedError,
     GenerorAsyncError,
 )
-from generor_async.rules import arguments, lifecycle, older_api
+from generor_async.rules import arguments, job_errors, older_api, option_checks
 from generor_async.rules.http_types import path_segment
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.wait_headers import http_date
@@ -77,7 +77,7 @@ class Generations(GenerationsResource):
             APIError: Whatever `create` raises.
         """
         if on_submitted is not None:
-            arguments.function(on_submitted, "on_submitted")
+            option_checks.function(on_submitted, "on_submitted")
         job = self._submitted(await self.create(**params))
         if on_submitted is not None:
             try:
@@ -85,9 +85,9 @@ class Generations(GenerationsResource):
                 if isawaitable(noted):
                     await self._watch.while_open(noted, "on_submitted")
             except BaseException as error:
-                error.add_note(f"job {shown(job.id)} goes on, and {lifecycle.resume_job_hint(job.id)}")
+                error.add_note(f"job {shown(job.id)} goes on, and {job_errors.resume_job_hint(job.id)}")
                 if isinstance(error, GenerorAsyncError):
-                    lifecycle.attach_job(error, job.id)
+                    job_errors.attach_job(error, job.id)
                 raise
         return job
 
@@ -136,7 +136,7 @@ class Generations(GenerationsResource):
             GenerationFailedError: The job failed; the class tells why.
             DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
         """
-        arguments.count(resubmit, "resubmit")
+        option_checks.count(resubmit, "resubmit")
         timeout = self._watch.options.timeout
         deadline = math.inf if timeout is None else self._watch.now() + timeout
         times = 0
@@ -151,7 +151,7 @@ class Generations(GenerationsResource):
             try:
                 return await job.wait(timeout=deadline - self._watch.now())
             except GenerationFailedError as error:
-                delay = lifecycle.resubmit_delay(error, times)
+                delay = job_errors.resubmit_delay(error, times)
                 if delay is None or times >= resubmit or self._watch.now() + delay >= deadline:
                     raise
                 failed = job.id
@@ -242,8 +242,8 @@ class Files(FilesResource):
         if mime_type is not None:
             arguments.text(mime_type, "mime_type")
         if size_bytes is not None:
-            arguments.count(size_bytes, "size_bytes", least=1, of="bytes")
-        arguments.listener_or_none(on_progress, "on_progress")
+            option_checks.count(size_bytes, "size_bytes", least=1, of="bytes")
+        option_checks.listener_or_none(on_progress, "on_progress")
         session, options, quiet = self._session, self._options, evolve(self._options, request_id=None)
         async with opened(source, size_bytes=size_bytes, media_type=mime_type) as content:
             recording = operations.files_create(
@@ -296,7 +296,7 @@ class Job:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
         seen = self._tracked.seen
         if seen is not None and seen.state == "failed":
-            return lifecycle.job_failure(self._watch.masked(seen))
+            return job_errors.job_failure(self._watch.masked(seen))
         return self._tracked.error
 
     async def wait(self, *, timeout: float = math.inf) -> Generation:
@@ -315,7 +315,7 @@ class Job:
         generation = await self._watch.wait(self._tracked, timeout=timeout)
         if generation.state == "failed":
             generation = self._watch.masked(generation)  # as the error has it: tracebacks may show this frame
-            raise lifecycle.job_failure(generation)
+            raise job_errors.job_failure(generation)
         return generation
 
     def __await__(self) -> Generator[Any, Any, Generation]:
@@ -382,7 +382,7 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
     except TypeError:
         raise arguments.type_error("jobs", "a list of Jobs", jobs) from None
     for index, job in enumerate(found):
-        arguments.one_of(job, f"jobs[{index}]", (Job,), "Get it by its id: generations.job(id)")
+        option_checks.one_of(job, f"jobs[{index}]", (Job,), "Get it by its id: generations.job(id)")
     return found
 
 
@@ -393,7 +393,7 @@ def watch_jobs(session: Session, options: Options) -> JobWaiter[Generation]:
 
 def id_of(result: Generation | Job) -> str:
     """Return the id of what is to be downloaded; raise InvalidRequestError for anything else."""
-    arguments.one_of(result, "result", (Generation, Job), "Look at it first: await generations.get(id)")
+    option_checks.one_of(result, "result", (Generation, Job), "Look at it first: await generations.get(id)")
     return result.id
 
 
@@ -452,13 +452,13 @@ def _prior(generation: Generation) -> float | None:
 
 _JOBS: Final = JobType(
     name="job",
-    lifecycle=lifecycle.LUMA_JOB,
+    lifecycle=job_errors.LUMA_JOB,
     poll=operations.generations_get,
     state=_state,
     failure_code=attrgetter("failure_code"),
     family=_family,
     prior=_prior,
     created_at=attrgetter("created_at"),
-    take_up=lifecycle.resume_job_hint,
-    concern=lifecycle.attach_job,
+    take_up=job_errors.resume_job_hint,
+    concern=job_errors.attach_job,
 )

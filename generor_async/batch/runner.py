@@ -23,7 +23,7 @@ from generor_async.engine.stacklevel import caller_stacklevel
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
-from generor_async.rules import arguments
+from generor_async.rules import arguments, option_checks
 from generor_async.rules.budget import NO_CAP
 from generor_async.rules.stop_rules import StopReason
 from generor_async.values import JSON
@@ -89,13 +89,13 @@ def run_batch(
     """
     _check_values(client, rows, on_row)
     if max_credits is not None:
-        arguments.at_least(max_credits, "max_credits", 0, above=True)
+        option_checks.at_least(max_credits, "max_credits", 0, above=True)
     if price is not None:
-        arguments.at_least(price, "price", 0)
+        option_checks.at_least(price, "price", 0)
     if concurrency is not None:
-        arguments.count(concurrency, "concurrency", least=1, of="rows")
+        option_checks.count(concurrency, "concurrency", least=1, of="rows")
     if limit is not None:
-        arguments.count(limit, "limit", least=1, of="rows")
+        option_checks.count(limit, "limit", least=1, of="rows")
     if arguments.boolean(tag_rows, "tag_rows") and not isinstance(client, AsyncLuma):
         raise InvalidRequestError(
             "tag_rows", "Generor's API takes no tag of its caller's", advice="Leave it out: only Luma's has `user_id`"
@@ -118,7 +118,7 @@ def run_batch(
         allow_duplicates=arguments.boolean(allow_duplicates, "allow_duplicates"),
         keep=_column_names(keep),
         again=arguments.boolean(again, "again"),
-        drain=arguments.duration(drain, "drain"),
+        drain=option_checks.duration(drain, "drain"),
         take_over=arguments.boolean(take_over, "take_over"),
     )
     _check_names(spec)
@@ -133,10 +133,10 @@ def _column_names(keep: Any) -> frozenset[str]:
 
 def _check_values(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> None:
     """Raise InvalidRequestError for a wrong client, rows of no known type, or an `on_row` that can't be called."""
-    arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
+    option_checks.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
     check_rows(rows)
     if on_row is not None:
-        arguments.function(on_row, "on_row")
+        option_checks.function(on_row, "on_row")
     if fields := client._options.extra_body:  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         raise InvalidRequestError(
             "extra_body",
@@ -247,7 +247,7 @@ class Batch:
             InvalidRequestError: `drain` is no number of seconds.
         """
         if drain is not None:
-            arguments.duration(drain, "drain")
+            option_checks.duration(drain, "drain")
         opening, run = self._opening, self._run
         if opening is not None:
             self._reason = "interrupted"

@@ -24,7 +24,7 @@ from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.threads import SingleFlight, run_to_completion
 from generor_async.engine.tracebacks import bare
 from generor_async.errors import DownloadError, GenerorAsyncError
-from generor_async.rules import arguments, byte_ranges, media_types
+from generor_async.rules import arguments, byte_ranges, media_types, option_checks
 from generor_async.rules.wait_headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
@@ -105,9 +105,9 @@ class Downloads:
         wanted = DownloadOptions(
             target=target(to, len(outputs)),
             overwrite=arguments.boolean(overwrite, "overwrite"),
-            max_bytes=arguments.count(max_bytes, "max_bytes", least=1, of="bytes"),
+            max_bytes=option_checks.count(max_bytes, "max_bytes", least=1, of="bytes"),
             max_retries=options.max_retries,
-            on_progress=arguments.listener_or_none(on_progress, "on_progress"),
+            on_progress=option_checks.listener_or_none(on_progress, "on_progress"),
         )
         return await within(
             options.timeout,

@@ -16,7 +16,7 @@ from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
 from generor_async.engine.tracking import JobType, SeenJobs, Tracked, Waiter
 from generor_async.errors import ClientClosedError, GenerorAsyncError
-from generor_async.rules import arguments, masking
+from generor_async.rules import masking, option_checks
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
 from generor_async.values.text import shown
@@ -195,4 +195,4 @@ def _jobs_continue(jobs: Sequence[Tracked[S]]) -> str:
 
 
 def _check_timeout(timeout: object) -> None:
-    arguments.seconds(timeout, "timeout", positive=False)
+    option_checks.seconds(timeout, "timeout", positive=False)

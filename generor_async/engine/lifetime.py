@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from generor_async.engine.loops import LoopBound, PerLoop
 from generor_async.errors import ClientClosedError
-from generor_async.rules import arguments
+from generor_async.rules import option_checks
 from generor_async.values import Clock, Outcome
 
 __all__ = ["Lifetime", "Task"]
@@ -163,7 +163,7 @@ class Lifetime:
             drain: Seconds in which calls under way may end by themselves; after that they are cancelled.
             release: Closes the connections.
         """
-        arguments.duration(drain, "drain")
+        option_checks.duration(drain, "drain")
         here = self._loops.get()
         await self._end(here, drain, release, stays_closed=here.openings > 0)
 

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from attrs.validators import optional
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
+from generor_async.rules import arguments, option_checks
 from generor_async.rules.arguments import validator
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import TIERS
@@ -22,7 +22,7 @@ from generor_async.rules.window import Scope, WindowState
 
 __all__ = ["Limits", "RateLimits"]
 
-_COUNT: Final = partial(arguments.count, least=1)
+_COUNT: Final = partial(option_checks.count, least=1)
 
 
 @frozen(kw_only=True)
@@ -91,11 +91,11 @@ class Limits:
         InvalidRequestError: A value that can never be right, or a `store` that can't be opened or is another's.
     """
 
-    tier: str | None = field(default=None, validator=optional(validator(partial(arguments.choice, options=TIERS))))
+    tier: str | None = field(default=None, validator=optional(validator(partial(option_checks.choice, options=TIERS))))
     rpm: int | None = field(default=None, validator=optional(validator(partial(_COUNT, of="requests per minute"))))
     jobs: int | None = field(default=None, validator=optional(validator(partial(_COUNT, of="jobs at once"))))
     max_share: float = field(
-        default=1.0, validator=validator(partial(arguments.at_least, least=0, above=True, at_most=1))
+        default=1.0, validator=validator(partial(option_checks.at_least, least=0, above=True, at_most=1))
     )
     store: Path | None = field(default=None, converter=_as_path, validator=optional(validator(_check_file)))
     name: str | None = field(default=None, validator=optional(validator(_check_name)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from generor_async.rules import arguments, request_headers
+from generor_async.rules import arguments, option_checks, request_headers
 from generor_async.values import Priority
 
 if TYPE_CHECKING:
@@ -60,18 +60,18 @@ def _request_id(value: object, _: str) -> str:
 
 
 def _priority(value: object, name: str) -> str:
-    return arguments.choice(value, name, PRIORITIES)
+    return option_checks.choice(value, name, PRIORITIES)
 
 
 _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
-    "timeout": arguments.seconds,
-    "queue_timeout": arguments.seconds,
-    "attempt_timeout": arguments.seconds,
-    "max_retries": arguments.count,
+    "timeout": option_checks.seconds,
+    "queue_timeout": option_checks.seconds,
+    "attempt_timeout": option_checks.seconds,
+    "max_retries": option_checks.count,
     "priority": _priority,
     "extra_headers": request_headers.extra_headers,
     "extra_query": _texts,
     "extra_body": _body,
     "request_id": _request_id,
-    "on_progress": arguments.listener_or_none,
+    "on_progress": option_checks.listener_or_none,
 }

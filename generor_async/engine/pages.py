@@ -5,7 +5,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import evolve
 
-from generor_async.rules import arguments
+from generor_async.rules import option_checks
 from generor_async.rules.body_decoders import Meta, PageData
 from generor_async.rules.http_types import Operation
 from generor_async.rules.pagination import MOST_EMPTY_PAGES, PageWalk, endless_list_error
@@ -114,7 +114,7 @@ class Pages(Generic[T]):
 
     def __init__(self, client: Sender, first: Operation[PageData[T]], *, max_items: int | None = None) -> None:
         if max_items is not None:
-            arguments.count(max_items, "max_items", of="items")
+            option_checks.count(max_items, "max_items", of="items")
         self._client = client
         self._first = first
         self._max_items = max_items

@@ -8,7 +8,7 @@ import aiohttp
 from attrs import field, frozen
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
+from generor_async.rules import arguments, option_checks
 from generor_async.rules.arguments import validator
 from generor_async.values import Clock, Secret
 
@@ -27,13 +27,13 @@ MAX_BYTES: Final = 2 * 1024**3
 def _connector(value: object, name: str) -> None:
     if value is not None:
         instead = "Make one where the event loop runs: aiohttp.TCPConnector(...)"
-        arguments.one_of(value, name, (aiohttp.BaseConnector,), instead)
+        option_checks.one_of(value, name, (aiohttp.BaseConnector,), instead)
 
 
 def _ssl(value: object, name: str) -> None:
     if value is not None and not isinstance(value, bool):
         instead = "Make a context with ssl.create_default_context(...)"
-        arguments.one_of(value, name, (SSLContext, aiohttp.Fingerprint), instead)
+        option_checks.one_of(value, name, (SSLContext, aiohttp.Fingerprint), instead)
 
 
 def _clock(value: object, name: str) -> None:
@@ -45,7 +45,7 @@ def _limits(value: object, name: str) -> None:
     if value is not None:
         from generor_async.engine.limits import Limits  # noqa: PLC0415 - whoever gives some has imported it
 
-        arguments.one_of(value, name, (Limits,), "Make them with Limits(...)")
+        option_checks.one_of(value, name, (Limits,), "Make them with Limits(...)")
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -54,14 +54,14 @@ class ClientSettings:
 
     base_url: str
     key: Secret | None
-    max_connections: int = field(validator=validator(partial(arguments.count, least=1)))
-    max_reply_bytes: int = field(validator=validator(partial(arguments.count, least=1, of="bytes")))
+    max_connections: int = field(validator=validator(partial(option_checks.count, least=1)))
+    max_reply_bytes: int = field(validator=validator(partial(option_checks.count, least=1, of="bytes")))
     connector: aiohttp.BaseConnector | None = field(validator=validator(_connector))
     proxy: str | None
     ssl: SSLContext | aiohttp.Fingerprint | bool | None = field(validator=validator(_ssl))
     inline: frozenset[int]
     """The statuses after which images are fetched here."""
-    on_event: "Callable[[Event], object] | None" = field(validator=validator(arguments.listener_or_none))
+    on_event: "Callable[[Event], object] | None" = field(validator=validator(option_checks.listener_or_none))
     clock: Clock = field(validator=validator(_clock))
     limits: "Limits | None" = field(validator=validator(_limits))
 

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
+from generor_async.rules import arguments, option_checks
 from generor_async.rules.body_decoders import as_it_is
 from generor_async.rules.http_types import Endpoint, Operation
 from generor_async.rules.vendors import Vendor
@@ -27,7 +27,7 @@ def unlisted(
     vendor: Vendor, method: str, path: str, *, query: Mapping[str, str] | None, json: JSON, retry_safety: RetrySafety
 ) -> Operation[JSON]:
     """Build the operation of a request to an endpoint that the spec doesn't know; raises InvalidRequestError."""
-    arguments.choice(retry_safety, "retry_safety", _TIMEOUTS)
+    option_checks.choice(retry_safety, "retry_safety", _TIMEOUTS)
     whole, attempt = _TIMEOUTS[retry_safety]
     endpoint: Endpoint[JSON] = Endpoint(
         name=f"{vendor.name}.request",

@@ -5,11 +5,10 @@ to write instead. The value itself is not shown: it may be a key, a prompt, or a
 right type is acceptable is left to the server.
 """
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from math import inf, isfinite, isnan
+from math import isfinite
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar, cast
 
@@ -20,27 +19,20 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 __all__ = [
-    "at_least",
     "boolean",
-    "choice",
-    "count",
     "data",
-    "duration",
     "file_name",
-    "function",
     "is_mapping",
     "is_pathlike",
     "items",
-    "listener_or_none",
     "mapping",
     "media",
     "media_type",
     "medium",
     "moment",
     "number",
-    "one_of",
+    "number_advice",
     "path",
-    "seconds",
     "strings",
     "text",
     "text_or_whole",
@@ -64,18 +56,18 @@ LONGEST_BITS: Final = 14_000
 """Python doesn't print numbers of more than 4,300 digits."""
 LONGEST_FILE_NAME: Final = 255
 """Bytes of the name of one file or folder, on Linux and on macOS."""
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
+"""The beginning of a URL, also as `Path` shortens it; the single letter of a drive doesn't count."""
+_FINITE: Final = "Write a finite number"
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 """Sequences that are not lists."""
 _KEYS: Final = (str, int, float, bool, NoneType)
 """Types that JSON writes as the name of a member."""
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
-"""The beginning of a URL, also as `Path` shortens it; the single letter of a drive doesn't count."""
 _URL: Final = re.compile(r"https?://[^/\s]|data:[^\s,]*,", re.IGNORECASE)
 """The beginning of a URL that an API can fetch, or that contains the data."""
 _ALONE: Final = {"NoneType": "None"}
-_FINITE: Final = "Write a finite number"
 
 
 def type_error(name: str, wanted: str, value: object, instead: str = "") -> InvalidRequestError:
@@ -98,9 +90,6 @@ def validator(check: Callable[[Any, str], object]) -> Callable[[Any, "Attribute[
 def type_of(value: object) -> type[Any]:
     """Return the type of a value, or the type that an Unseen stands for."""
     return value.kind if isinstance(value, Unseen) else type(value)
-
-
-# --- what goes into a request -----------------------------------------------------------------------------------------
 
 
 def text(value: object, name: str) -> str:
@@ -133,19 +122,20 @@ def whole(value: object, name: str) -> int:
         if -LARGEST_WHOLE < value < LARGEST_WHOLE:
             return int(value)
         raise InvalidRequestError(name, f"{name} is larger than any id or count", advice="Check where it comes from")
-    raise type_error(name, "a whole number", value, _as_number(value, "a whole number"))
+    raise type_error(name, "a whole number", value, number_advice(value, "a whole number"))
 
 
 def number(value: object, name: str) -> float:
     """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise type_error(name, "a number", value, _as_number(value, "a number"))
+        raise type_error(name, "a number", value, number_advice(value, "a number"))
     if isinstance(value, float) and not isfinite(value):
         raise InvalidRequestError(name, f"{name} must be a finite number, not {value}", advice=_FINITE)
     return whole(value, name) if isinstance(value, int) else value
 
 
-def _as_number(value: object, wanted: str) -> str:
+def number_advice(value: object, wanted: str) -> str:
+    """Return what to write instead of a value that is not a number."""
     match value:
         case str():
             return f"Write {wanted} without quotes"
@@ -346,94 +336,6 @@ def _no_json(value: JSON) -> str:
             return "" if isfinite(value) else str(value)
         case _:
             return f"of the type {type(value).__name__}"
-
-
-# --- what says how it is done -----------------------------------------------------------------------------------------
-
-
-def duration(value: object, name: str) -> float:
-    """Return a number of seconds, 0 or more."""
-    return at_least(seconds(value, name, positive=False), name, 0)
-
-
-def seconds(value: object, name: str, *, positive: bool = True) -> float:
-    """Return a number of seconds; `positive` refuses 0 and less."""
-    wanted = "a positive number of seconds" if positive else "a number of seconds"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise type_error(name, wanted, value, "No end is spelled math.inf")
-    try:
-        given = float(value)
-    except OverflowError:
-        raise InvalidRequestError(
-            name, f"{name} is larger than any number of seconds", advice="No end is spelled math.inf"
-        ) from None
-    if isnan(given) or (positive and given <= 0):
-        raise InvalidRequestError(name, f"{name} must be {wanted}, not {given:g}", advice="No end is spelled math.inf")
-    return value
-
-
-def count(value: object, name: str, *, least: int = 0, of: str = "") -> int:
-    """Return a whole number of at least `least`."""
-    wanted = f"a whole number{f' of {of}' if of else ''} from {least} up"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise type_error(name, wanted, value, _as_number(value, "a whole number"))
-    if not least <= value < LARGEST_WHOLE:
-        raise InvalidRequestError(name, f"{name} must be {wanted}", advice=f"Give {least} or more")
-    return value
-
-
-def at_least(value: object, name: str, least: float, *, above: bool = False, at_most: float = inf) -> float:
-    """Return a number of at least `least`, or greater than `above`, and at most `at_most`."""
-    given = value if value == inf and isinstance(value, float) else number(value, name)
-    if not (given > least if above else given >= least) or given > at_most:
-        bounds = f"above {least:g}" if above else f"at least {least:g}"
-        upper = "" if at_most == inf else f", and at most {at_most:g}"
-        raise InvalidRequestError(name, f"{name} must be {bounds}{upper}", advice=f"It is {given:g}")
-    return given
-
-
-def choice(value: object, name: str, options: Iterable[str]) -> str:
-    """Return one of some texts."""
-    known = tuple(options)
-    if isinstance(value, str) and value in known:
-        return value
-    if not isinstance(value, str):
-        raise type_error(name, f"one of {', '.join(known)}", value)
-    problem = f"{name} must be one of {', '.join(known)}, not {value[:40]!r}"
-    raise InvalidRequestError(name, problem, advice="Write one of them")
-
-
-def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: str) -> None:
-    """Raise InvalidRequestError for anything but an object of these classes; `instead` says how to get one."""
-    if not isinstance(value, classes):
-        named = [f"{'an' if cls.__name__[0] in 'AEIO' else 'a'} {cls.__name__}" for cls in classes]
-        wanted = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
-        raise type_error(name, wanted, value, instead)
-
-
-def function(value: object, name: str) -> Callable[..., Any]:
-    """Return a function, which may be a coroutine function."""
-    if callable(value):
-        return value
-    raise type_error(name, "a function", value)
-
-
-def listener_or_none(value: object, name: str) -> Any:
-    """Return a callback or None; a coroutine function is refused, because nobody would await it."""
-    if value is None:
-        return None
-    function(value, name)
-    if _is_async(value) or _is_async(getattr(value, "__call__", None)):  # noqa: B004 - of an object that can be called
-        raise InvalidRequestError(
-            name,
-            f"{name} must be a plain function, not a coroutine function: it is called as things happen, not awaited",
-            advice="Write def instead of async def; hand what must be awaited to asyncio.create_task or a queue in it",
-        )
-    return value
-
-
-def _is_async(called: Any) -> bool:
-    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
 
 
 def path(value: object, name: str, what: str = "a folder", *, advice: str = 'This folder is spelled "."') -> str:

@@ -1,13 +1,11 @@
 """What refusals teach of the ceiling of concurrent jobs, and of a server that frees slots late."""
 
 import math
-from bisect import bisect_right
 from typing import Any, Final
 
 from attrs import Factory, define, field
 
 from generor_async.rules.state_json import (
-    LARGEST_COUNT,
     StateReader,
     dump_fields,
     float_reader,
@@ -15,36 +13,13 @@ from generor_async.rules.state_json import (
     load_fields,
     optional_reader,
     read_bool,
-    read_past,
     read_past_or_never,
     time_reader,
 )
 from generor_async.values import JSON
 
-__all__ = [
-    "CONFIRM_SECONDS",
-    "ENOUGH_PROMPT",
-    "LAG_STEPS",
-    "PROBE_BELOW",
-    "PROBE_FIRST",
-    "PROBE_MOST",
-    "REPORTED_SECONDS",
-    "ConcurrencyLimit",
-    "ReleaseLag",
-]
+__all__ = ["CONFIRM_SECONDS", "PROBE_BELOW", "PROBE_FIRST", "PROBE_MOST", "REPORTED_SECONDS", "ConcurrencyLimit"]
 
-LAG_STEPS: Final = (1.0, 3.0)
-"""By how many seconds later a slot is taken to be freed, at each refusal in a row."""
-LAG_MOST: Final = 15.0
-"""Seconds after the end of a job beyond which its slot is taken to be free."""
-LAG_LEAST: Final = 0.5
-"""Seconds of lag that are not worth a wait."""
-LAG_PART: Final = 0.75
-"""The part of a learned lag that is tried when it is tested."""
-ENOUGH_PROMPT: Final = 5
-"""How many slots that were free at once show that there is no lag."""
-ENDS_KEPT: Final = 30.0
-"""Seconds for which ends are remembered: longer than any lag that is believed."""
 
 CONFIRM_SECONDS: Final = 5.0
 """Seconds after a single refusal until one more is tried: a stray one is no ceiling."""
@@ -224,101 +199,6 @@ class ConcurrencyLimit:
             self.value = self.configured
 
 
-@define
-class ReleaseLag:
-    """How long the server holds the slot of a job that has ended.
-
-    A refusal although there should be room is taken for lag at first, twice in a row, and not where slots used to be
-    free at once. What is learned holds for every job, and is tested now and then by going sooner.
-    """
-
-    seconds: float = 0.0
-    """The lag that is counted with: more than `known` while refusals ask for it, less while it is tested."""
-    confirmed: float = 0.0
-    """The lag that has worked."""
-    _ends: list[float] = field(factory=list[float], init=False)
-    _suspicions: int = field(default=0, init=False)
-    _prompt_releases: int = field(default=0, init=False)
-    """How many slots in a row were free at once."""
-    _test_in: int = field(default=0, init=False)
-    _test_every: int = field(default=0, init=False)
-    _untested: bool = field(default=False, init=False)
-    """Whether it may be that there is none: then the first test does without."""
-
-    def job_ended(self, now: float, units: int = 1) -> None:
-        """Note that a job of ours has ended, which weighed so many units."""
-        self._ends += [now] * units
-        if self._ends[0] < now - 2 * ENDS_KEPT:
-            del self._ends[: bisect_right(self._ends, now - ENDS_KEPT)]
-
-    def units_held(self, now: float, seconds: float) -> int:
-        """Count the units of jobs that ended less than so many seconds ago."""
-        return len(self._ends) - bisect_right(self._ends, now, key=seconds.__add__)
-
-    def next_free(self, now: float) -> float:
-        """Return when the next of these units is free."""
-        held = self.units_held(now, self.seconds)
-        return self._ends[-held] + self.seconds if held else math.inf
-
-    @property
-    def is_suspected(self) -> bool:
-        """Whether refusals in a row are being taken for lag."""
-        return self._suspicions > 0
-
-    def may_explain(self, began: float, room: int, *, early: bool) -> bool:
-        """Tell whether lag may be the reason for a refusal; if so, count with more of it.
-
-        `began` is when the submission was let go, `room` how many units ought to be free, and `early` whether one of
-        these counts as free only because the lag is being tested.
-        """
-        if early:
-            self.seconds = self.confirmed
-            self._test_every *= 2
-            self._test_in = self._test_every
-            return True
-        longest = began - self._ends[-room] if room <= len(self._ends) else math.inf
-        if longest > LAG_MOST or self._suspicions == len(LAG_STEPS) or self._prompt_releases >= ENOUGH_PROMPT:
-            self.seconds, self._suspicions, self._prompt_releases = self.confirmed, 0, 0
-            return False
-        self.seconds = longest + LAG_STEPS[self._suspicions]
-        self._suspicions += 1
-        return True
-
-    def submission_accepted(self, *, early: bool, prompt: bool) -> None:
-        """Note that a submission was accepted."""
-        self._prompt_releases += prompt
-        if self._suspicions:
-            if not self.confirmed:
-                self._untested, self._test_every = True, max(1, 2 * self._test_every)
-            self._confirm()
-        elif early:
-            if not self.seconds:
-                self._test_every //= 2
-            self._confirm()
-        elif self.seconds and self.seconds == self.confirmed:
-            self._test_in -= 1
-            if self._test_in <= 0:
-                shorter = 0.0 if self._untested else self.confirmed * LAG_PART
-                self.seconds = shorter if shorter > LAG_LEAST else 0.0
-                self._untested = False
-
-    def _confirm(self) -> None:
-        if self._suspicions:
-            self._suspicions = self._prompt_releases = 0
-        self.confirmed = self.seconds
-        self._test_in = self._test_every
-
-    def dump(self) -> JSON:
-        """Return what was learned as JSON data."""
-        return [list(self._ends), *dump_fields(self, _LAG_FIELDS)]
-
-    def load(self, data: Any, now: float) -> None:
-        """Take over what `dump` returned."""
-        ends, *kept = data
-        load_fields(self, kept, _LAG_FIELDS, now)
-        self._ends = sorted(read_past(end, now) for end in ends)
-
-
 _UNITS: Final = int_reader(1)
 _LIMIT_FIELDS: Final[dict[str, StateReader]] = {
     "reported": optional_reader(_UNITS),
@@ -333,14 +213,4 @@ _LIMIT_FIELDS: Final[dict[str, StateReader]] = {
     "confirming": read_bool,
     "_rising": read_bool,
     "_settling": read_bool,
-}
-_SECONDS: Final = float_reader(0.0, LAG_MOST + LAG_STEPS[-1])
-_LAG_FIELDS: Final[dict[str, StateReader]] = {
-    "seconds": _SECONDS,
-    "confirmed": _SECONDS,
-    "_suspicions": int_reader(0, len(LAG_STEPS)),
-    "_prompt_releases": int_reader(),
-    "_test_in": int_reader(-LARGEST_COUNT),
-    "_test_every": int_reader(),
-    "_untested": read_bool,
 }

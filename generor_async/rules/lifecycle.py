@@ -17,39 +17,12 @@ and whoever waits sees what there is. What an answer says that is behind the tim
 news.
 """
 
-import math
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
 
-from generor_async.errors import (
-    BudgetExhaustedError,
-    ContentModeratedError,
-    GenerationFailedError,
-    GenerorAsyncError,
-    InputRejectedError,
-    OutcomeUnknownError,
-    OutputNotFoundError,
-    ResponseShapeError,
-)
-from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.values import GenerationLike
-
-__all__ = [
-    "CREATION",
-    "LUMA_JOB",
-    "Lifecycle",
-    "attach_creation",
-    "attach_job",
-    "attach_result",
-    "job_failure",
-    "job_id_of",
-    "resubmit_delay",
-    "resume_creation_hint",
-    "resume_job_hint",
-]
+__all__ = ["CREATION", "LUMA_JOB", "Lifecycle"]
 
 
 @frozen
@@ -93,90 +66,3 @@ CREATION: Final = Lifecycle(
     },
     ends_unknown=True,
 )
-
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_AFTER: Final = {
-    "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
-    "generation_failed": "Retry the same request: this is typically transient",
-    "budget_exhausted": "Add credits, then resubmit; this one may be charged in part, says the vendor's FAQ",
-    "output_not_found": "Retry the same request",
-    "image_too_large": "Resize the image",
-    "unsupported_format": "Convert the input to a supported format",
-    "corrupt_input": "Re-encode the input",
-    "invalid_request": "Fix the request",
-    "rate_limited": "Retry later",
-}
-"""What to do after each failure code: the first four documented, the others documented or from the client's types."""
-
-RETRYABLE: Final = {"generation_failed": 0.0, "output_not_found": 0.0, "rate_limited": 30.0}
-"""The codes for which the same request may succeed, and the seconds before it is worth another try (assumed)."""
-
-_CLASSES: Final[dict[str, type[GenerationFailedError]]] = {
-    "content_moderated": ContentModeratedError,
-    "budget_exhausted": BudgetExhaustedError,
-    "output_not_found": OutputNotFoundError,
-    "image_too_large": InputRejectedError,
-    "unsupported_format": InputRejectedError,
-    "corrupt_input": InputRejectedError,
-    "invalid_request": InputRejectedError,
-}
-
-
-def resume_job_hint(job_id: str) -> str:
-    """Say how to take up a job of Luma again, as the rest of a sentence about it."""
-    return f"can be taken up again with generations.job({job_id!r}); Luma documents no way to cancel it"
-
-
-def resume_creation_hint(creation_id: int | str) -> str:
-    """Say how to get at a creation of Generor again, as the rest of a sentence about it."""
-    return f"can be waited for with creations.wait({creation_id}), and fetched with creations.get({creation_id})"
-
-
-def attach_job(error: GenerorAsyncError, job_id: str) -> None:
-    """Have an error name the job of Luma that it concerns, and say how to take it up again."""
-    error.job_id, error.take_up = job_id, resume_job_hint(job_id)
-
-
-def job_id_of(error: GenerorAsyncError) -> str | None:
-    """Return the id of Luma's job in what came of the answer to its submission, where there is one, and whole."""
-    ids = error.ids if isinstance(error, OutcomeUnknownError | ResponseShapeError) else ()
-    whole = [found for found in ids if _UUID.fullmatch(found)]
-    return whole[0] if len(whole) == 1 else None
-
-
-def attach_result(error: GenerorAsyncError, operation: str, creation_id: int | None) -> None:
-    """Have the error of a paid call name the job or creation that what came of its answer tells of."""
-    if operation == "luma.generations.create" and (job := job_id_of(error)) is not None:
-        attach_job(error, job)
-    elif operation == "generor.generators.generate":
-        attach_creation(error, creation_id)
-
-
-def attach_creation(error: GenerorAsyncError, creation_id: int | None) -> None:
-    """Have an error name the creation of Generor that it concerns, where one is known, and say how to get at it."""
-    if creation_id is not None:
-        error.creation_id, error.take_up = creation_id, resume_creation_hint(creation_id)
-
-
-def job_failure(generation: GenerationLike) -> GenerationFailedError:
-    """Make the error of a job that failed: the class of its code, and what to do."""
-    code = generation.failure_code or ""
-    reason = generation.failure_reason or "no reason was given"
-    refunded = code in REFUNDED_CODES
-    told = " (refunded, says the FAQ)" if refunded else ""
-    return _CLASSES.get(code, GenerationFailedError)(
-        f"generation {generation.id} failed: {code or 'no failure code'}: {reason}{told}",
-        generation=generation,
-        refunded=refunded,
-        retryable=code in RETRYABLE,
-        advice=_AFTER.get(code, "This code is not documented: look at the reason before sending it again"),
-    )
-
-
-def resubmit_delay(error: GenerationFailedError, times: int) -> float | None:
-    """Return the seconds before the request of a failed job may be submitted again; None where that can't help.
-
-    `times` is how often it was resubmitted already: each wait is twice as long as the one before.
-    """
-    seconds = RETRYABLE.get(error.code or "")
-    return None if seconds is None else math.ldexp(seconds, times)

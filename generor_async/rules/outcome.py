@@ -22,11 +22,8 @@
 """
 
 import copy
-import json
-import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from generor_async.errors import (
     APIConnectionError,
@@ -34,7 +31,6 @@ from generor_async.errors import (
     APIStatusError,
     APITimeoutError,
     ClientClosedError,
-    ConcurrentJobsError,
     InternalServerError,
     OutcomeUnknownError,
     RateLimitError,
@@ -42,46 +38,32 @@ from generor_async.errors import (
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
-from generor_async.rules import error_words, lifecycle, result_evidence
+from generor_async.rules import job_errors, result_evidence
 from generor_async.rules.holds import Hold
 from generor_async.rules.http_types import Endpoint, Reply, TransportError
 from generor_async.rules.partial_responses import to_utf8
-from generor_async.rules.refusal import LimitRefusal, classify_refusal
+from generor_async.rules.response_body import body_text, mask_secrets
 from generor_async.rules.response_ids import find_creation_id, find_ids
-from generor_async.rules.vendors import Vendor
-from generor_async.rules.wait_headers import retry_after
-from generor_async.values import JSON, DecodeError, Outcome, ResponseInfo, Secret, is_array, is_object
+from generor_async.values import Outcome
 
 if TYPE_CHECKING:
+    from generor_async.rules.refusal import LimitRefusal
     from generor_async.values.shapes import Problems
 
 __all__ = [
     "CallContext",
     "blocked_error",
-    "body_text",
     "client_closed_error",
     "connection_error",
     "describe_cancelled",
     "interrupted_error",
     "is_documented_outage",
-    "misdirected_error",
     "outage_error",
     "outcome_unknown_error",
-    "read_json",
-    "shape_error",
-    "status_error",
     "status_outcome",
-    "undecodable_error",
     "wants_images_inline",
 ]
 
-_SAME_FROM_ANYBODY = frozenset({402, 413, 422, 429})
-"""Statuses that mean the same whoever answers with them."""
-LONGEST_BODY_TEXT = 65_536
-"""Characters kept of an answer that isn't JSON."""
-
-IDS_NAMED = 3
-"""Ids that the message about another's answer names."""
 
 _AFTER_UNKNOWN = {
     "generor.generators.generate": "It may have been charged: look for it with creations.list() and in"
@@ -158,80 +140,11 @@ class CallContext:
         }
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def read_json(body: bytes) -> JSON:
-    """Decode strict JSON, in whatever encoding JSON may have; ValueError for anything else, however deep it is."""
-    try:
-        text = body.decode()
-        if text[:1] == "{":
-            value, end = _decoder.raw_decode(text)
-            if end == len(text):
-                return value
-        return _decoder.decode(text)
-    except ValueError:
-        if (written := to_utf8(body)) != body:
-            return read_json(written)
-        raise
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
 def status_outcome(endpoint: Endpoint[Any], status: int, code: str | None = None, *, busy: bool) -> Outcome:
     """Tell from a status, an error code, and whether the API itself says that it is busy, what the attempt came to."""
     if 300 <= status < 400:
         return "unknown" if status == 303 and endpoint.retry_safety in {"plain", "bills"} else "refused"
     return "refused" if busy or endpoint.vendor.refuses(status, code) else "unknown"
-
-
-def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) -> bool:
-    """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
-    if endpoint.retry_safety != "bills":
-        return False
-    if 300 <= reply.status < 400 and result_evidence.id_in_location(reply.headers) is not None:
-        return True
-    bodies = [body, to_utf8(reply.body).decode("utf-8", "replace")] if isinstance(body, str) else [body]  # all of it
-    return any(result_evidence.shows_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
-
-
-def status_error(context: CallContext, reply: Reply, body: JSON, now: float) -> APIStatusError:
-    """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
-    vendor = context.endpoint.vendor
-    body = mask_secrets(body, context.endpoint.secrets)
-    own = None if 300 <= reply.status < 400 else vendor.failure(body)
-    message, code, status = (
-        _own_error(vendor, reply, own) if own else (_foreign_message(reply, body), None, reply.status)
-    )
-    busy = vendor.is_busy(reply.status, reply.headers, body)
-    advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
-    message = error_words.truncated(error_words.shown(message))
-    billed = _was_billed(context.endpoint, reply, body, status)
-    known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
-    if known["outcome"] == "unknown":
-        context.note_ids(reply.body, reply.headers)
-    known.update(
-        status_code=status,
-        code=code,
-        body=body,
-        retryable=(status == 429 or busy) and not billed,
-        retry_after=retry_after(reply.headers, now) if status in {502, 503} else None,
-        response=ResponseInfo(
-            status=status, headers=reply.headers, request_id=known["request_id"], attempts=context.attempts
-        ),
-        advice=advice,
-    )
-    if status == 429 and not billed:
-        said = (message, code) if own else None
-        refusal = classify_refusal(context.endpoint, reply.headers, said, now, refusals=context.refusals)
-        return _rate_limit_error(context, refusal, message, known)
-    if status == 403 and code and context.endpoint.scope != "none":
-        known["advice"] = f"{advice}; this call needs the scope {context.endpoint.scope!r}"
-    return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(message, **known)
 
 
 def connection_error(context: CallContext, error: TransportError, elapsed: float) -> APIConnectionError:
@@ -242,58 +155,6 @@ def connection_error(context: CallContext, error: TransportError, elapsed: float
         return APITimeoutError(f"no answer within {elapsed:.3g} s", body=body, **known)
     advice = "" if error.sent else "Nothing was sent: check base_url and the network"
     return APIConnectionError(error.problem, retryable=not error.permanent, body=body, advice=advice, **known)
-
-
-def undecodable_error(context: CallContext, reply: Reply, problem: str) -> ResponseShapeError:
-    """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
-    kind = _content_type(reply)
-    is_json = kind == "application/json"
-    may_pass = is_json or not reply.body
-    said = (
-        f" ({problem})"
-        if is_json
-        else f": {title}"
-        if (title := error_words.error_message(body_text(reply.body)))
-        else ""
-    )
-    found = f"{kind} of {len(reply.body):,} bytes{said}" if reply.body else f"nothing, with status {reply.status}"
-    return ResponseShapeError(
-        f"expected JSON, found {found}",
-        body=context.keep(reply.body, reply.headers) or "",
-        retryable=may_pass,
-        advice="" if may_pass else f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
-        **context.known("unknown", reply),
-    )
-
-
-def shape_error(context: CallContext, reply: Reply, body: JSON, problem: DecodeError) -> ResponseShapeError:
-    """Make the error of a success whose JSON doesn't say what it is about."""
-    ids = context.note_ids(reply.body, reply.headers)
-    found = f", and the ids {', '.join(ids)} are in it" if ids else ""
-    body = mask_secrets(body, context.endpoint.secrets)
-    said = error_words.error_message(body) if is_object(body) else ""
-    failure = ResponseShapeError(
-        f"{problem.problem}; it says: {said}" if said else problem.problem,
-        path=problem.path,
-        body=body,
-        ids=ids,
-        advice=f"The call took effect; the error's body holds what came{found}",
-        **context.known("done", reply),
-    )
-    lifecycle.attach_result(failure, context.endpoint.name, context.creation)
-    return failure
-
-
-def misdirected_error(context: CallContext, reply: Reply, why: str) -> APIConnectionError:
-    """Make the error of an answer that was meant for another request: what came of this one, nobody can say.
-
-    The ids in it are another's: people are told of them, and the error has no body in which they could be found.
-    """
-    ids = ", ".join(find_ids(body_text(reply.body))[:IDS_NAMED])
-    return APIConnectionError(
-        f"an answer came that is not to this request: {why}" + (f" (it names {ids})" if ids else ""),
-        **context.known("unknown"),
-    )
 
 
 def outcome_unknown_error(context: CallContext, error: APIError) -> OutcomeUnknownError:
@@ -314,15 +175,10 @@ def outcome_unknown_error(context: CallContext, error: APIError) -> OutcomeUnkno
         **known,
     )
     failure.__cause__ = error
-    lifecycle.attach_result(failure, name, context.creation)
+    job_errors.attach_result(failure, name, context.creation)
     if failure.take_up:
         failure.advice = "What came of its answer names what it made: look at that before sending it again"
     return failure
-
-
-def body_text(body: bytes) -> str:
-    """Return an answer that isn't JSON as text, for people."""
-    return to_utf8(body)[:LONGEST_BODY_TEXT].decode("utf-8", "replace")
 
 
 def interrupted_error(context: CallContext, came: bytes, location: str) -> OutcomeUnknownError | None:
@@ -404,98 +260,3 @@ def wants_images_inline(error: APIError, statuses: Collection[int]) -> bool:
 
 _NOT_FETCHED: Final = ("failed to fetch URL", "content-type is not an image")
 """How a 422 says that a host has not given the API an image (documented): some answer programs with a page."""
-
-
-def _rate_limit_error(
-    context: CallContext, refusal: LimitRefusal, message: str, known: dict[str, Any]
-) -> RateLimitError:
-    context.refusal = refusal
-    context.refusals += 1
-    known["retry_after"] = refusal.wait if refusal.told else None
-    if refusal.scope == "jobs":
-        return ConcurrentJobsError(message, **known)
-    return RateLimitError(message, scope=refusal.rate_limit_scope, **known)
-
-
-def _own_error(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None]) -> tuple[str, str | None, int]:
-    """Return message, code and status of an error in the API's own shape; one in a success says its status itself."""
-    message, code, stated = own
-    if not 200 <= reply.status < 300:
-        return message, code, reply.status
-    return message, code, stated or vendor.codes.get(code or "", 500)
-
-
-def _foreign_message(reply: Reply, body: JSON) -> str:
-    """Return what an answer in another shape than the API's says, in its own words where it has any."""
-    if 300 <= reply.status < 400:
-        return f"a redirect to {_redirect_host(reply.headers.get('Location', ''))}, which API calls do not follow"
-    if reply.status < 200:
-        return "a switch to another protocol, for which nobody asked"
-    said = error_words.error_message(body)
-    if said and not isinstance(body, str):
-        return said
-    page = f"{_content_type(reply)}, {len(reply.body):,} bytes"
-    return f"{said} (not the API's own answer: {page})" if said else f"an answer that is not the API's own ({page})"
-
-
-def _content_type(reply: Reply) -> str:
-    return reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
-
-
-def _redirect_host(location: str) -> str:
-    try:
-        return urlsplit(location).hostname or "the same host"
-    except ValueError:
-        return "another place"
-
-
-def _foreign_advice(context: CallContext, reply: Reply, body: JSON) -> str:
-    """Return what to do about an answer in another shape than the API's: nothing that can't be meant."""
-    vendor, status = context.endpoint.vendor, reply.status
-    said = "" if isinstance(body, str) else error_words.error_message(body)
-    if status in _SAME_FROM_ANYBODY or (said and 400 <= status < 500):
-        return vendor.advise(status, said, context.endpoint.method)
-    if status == 403:
-        return (
-            "A firewall before the API has refused it, which knows neither your key nor the call; try again, or from"
-            " another network"
-        )
-    if status >= 500:
-        return "A gateway before the API failed; try again later"
-    return f"Check base_url: the API is at {vendor.base_url}"
-
-
-def mask_secrets(body: JSON, secrets: tuple[str, ...]) -> JSON:
-    """Mask the values of secret keys in place, so that no frame above holds them bare; return the body.
-
-    In a text that isn't JSON, or broke off, their values give way to asterisks. However deep the body is nested: no
-    recursion.
-    """
-    if isinstance(body, str):
-        names = "|".join(secrets)
-        return re.sub(rf'((?:{names})\\*"\s*:\s*\\*")[^"\\]*', r"\1***", body) if secrets else body
-    pending: list[JSON] = [body] if secrets else []
-    while pending:
-        value = pending.pop()
-        if is_object(value):
-            for name in secrets:
-                if isinstance(found := value.get(name), str):
-                    value[name] = Secret(found)
-            pending += value.values()
-        elif is_array(value):
-            pending += value
-    return body
-
-
-def _status_classes() -> dict[int, type[APIStatusError]]:
-    found: dict[int, type[APIStatusError]] = {}
-    pending = [APIStatusError]
-    while pending:
-        for cls in pending.pop().__subclasses__():
-            if cls.status is not None:
-                found.setdefault(cls.status, cls)
-            pending.append(cls)
-    return found
-
-
-_STATUS_CLASSES = _status_classes()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from generor_async.errors import NotFoundError
-from generor_async.rules import older_api, outcome
+from generor_async.rules import older_api, outcome, response_body, response_errors
 from generor_async.rules.body_decoders import PageData
 from generor_async.rules.http_types import REQUEST_ID, Endpoint, Reply
 from generor_async.rules.vendors import LUMA
@@ -32,30 +32,30 @@ def parse_response(
     body, garbled = None, ""
     try:
         if reply.body:
-            body = outcome.read_json(reply.body)
+            body = response_body.read_json(reply.body)
     except ValueError as error:
         garbled = str(error)
         if reply.status >= 300:  # the text of an error is kept for people
-            body = outcome.body_text(reply.body)
+            body = response_body.body_text(reply.body)
     if reply.misdirected:
-        raise outcome.misdirected_error(context, reply, _misdirected_reason(reply.headers.get(REQUEST_ID)))
+        raise response_errors.misdirected_error(context, reply, _misdirected_reason(reply.headers.get(REQUEST_ID)))
     if garbled and succeeded:
-        raise outcome.undecodable_error(context, reply, garbled)
+        raise response_errors.undecodable_error(context, reply, garbled)
     if not succeeded or (is_object(body) and body.get("success") is False):
-        failure = outcome.status_error(context, reply, body, now)
+        failure = response_errors.status_error(context, reply, body, now)
         if not (deletes and context.lost and isinstance(failure, NotFoundError)):
             body = failure.body  # no key in it is bare any more, and tracebacks may show this frame
             raise failure
         # The attempt whose answer was lost has deleted it (assumed): there is nothing left to read.
         body = {}
     elif not reply.body and not deletes and (reply.status != 204 or endpoint.retry_safety == "bills"):
-        raise outcome.undecodable_error(context, reply, "it is empty")
+        raise response_errors.undecodable_error(context, reply, "it is empty")
     try:
         result = endpoint.decode.strict(body)
     except UnexpectedShape:
         result = _decode_leniently(endpoint, context, reply, body)
     if endpoint.names and not _path_has_id(path, identity := getattr(result, endpoint.names)):
-        raise outcome.misdirected_error(context, reply, f"it is about {identity!r}, and {path} was asked for")
+        raise response_errors.misdirected_error(context, reply, f"it is about {identity!r}, and {path} was asked for")
     request_id = reply.headers.get(REQUEST_ID, context.request_id)
     info = ResponseInfo(
         status=reply.status,
@@ -74,7 +74,7 @@ def _decode_leniently(endpoint: Endpoint[T], context: outcome.CallContext, reply
     try:
         result = endpoint.decode.lenient(body, problems)
     except DecodeError as problem:
-        raise outcome.shape_error(context, reply, body, problem) from None
+        raise response_errors.shape_error(context, reply, body, problem) from None
     context.problems = problems if endpoint.vendor is not LUMA else [*problems, *older_api.older_api_problems(body)]
     return result
 

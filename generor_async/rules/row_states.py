@@ -34,7 +34,7 @@ from generor_async.errors import (
     NotFoundError,
     ResponseShapeError,
 )
-from generor_async.rules.lifecycle import job_id_of
+from generor_async.rules.job_errors import job_id_of
 from generor_async.rules.response_ids import find_ids
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON

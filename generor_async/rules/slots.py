@@ -22,7 +22,8 @@ from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
-from generor_async.rules.concurrency_limit import LAG_STEPS, ConcurrencyLimit, ReleaseLag
+from generor_async.rules.concurrency_limit import ConcurrencyLimit
+from generor_async.rules.release_lag import LAG_STEPS, ReleaseLag
 from generor_async.rules.slot_usage import JobSlot, SlotUsage
 from generor_async.rules.state_json import (
     LARGEST_COUNT,

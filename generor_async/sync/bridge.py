@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Self, TypeVar, cast, overload
 from generor_async.engine import assembly as _assembly  # noqa: F401 # pyright: ignore[reportUnusedImport] # as said
 from generor_async.engine import client as engine
 from generor_async.errors import ClientClosedError
-from generor_async.rules import arguments
+from generor_async.rules import arguments, option_checks
 from generor_async.sync.calls import BlockingCall
 from generor_async.sync.registrations import ClientRegistration, Process, process, shown
 from generor_async.sync.threads import run_in_thread, warn_in_running_loop
@@ -228,7 +228,7 @@ class SyncClient(SyncProxy[C]):
         Raises:
             InvalidRequestError: `drain` is not a number of seconds.
         """
-        self._bridge.close(arguments.duration(drain, "drain"))
+        self._bridge.close(option_checks.duration(drain, "drain"))
 
     def __enter__(self) -> Self:
         self._bridge.enter()
@@ -245,7 +245,7 @@ def impl_of(given: object, name: str, proxy: type[SyncProxy[H_co]], other: type[
 def impl_of(given: object, name: str, proxy: type[SyncProxy[Any]], other: type[SyncProxy[Any]] | None = None) -> Any:
     """Return the async object of an argument; raises InvalidRequestError for anything but a proxy of these classes."""
     proxies = (proxy,) if other is None else (proxy, other)
-    arguments.one_of(given, name, proxies, "Give one of the blocking clients, or what one of them returned")
+    option_checks.one_of(given, name, proxies, "Give one of the blocking clients, or what one of them returned")
     return cast("SyncProxy[Any]", given)._impl  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
 
 
@@ -258,7 +258,7 @@ def impls(given: object, name: str, proxy: type[SyncProxy[H_co]]) -> list[H_co]:
 
 def wrapped(function: object, name: str, wrapper: T) -> T:
     """Return a wrapper of an argument that is a function; raises InvalidRequestError for anything else."""
-    arguments.function(function, name)
+    option_checks.function(function, name)
     return wrapper
 
 

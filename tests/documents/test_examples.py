@@ -20,7 +20,7 @@ from generor_async.api.generor import operations as generor_operations
 from generor_async.api.luma import models as luma_models
 from generor_async.api.luma import operations as luma_operations
 from generor_async.errors import APIStatusError, ConcurrentJobsError, InvalidRequestError, RateLimitError
-from generor_async.rules import outcome, response_parsing
+from generor_async.rules import outcome, response_errors, response_parsing
 from generor_async.rules.http_types import Endpoint, Reply
 from generor_async.rules.vendors import GENEROR as GENEROR_VENDOR
 from generor_async.rules.vendors import LUMA as LUMA_VENDOR
@@ -144,7 +144,7 @@ def test_the_two_429_of_luma_are_told_apart_by_their_headers() -> None:
     for example in LUMA.examples:
         if example.status == 429:
             context = outcome.CallContext(luma_operations.GENERATIONS_CREATE, REQUEST_ID)
-            classes[example.name] = type(outcome.status_error(context, printed(example), example.json, 0.0))
+            classes[example.name] = type(response_errors.status_error(context, printed(example), example.json, 0.0))
     assert classes == {"rate-limit-rpm": RateLimitError, "concurrent-jobs": ConcurrentJobsError}
 
 

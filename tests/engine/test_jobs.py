@@ -18,7 +18,8 @@ from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.errors import DeadlineExceededError, NotFoundError
 from generor_async.rules.body_decoders import Decoder
 from generor_async.rules.http_types import Operation
-from generor_async.rules.lifecycle import LUMA_JOB, attach_job, resume_job_hint
+from generor_async.rules.job_errors import attach_job, resume_job_hint
+from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted, Model
 from generor_async.values.shapes import Problems
 

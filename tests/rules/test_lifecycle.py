@@ -9,7 +9,8 @@ from support.calls import Generation
 
 from generor_async import errors
 from generor_async.errors import GenerationFailedError
-from generor_async.rules.lifecycle import CREATION, LUMA_JOB, Lifecycle, job_failure, resubmit_delay
+from generor_async.rules.job_errors import job_failure, resubmit_delay
+from generor_async.rules.lifecycle import CREATION, LUMA_JOB, Lifecycle
 
 CODES: dict[str | None, tuple[type[GenerationFailedError], bool]] = {
     "content_moderated": (errors.ContentModeratedError, False),

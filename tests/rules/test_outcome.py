@@ -13,7 +13,7 @@ from support.calls import REQUEST_ID, context, endpoint, reply
 
 from generor_async import errors
 from generor_async.errors import APITimeoutError, ConcurrentJobsError, OutcomeUnknownError, RateLimitError
-from generor_async.rules import outcome
+from generor_async.rules import outcome, response_body, response_errors
 from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.http_types import Reply, TransportError
 from generor_async.rules.outcome import CallContext
@@ -44,7 +44,7 @@ def expected(vendor: Vendor, status: int, *, own: bool) -> Outcome:
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bool) -> None:
     body = OWN[vendor.name] if own else "<html>"
-    error = outcome.status_error(context(vendor=vendor), reply(status), body, NOW)
+    error = response_errors.status_error(context(vendor=vendor), reply(status), body, NOW)
     assert error.outcome == expected(vendor, status, own=own)
     assert error.status_code == status
 
@@ -52,7 +52,7 @@ def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bo
 @pytest.mark.parametrize("body", [OWN["generor"], {"message": "upstream"}, {}, [], None, "x", {"detail": []}])
 @pytest.mark.parametrize("status", [502, 503])
 def test_a_gateways_json_is_not_lumas_refusal(status: int, body: Any) -> None:
-    error = outcome.status_error(context("bills"), reply(status), body, NOW)
+    error = response_errors.status_error(context("bills"), reply(status), body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
 
 
@@ -72,7 +72,7 @@ def test_a_gateways_json_is_not_lumas_refusal(status: int, body: Any) -> None:
 @pytest.mark.parametrize("status", [502, 503])
 def test_a_detail_of_a_gateways_is_not_lumas_refusal(status: int, kind: str, body: Any) -> None:
     answer = Reply(status=status, headers=Headers([("Content-Type", kind)]), body=b"")
-    error = outcome.status_error(context("bills"), answer, body, NOW)
+    error = response_errors.status_error(context("bills"), answer, body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
 
 
@@ -80,7 +80,7 @@ def test_a_detail_of_a_gateways_is_not_lumas_refusal(status: int, kind: str, bod
 def test_with_the_apis_own_header_any_detail_is_lumas(status: int) -> None:
     headers = Headers([("Content-Type", "application/json"), ("X-API-Version", "2026-04-01")])
     answer = Reply(status=status, headers=headers, body=b"")
-    error = outcome.status_error(context("bills"), answer, {"detail": "source: the fetch proxy is away"}, NOW)
+    error = response_errors.status_error(context("bills"), answer, {"detail": "source: the fetch proxy is away"}, NOW)
     assert (error.outcome, error.retryable) == ("refused", True)
 
 
@@ -107,14 +107,14 @@ CLASSES = {
 
 @pytest.mark.parametrize("status", CLASSES)
 def test_each_status_has_its_class(status: int) -> None:
-    error = outcome.status_error(context(vendor=GENEROR), reply(status), OWN["generor"], NOW)
+    error = response_errors.status_error(context(vendor=GENEROR), reply(status), OWN["generor"], NOW)
     assert type(error) is CLASSES[status]
 
 
 def test_an_error_of_generor_keeps_everything_the_answer_said() -> None:
     body = {"success": False, "error": {"code": "BAD", "message": "No such model.", "status": 400}}
     answer = reply(400, X_Request_Id="theirs", X_Custom="kept")
-    error = outcome.status_error(context("bills", vendor=GENEROR), answer, body, NOW)
+    error = response_errors.status_error(context("bills", vendor=GENEROR), answer, body, NOW)
     assert (error.message, error.code, error.body) == ("No such model.", "BAD", body)
     assert (error.request_id, error.operation, error.attempts) == ("theirs", "generor.things.bills", 1)
     assert error.headers["x-custom"] == "kept"
@@ -127,16 +127,16 @@ def test_an_error_of_generor_keeps_everything_the_answer_said() -> None:
 
 def test_an_error_of_luma_has_no_code_and_the_vendors_advice() -> None:
     body = {"detail": "Unknown model: super-model-v9"}
-    error = outcome.status_error(context("bills"), reply(400), body, NOW)
+    error = response_errors.status_error(context("bills"), reply(400), body, NOW)
     assert (error.message, error.code) == ("Unknown model: super-model-v9", None)
     assert error.advice.startswith("Use a supported model")
     assert error.request_id == REQUEST_ID
 
 
 def test_a_403_names_the_scope_that_the_call_needs() -> None:
-    error = outcome.status_error(context(vendor=GENEROR, scope="generate"), reply(403), OWN["generor"], NOW)
+    error = response_errors.status_error(context(vendor=GENEROR, scope="generate"), reply(403), OWN["generor"], NOW)
     assert "'generate'" in str(error)
-    page = outcome.status_error(context(vendor=GENEROR, scope="generate"), reply(403), "<html>", NOW)
+    page = response_errors.status_error(context(vendor=GENEROR, scope="generate"), reply(403), "<html>", NOW)
     assert "'generate'" not in str(page), "a firewall's page knows nothing of scopes"
 
 
@@ -145,7 +145,7 @@ def test_a_403_names_the_scope_that_the_call_needs() -> None:
 )
 def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int) -> None:
     body = {"success": False, "error": {"message": "No.", "status": stated}}
-    error = outcome.status_error(context("bills", vendor=GENEROR), reply(200), body, NOW)
+    error = response_errors.status_error(context("bills", vendor=GENEROR), reply(200), body, NOW)
     assert error.status_code == status
     assert type(error) is CLASSES[status]
     assert error.outcome == expected(GENEROR, status, own=True)
@@ -167,7 +167,7 @@ def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int
     ],
 )
 def test_a_429_says_which_window_is_full(vendor: Vendor, headers: dict[str, Any], scope: str) -> None:
-    error = outcome.status_error(context(vendor=vendor), reply(429, **headers), OWN[vendor.name], NOW)
+    error = response_errors.status_error(context(vendor=vendor), reply(429, **headers), OWN[vendor.name], NOW)
     assert type(error) is RateLimitError
     assert error.scope == scope
     assert error.retryable
@@ -176,7 +176,7 @@ def test_a_429_says_which_window_is_full(vendor: Vendor, headers: dict[str, Any]
 def test_a_429_about_concurrent_jobs_has_a_class_of_its_own_and_its_decision_is_kept() -> None:
     asked = context("bills")
     body = {"detail": "Concurrent generation limit reached (10)"}
-    error = outcome.status_error(asked, reply(429, Retry_After="60", X_RateLimit_Limit="30"), body, NOW)
+    error = response_errors.status_error(asked, reply(429, Retry_After="60", X_RateLimit_Limit="30"), body, NOW)
     assert isinstance(error, ConcurrentJobsError)
     assert error.retry_after == 60
     assert "Wait for one or more of your active generations" in str(error)
@@ -187,7 +187,7 @@ def test_a_429_about_concurrent_jobs_has_a_class_of_its_own_and_its_decision_is_
 def test_a_429_that_does_not_say_how_long_has_no_retry_after_and_waits_longer_each_time() -> None:
     asked, waits = context("bills"), list[float]()
     for _ in range(7):
-        error = outcome.status_error(asked, reply(429), {"detail": "Rate limit exceeded"}, NOW)
+        error = response_errors.status_error(asked, reply(429), {"detail": "Rate limit exceeded"}, NOW)
         assert error.retry_after is None
         assert asked.refusal is not None
         waits.append(asked.refusal.wait)
@@ -195,20 +195,22 @@ def test_a_429_that_does_not_say_how_long_has_no_retry_after_and_waits_longer_ea
 
 
 def test_a_gateways_429_is_not_told_from_the_base_url() -> None:
-    error = outcome.status_error(context("bills"), reply(429, Content_Type="text/html"), "<html>", NOW)
+    error = response_errors.status_error(context("bills"), reply(429, Content_Type="text/html"), "<html>", NOW)
     assert type(error) is RateLimitError
     assert error.advice == LUMA.advice[429]
 
 
 @pytest.mark.parametrize(("retry_safety", "advised"), [("bills", True), ("read", False)])
 def test_only_a_call_that_sends_images_is_told_to_send_them_as_base64(retry_safety: RetrySafety, advised: bool) -> None:
-    error = outcome.status_error(context(retry_safety), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW)
+    error = response_errors.status_error(
+        context(retry_safety), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW
+    )
     assert ("base64" in str(error)) is advised
     assert error.retryable
 
 
 def test_a_call_that_was_not_sent_because_the_api_was_away_says_so_of_itself() -> None:
-    theirs = outcome.status_error(context("bills"), reply(502), {"detail": "Upstream service unavailable"}, NOW)
+    theirs = response_errors.status_error(context("bills"), reply(502), {"detail": "Upstream service unavailable"}, NOW)
     ours = outcome.outage_error(CallContext(endpoint("read"), "ours"), theirs)
     assert type(ours) is errors.BadGatewayError
     assert (ours.outcome, ours.attempts, ours.request_id, ours.operation) == ("not_sent", 0, "ours", "luma.things.read")
@@ -225,8 +227,8 @@ def test_a_call_that_is_held_says_for_how_long_and_why(scope: HoldScope, named: 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
 def test_retry_after_is_read_where_it_means_something(status: int) -> None:
-    assert outcome.status_error(context(), reply(status, Retry_After="7"), "", NOW).retry_after == 7
-    assert outcome.status_error(context(), reply(500, Retry_After="7"), "", NOW).retry_after is None
+    assert response_errors.status_error(context(), reply(status, Retry_After="7"), "", NOW).retry_after == 7
+    assert response_errors.status_error(context(), reply(500, Retry_After="7"), "", NOW).retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_retry_after_is_read_where_it_means_something(status: int) -> None:
 )
 @pytest.mark.parametrize("body", ["", {"detail": "Temporary Redirect"}])
 def test_a_redirect_names_its_host_and_nothing_else_of_it(location: str, named: str, body: Any) -> None:
-    error = outcome.status_error(context("bills"), reply(307, Location=location), body, NOW)
+    error = response_errors.status_error(context("bills"), reply(307, Location=location), body, NOW)
     assert f"a redirect to {named}" in str(error)
     assert "hush" not in str(error)
     assert error.body == body
@@ -251,7 +253,7 @@ def test_a_redirect_names_its_host_and_nothing_else_of_it(location: str, named: 
 @pytest.mark.parametrize("code", [*GENEROR.codes, "TEAPOT", None, "validation_error"])
 def test_a_documented_code_says_more_than_a_4xx(code: str | None, status: int) -> None:
     body = {"success": False, "error": {"code": code, "message": "No."}}
-    error = outcome.status_error(context("bills", vendor=GENEROR), reply(status), body, NOW)
+    error = response_errors.status_error(context("bills", vendor=GENEROR), reply(status), body, NOW)
     if code not in GENEROR.codes or status >= 500:
         assert error.outcome == expected(GENEROR, status, own=True)
     else:
@@ -260,13 +262,13 @@ def test_a_documented_code_says_more_than_a_4xx(code: str | None, status: int) -
 
 @pytest.mark.parametrize(("code", "status"), GENEROR.codes.items())
 def test_a_code_in_a_success_that_says_no_status_tells_it(code: str, status: int) -> None:
-    error = outcome.status_error(context("bills", vendor=GENEROR), reply(200), {"error": {"code": code}}, NOW)
+    error = response_errors.status_error(context("bills", vendor=GENEROR), reply(200), {"error": {"code": code}}, NOW)
     assert (error.status_code, error.code, error.message) == (status, code, code)
     assert error.outcome == ("unknown" if status >= 500 else "refused")
 
 
 def test_a_code_of_a_gateways_is_not_generors() -> None:
-    error = outcome.status_error(
+    error = response_errors.status_error(
         context("bills", vendor=GENEROR), reply(409), {"code": "NOT_FOUND", "message": "x"}, NOW
     )
     assert (error.outcome, error.code, error.message) == ("unknown", None, "x")
@@ -289,7 +291,7 @@ ODD_SHAPES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
 @pytest.mark.parametrize(("body", "words"), ODD_SHAPES)
 def test_the_servers_own_words_are_in_the_message(body: Any, words: str, vendor: Vendor) -> None:
-    error = outcome.status_error(context("bills", vendor=vendor), reply(402), body, NOW)
+    error = response_errors.status_error(context("bills", vendor=vendor), reply(402), body, NOW)
     assert words in error.message
     assert "dd credits" in str(error)
     assert "base_url" not in str(error)
@@ -298,7 +300,7 @@ def test_the_servers_own_words_are_in_the_message(body: Any, words: str, vendor:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 418])
 def test_where_no_word_speaks_for_the_api_the_address_may_be_wrong(status: int) -> None:
-    error = outcome.status_error(context("bills"), reply(status), "<h1>Not here</h1>", NOW)
+    error = response_errors.status_error(context("bills"), reply(status), "<h1>Not here</h1>", NOW)
     assert str(error).startswith(f"luma.things.bills: {status}: Not here (not the API's own answer: ")
     assert f"Check base_url: the API is at {LUMA.base_url}" in str(error)
 
@@ -306,7 +308,7 @@ def test_where_no_word_speaks_for_the_api_the_address_may_be_wrong(status: int) 
 @pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
 def test_a_proxys_413_is_a_refusal_by_what_was_sent(vendor: Vendor) -> None:
     page = "<html><title>413 Request Entity Too Large</title></html>"
-    error = outcome.status_error(context("bills", vendor=vendor), reply(413), page, NOW)
+    error = response_errors.status_error(context("bills", vendor=vendor), reply(413), page, NOW)
     assert error.outcome == "refused"
     assert "413 Request Entity Too Large" in error.message
     assert error.advice == "Send less: name images and videos by URL", "nobody said that there was an image"
@@ -335,7 +337,9 @@ def test_a_proxys_413_is_a_refusal_by_what_was_sent(vendor: Vendor) -> None:
     ],
 )
 def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, never: str) -> None:
-    error = outcome.status_error(context("bills"), reply(status, X_API_Version="2026-04-01"), {"detail": detail}, NOW)
+    error = response_errors.status_error(
+        context("bills"), reply(status, X_API_Version="2026-04-01"), {"detail": detail}, NOW
+    )
     assert error.message == detail
     assert advice in error.advice
     assert never not in error.advice
@@ -343,23 +347,25 @@ def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, neve
 
 
 def test_a_success_that_says_nothing_of_a_result_is_told_in_its_own_words() -> None:
-    error = outcome.shape_error(
+    error = response_errors.shape_error(
         context("bills"), reply(200), {"error": "Maintenance \x1btonight"}, DecodeError("no id", "$.id")
     )
     assert "no id; it says: Maintenance tonight" in str(error)
-    plain = outcome.shape_error(context("bills"), reply(200), {"state": "queued"}, DecodeError("no id", "$.id"))
+    plain = response_errors.shape_error(context("bills"), reply(200), {"state": "queued"}, DecodeError("no id", "$.id"))
     assert plain.message == "no id"
 
 
 def test_a_page_with_a_success_says_its_title() -> None:
     answer = reply(200, b"<title>Log in</title>", Content_Type="text/html")
-    error = outcome.undecodable_error(context(), answer, "it is no JSON")
+    error = response_errors.undecodable_error(context(), answer, "it is no JSON")
     assert error.message == "expected JSON, found text/html of 21 bytes: Log in"
 
 
 def test_what_a_server_says_is_shown_and_not_obeyed() -> None:
     detail = "\x1b[31mred\x07 \u202edetrevni\n\nhalf \ud83d \ufeffend"
-    error = outcome.status_error(context("bills"), reply(400, X_Request_Id="a\udcffb\x1b"), {"detail": detail}, NOW)
+    error = response_errors.status_error(
+        context("bills"), reply(400, X_Request_Id="a\udcffb\x1b"), {"detail": detail}, NOW
+    )
     assert error.message == "[31mred detrevni half \ufffd end"
     for text in (str(error), repr(error), str(pickle.loads(pickle.dumps(error)))):
         text.encode()
@@ -378,7 +384,7 @@ bodies = st.recursive(
 
 @given(bodies, st.sampled_from([101, 200, 302, *CLASSES]), st.text(max_size=9), st.sampled_from([GENEROR, LUMA]))
 def test_whatever_a_server_says_can_be_printed(body: Any, status: int, name: str, vendor: Vendor) -> None:
-    error = outcome.status_error(
+    error = response_errors.status_error(
         context("bills", vendor=vendor), reply(status, X_Request_Id=name, Location=name), body, NOW
     )
     for text in (str(error), repr(error), error.message):
@@ -387,13 +393,13 @@ def test_whatever_a_server_says_can_be_printed(body: Any, status: int, name: str
 
 
 def test_a_very_long_message_is_cut() -> None:
-    error = outcome.status_error(context("bills"), reply(400), {"detail": "x" * 9_000}, NOW)
+    error = response_errors.status_error(context("bills"), reply(400), {"detail": "x" * 9_000}, NOW)
     assert (len(error.message), error.body) == (500, {"detail": "x" * 9_000})
 
 
 def test_a_page_instead_of_an_error_is_told_from_the_apis_own() -> None:
     answer = reply(404, b"<html>nothing here", Content_Type="text/html; charset=utf-8")
-    error = outcome.status_error(context(), answer, "<html>nothing here", NOW)
+    error = response_errors.status_error(context(), answer, "<html>nothing here", NOW)
     assert "not the API's own (text/html, 18 bytes)" in str(error)
     assert f"Check base_url: the API is at {LUMA.base_url}" in str(error)
     assert error.body == "<html>nothing here"
@@ -403,7 +409,7 @@ def test_a_page_instead_of_an_error_is_told_from_the_apis_own() -> None:
 def test_keys_in_an_answer_are_masked_wherever_they_are(nested: bool) -> None:
     key = "gnr_live_0123456789abcdef0123456789"
     answer: Any = {"api_key": key, "n": [1, {"api_key": 2}]}
-    error = outcome.status_error(
+    error = response_errors.status_error(
         context("plain", vendor=GENEROR, secrets=("api_key",)),
         reply(500),
         {"data": [answer]} if nested else answer,
@@ -435,23 +441,25 @@ def test_an_attempt_without_an_answer_in_time_says_how_long_it_waited() -> None:
 
 def test_a_success_that_is_not_json_is_unknown_and_keeps_its_text() -> None:
     answer = reply(200, b"<html>welcome", Content_Type="text/html")
-    error = outcome.undecodable_error(context("bills"), answer, "Expecting value")
+    error = response_errors.undecodable_error(context("bills"), answer, "Expecting value")
     assert (error.outcome, error.body, error.retryable) == ("unknown", "<html>welcome", False)
-    assert outcome.undecodable_error(context(), reply(200, b'{"a'), "cut off").retryable
+    assert response_errors.undecodable_error(context(), reply(200, b'{"a'), "cut off").retryable
 
 
 def test_the_text_of_a_broken_answer_with_a_key_in_it_is_masked() -> None:
     key = "gnr_live_0123456789abcdef0123456789"
     broken = b'{"data": {"api_key": "' + key.encode()
     asked = context("plain", vendor=GENEROR, secrets=("api_key",))
-    error = outcome.undecodable_error(asked, reply(200, broken), "cut off")
+    error = response_errors.undecodable_error(asked, reply(200, broken), "cut off")
     assert key not in repr(error.__dict__)
     assert key not in repr(outcome.outcome_unknown_error(asked, error).__dict__)
 
 
 def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
     body = {"data": {"id": 7}}
-    error = outcome.shape_error(context("bills"), reply(200), body, DecodeError("expected a string", "$.data.id"))
+    error = response_errors.shape_error(
+        context("bills"), reply(200), body, DecodeError("expected a string", "$.data.id")
+    )
     assert (error.outcome, error.path, error.body) == ("done", "$.data.id", body)
     assert not error.retryable
     assert "$.data.id: expected a string" in str(error)
@@ -459,7 +467,7 @@ def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
 
 def test_an_unknown_outcome_keeps_the_body_and_the_ids_in_it() -> None:
     call = context("bills", name="luma.generations.create")
-    cause = outcome.undecodable_error(call, reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
+    cause = response_errors.undecodable_error(call, reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
     error = outcome.outcome_unknown_error(call, cause)
     assert isinstance(error, OutcomeUnknownError)
     assert (error.outcome, error.ids, error.body) == ("unknown", ("gen-42",), cause.body)
@@ -484,41 +492,41 @@ values = st.recursive(
 
 @given(values, st.booleans())
 def test_every_json_value_is_read_without_loss(value: Any, ascii_only: bool) -> None:
-    assert outcome.read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+    assert response_body.read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
 @given(st.binary())
 def test_bytes_that_are_no_json_are_a_value_error_and_nothing_else(body: bytes) -> None:
     with contextlib.suppress(ValueError):
-        outcome.read_json(body)
+        response_body.read_json(body)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", '{"a": [NaN]}', "", "{", "\x00", "{} {}"])
 def test_what_only_python_takes_for_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        outcome.read_json(text.encode())
+        response_body.read_json(text.encode())
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000])
 def test_deep_nesting_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match="too deeply"):
-        outcome.read_json(body)
+        response_body.read_json(body)
 
 
 def test_a_number_with_a_million_digits_is_a_value_error() -> None:
     with pytest.raises(ValueError):
-        outcome.read_json(b"9" * 1_000_000)
+        response_body.read_json(b"9" * 1_000_000)
 
 
 def test_large_integers_stay_exact() -> None:
-    assert outcome.read_json(b"18446744073709551617") == 2**64 + 1
+    assert response_body.read_json(b"18446744073709551617") == 2**64 + 1
 
 
 def test_a_byte_order_mark_before_json_is_passed_over() -> None:
-    assert outcome.read_json(b'\xef\xbb\xbf{"id": 7}') == {"id": 7}
+    assert response_body.read_json(b'\xef\xbb\xbf{"id": 7}') == {"id": 7}
     with pytest.raises(ValueError, match="Expecting value"):
-        outcome.read_json(b"\xef\xbb\xbf")
+        response_body.read_json(b"\xef\xbb\xbf")
 
 
 def test_the_text_kept_of_an_answer_is_bounded_and_always_text() -> None:
-    assert len(outcome.body_text(b"\xff" * 10_000_000)) == outcome.LONGEST_BODY_TEXT
+    assert len(response_body.body_text(b"\xff" * 10_000_000)) == response_body.LONGEST_BODY_TEXT

@@ -14,10 +14,12 @@ from generor_async.errors import (
     InvalidRequestError,
     MissingAPIKeyError,
 )
-from generor_async.rules import outcome
+from generor_async.rules import response_errors
 from generor_async.rules.http_types import TransportError
-from generor_async.rules.outcome import connection_error, read_json, status_error, undecodable_error
+from generor_async.rules.outcome import connection_error
 from generor_async.rules.poll_failures import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, classify_poll_failure
+from generor_async.rules.response_body import read_json
+from generor_async.rules.response_errors import status_error, undecodable_error
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.values import DecodeError
 
@@ -61,7 +63,10 @@ FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
     "megabytes": (connection_error(context(), TransportError("too large", sent=True, permanent=True), 1.0), "odd"),
     "a page": (undecodable_error(context(), reply(200, b"<html>", Content_Type="text/html"), "it isn't JSON"), "odd"),
     "half of it": (undecodable_error(context(), reply(200, b'{"id"'), "it is cut"), "odd"),
-    "another shape": (outcome.shape_error(context(), reply(200), read_json(b"[]"), DecodeError("no object")), "odd"),
+    "another shape": (
+        response_errors.shape_error(context(), reply(200), read_json(b"[]"), DecodeError("no object")),
+        "odd",
+    ),
 }
 
 

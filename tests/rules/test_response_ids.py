@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import context, reply
 
-from generor_async.rules import outcome
+from generor_async.rules import outcome, response_errors
 from generor_async.rules.response_ids import MOST_FOUND, IdScanner, find_creation_id, find_ids
 from generor_async.rules.vendors import GENEROR
 
@@ -86,9 +86,11 @@ def test_of_other_numbers_it_is_not_known_of_what_they_are(
     body: bytes, headers: dict[str, Any], named: int | None
 ) -> None:
     call = context("bills", vendor=GENEROR, name="generor.generators.generate")
-    error = outcome.outcome_unknown_error(call, outcome.undecodable_error(call, reply(200, body, **headers), "cut off"))
+    error = outcome.outcome_unknown_error(
+        call, response_errors.undecodable_error(call, reply(200, body, **headers), "cut off")
+    )
     assert error.creation_id == named
     failed = outcome.outcome_unknown_error(
-        call, outcome.status_error(call, reply(599, body, **headers), body.decode(), 0.0)
+        call, response_errors.status_error(call, reply(599, body, **headers), body.decode(), 0.0)
     )
     assert failed.creation_id == named

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.calls import context, reply
 
 from generor_async.errors import APIStatusError, RateLimitError
-from generor_async.rules import outcome
+from generor_async.rules import outcome, response_errors
 from generor_async.rules.result_evidence import id_in_location, shows_result
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 
@@ -66,7 +66,7 @@ SILENT: list[tuple[Vendor, Any]] = [
 @pytest.mark.parametrize(("vendor", "body"), TELLING)
 @pytest.mark.parametrize("status", [200, 302, 307, 400, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503])
 def test_what_was_made_outweighs_any_status_and_code(status: int, vendor: Vendor, body: Any) -> None:
-    error = outcome.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
+    error = response_errors.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
 
 
@@ -75,7 +75,7 @@ def test_what_was_made_outweighs_any_status_and_code(status: int, vendor: Vendor
 )
 def test_it_outweighs_the_code_beside_it_which_proves_no_limit_either(said: Any) -> None:
     known = context("bills", vendor=GENEROR)
-    error = outcome.status_error(known, reply(200), {"success": False, "error": said, "data": MADE}, NOW)
+    error = response_errors.status_error(known, reply(200), {"success": False, "error": said, "data": MADE}, NOW)
     assert (error.outcome, error.retryable, known.refusal) == ("unknown", False, None)
 
 
@@ -83,23 +83,23 @@ def test_it_outweighs_the_code_beside_it_which_proves_no_limit_either(said: Any)
 @pytest.mark.parametrize("status", [200, 302, 400, 429, 500])
 def test_a_cost_alone_tells_of_a_charge(status: int, cost: Any) -> None:
     body = {**NO, "data": {"credit_cost": cost}}
-    error = outcome.status_error(context("bills", vendor=GENEROR), reply(status), body, NOW)
+    error = response_errors.status_error(context("bills", vendor=GENEROR), reply(status), body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
 
 
 def test_a_cost_is_what_it_would_have_been_where_the_account_cannot_pay() -> None:
     refused = {"success": False, "error": {"code": "INSUFFICIENT_CREDITS"}, "data": {"credit_cost": 24, "balance": 3}}
     for status in (200, 402):
-        error = outcome.status_error(context("bills", vendor=GENEROR), reply(status), refused, NOW)
+        error = response_errors.status_error(context("bills", vendor=GENEROR), reply(status), refused, NOW)
         assert (error.outcome, error.status_code) == ("refused", 402)
     made = {**refused, "data": MADE}
-    assert outcome.status_error(context("bills", vendor=GENEROR), reply(402), made, NOW).outcome == "unknown"
+    assert response_errors.status_error(context("bills", vendor=GENEROR), reply(402), made, NOW).outcome == "unknown"
 
 
 @pytest.mark.parametrize(("vendor", "body"), SILENT)
 @pytest.mark.parametrize("status", [302, 400, 402, 403, 404, 413, 429])
 def test_an_id_alone_and_what_was_asked_for_are_no_result(status: int, vendor: Vendor, body: Any) -> None:
-    error = outcome.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
+    error = response_errors.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
     assert error.outcome == "refused"
     assert error.retryable is (status == 429)
 
@@ -107,7 +107,7 @@ def test_an_id_alone_and_what_was_asked_for_are_no_result(status: int, vendor: V
 @pytest.mark.parametrize(("vendor", "body"), TELLING)
 def test_only_a_call_that_bills_is_in_doubt_for_it(vendor: Vendor, body: Any) -> None:
     known = context("read", vendor=vendor)
-    error: APIStatusError = outcome.status_error(known, reply(429), body, NOW)
+    error: APIStatusError = response_errors.status_error(known, reply(429), body, NOW)
     assert type(error) is RateLimitError
     assert (error.outcome, error.retryable) == ("refused", True)
 
@@ -135,7 +135,7 @@ def test_only_a_call_that_bills_is_in_doubt_for_it(vendor: Vendor, body: Any) ->
 def test_a_redirect_to_a_job_or_a_creation_names_it(location: str, name: str | None) -> None:
     assert id_in_location({"Location": location}) == name
     call = context("bills")
-    error = outcome.status_error(call, reply(307, Location=location), "", NOW)
+    error = response_errors.status_error(call, reply(307, Location=location), "", NOW)
     assert error.outcome == ("refused" if name is None else "unknown")
     told = outcome.outcome_unknown_error(call, error)
     assert told.ids == (() if name is None else (name,))

@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
-from generor_async.rules.concurrency_limit import (
-    ENDS_KEPT,
-    ENOUGH_PROMPT,
-    LAG_STEPS,
-    PROBE_BELOW,
-    PROBE_FIRST,
-    PROBE_MOST,
-    ConcurrencyLimit,
-    ReleaseLag,
-)
+from generor_async.rules.concurrency_limit import PROBE_BELOW, PROBE_FIRST, PROBE_MOST, ConcurrencyLimit
+from generor_async.rules.release_lag import ENDS_KEPT, ENOUGH_PROMPT, LAG_STEPS, ReleaseLag
 from generor_async.rules.slot_usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, FIRST_VIDEO_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.wait import Wait

@@ -1,0 +1,200 @@
+"""Makes the error of a response that reports a failure, or that can't be read."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from generor_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    ConcurrentJobsError,
+    InternalServerError,
+    RateLimitError,
+    ResponseShapeError,
+)
+from generor_async.rules import error_words, job_errors, result_evidence
+from generor_async.rules.http_types import Endpoint, Reply
+from generor_async.rules.outcome import CallContext, status_outcome
+from generor_async.rules.partial_responses import to_utf8
+from generor_async.rules.refusal import LimitRefusal, classify_refusal
+from generor_async.rules.response_body import body_text, mask_secrets
+from generor_async.rules.response_ids import find_ids
+from generor_async.rules.vendors import Vendor
+from generor_async.rules.wait_headers import retry_after
+from generor_async.values import JSON, DecodeError, ResponseInfo, is_object
+
+__all__ = ["misdirected_error", "shape_error", "status_error", "undecodable_error"]
+
+_SAME_FROM_ANYBODY = frozenset({402, 413, 422, 429})
+"""Statuses that mean the same whoever answers with them."""
+IDS_NAMED = 3
+"""Ids that the message about another's answer names."""
+
+
+def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) -> bool:
+    """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
+    if endpoint.retry_safety != "bills":
+        return False
+    if 300 <= reply.status < 400 and result_evidence.id_in_location(reply.headers) is not None:
+        return True
+    bodies = [body, to_utf8(reply.body).decode("utf-8", "replace")] if isinstance(body, str) else [body]  # all of it
+    return any(result_evidence.shows_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
+
+
+def status_error(context: CallContext, reply: Reply, body: JSON, now: float) -> APIStatusError:
+    """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
+    vendor = context.endpoint.vendor
+    body = mask_secrets(body, context.endpoint.secrets)
+    own = None if 300 <= reply.status < 400 else vendor.failure(body)
+    message, code, status = (
+        _own_error(vendor, reply, own) if own else (_foreign_message(reply, body), None, reply.status)
+    )
+    busy = vendor.is_busy(reply.status, reply.headers, body)
+    advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
+    message = error_words.truncated(error_words.shown(message))
+    billed = _was_billed(context.endpoint, reply, body, status)
+    known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
+    if known["outcome"] == "unknown":
+        context.note_ids(reply.body, reply.headers)
+    known.update(
+        status_code=status,
+        code=code,
+        body=body,
+        retryable=(status == 429 or busy) and not billed,
+        retry_after=retry_after(reply.headers, now) if status in {502, 503} else None,
+        response=ResponseInfo(
+            status=status, headers=reply.headers, request_id=known["request_id"], attempts=context.attempts
+        ),
+        advice=advice,
+    )
+    if status == 429 and not billed:
+        said = (message, code) if own else None
+        refusal = classify_refusal(context.endpoint, reply.headers, said, now, refusals=context.refusals)
+        return _rate_limit_error(context, refusal, message, known)
+    if status == 403 and code and context.endpoint.scope != "none":
+        known["advice"] = f"{advice}; this call needs the scope {context.endpoint.scope!r}"
+    return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(message, **known)
+
+
+def undecodable_error(context: CallContext, reply: Reply, problem: str) -> ResponseShapeError:
+    """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
+    kind = _content_type(reply)
+    is_json = kind == "application/json"
+    may_pass = is_json or not reply.body
+    said = (
+        f" ({problem})"
+        if is_json
+        else f": {title}"
+        if (title := error_words.error_message(body_text(reply.body)))
+        else ""
+    )
+    found = f"{kind} of {len(reply.body):,} bytes{said}" if reply.body else f"nothing, with status {reply.status}"
+    return ResponseShapeError(
+        f"expected JSON, found {found}",
+        body=context.keep(reply.body, reply.headers) or "",
+        retryable=may_pass,
+        advice="" if may_pass else f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
+        **context.known("unknown", reply),
+    )
+
+
+def shape_error(context: CallContext, reply: Reply, body: JSON, problem: DecodeError) -> ResponseShapeError:
+    """Make the error of a success whose JSON doesn't say what it is about."""
+    ids = context.note_ids(reply.body, reply.headers)
+    found = f", and the ids {', '.join(ids)} are in it" if ids else ""
+    body = mask_secrets(body, context.endpoint.secrets)
+    said = error_words.error_message(body) if is_object(body) else ""
+    failure = ResponseShapeError(
+        f"{problem.problem}; it says: {said}" if said else problem.problem,
+        path=problem.path,
+        body=body,
+        ids=ids,
+        advice=f"The call took effect; the error's body holds what came{found}",
+        **context.known("done", reply),
+    )
+    job_errors.attach_result(failure, context.endpoint.name, context.creation)
+    return failure
+
+
+def misdirected_error(context: CallContext, reply: Reply, why: str) -> APIConnectionError:
+    """Make the error of an answer that was meant for another request: what came of this one, nobody can say.
+
+    The ids in it are another's: people are told of them, and the error has no body in which they could be found.
+    """
+    ids = ", ".join(find_ids(body_text(reply.body))[:IDS_NAMED])
+    return APIConnectionError(
+        f"an answer came that is not to this request: {why}" + (f" (it names {ids})" if ids else ""),
+        **context.known("unknown"),
+    )
+
+
+def _rate_limit_error(
+    context: CallContext, refusal: LimitRefusal, message: str, known: dict[str, Any]
+) -> RateLimitError:
+    context.refusal = refusal
+    context.refusals += 1
+    known["retry_after"] = refusal.wait if refusal.told else None
+    if refusal.scope == "jobs":
+        return ConcurrentJobsError(message, **known)
+    return RateLimitError(message, scope=refusal.rate_limit_scope, **known)
+
+
+def _own_error(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None]) -> tuple[str, str | None, int]:
+    """Return message, code and status of an error in the API's own shape; one in a success says its status itself."""
+    message, code, stated = own
+    if not 200 <= reply.status < 300:
+        return message, code, reply.status
+    return message, code, stated or vendor.codes.get(code or "", 500)
+
+
+def _foreign_message(reply: Reply, body: JSON) -> str:
+    """Return what an answer in another shape than the API's says, in its own words where it has any."""
+    if 300 <= reply.status < 400:
+        return f"a redirect to {_redirect_host(reply.headers.get('Location', ''))}, which API calls do not follow"
+    if reply.status < 200:
+        return "a switch to another protocol, for which nobody asked"
+    said = error_words.error_message(body)
+    if said and not isinstance(body, str):
+        return said
+    page = f"{_content_type(reply)}, {len(reply.body):,} bytes"
+    return f"{said} (not the API's own answer: {page})" if said else f"an answer that is not the API's own ({page})"
+
+
+def _content_type(reply: Reply) -> str:
+    return reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
+
+
+def _redirect_host(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or "the same host"
+    except ValueError:
+        return "another place"
+
+
+def _foreign_advice(context: CallContext, reply: Reply, body: JSON) -> str:
+    """Return what to do about an answer in another shape than the API's: nothing that can't be meant."""
+    vendor, status = context.endpoint.vendor, reply.status
+    said = "" if isinstance(body, str) else error_words.error_message(body)
+    if status in _SAME_FROM_ANYBODY or (said and 400 <= status < 500):
+        return vendor.advise(status, said, context.endpoint.method)
+    if status == 403:
+        return (
+            "A firewall before the API has refused it, which knows neither your key nor the call; try again, or from"
+            " another network"
+        )
+    if status >= 500:
+        return "A gateway before the API failed; try again later"
+    return f"Check base_url: the API is at {vendor.base_url}"
+
+
+def _status_classes() -> dict[int, type[APIStatusError]]:
+    found: dict[int, type[APIStatusError]] = {}
+    pending = [APIStatusError]
+    while pending:
+        for cls in pending.pop().__subclasses__():
+            if cls.status is not None:
+                found.setdefault(cls.status, cls)
+            pending.append(cls)
+    return found
+
+
+_STATUS_CLASSES = _status_classes()
