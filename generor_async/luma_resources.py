@@ -27,7 +27,7 @@ from generor_async.errors import (
     GenerationFailedError,
     GenerorAsyncError,
 )
-from generor_async.rules import arguments, job_errors, older_api, option_checks
+from generor_async.rules import arguments, job_errors, lifecycle, older_api, option_checks
 from generor_async.rules.http_types import path_segment
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.wait_headers import http_date
@@ -452,7 +452,7 @@ def _prior(generation: Generation) -> float | None:
 
 _JOBS: Final = JobType(
     name="job",
-    lifecycle=job_errors.LUMA_JOB,
+    lifecycle=lifecycle.LUMA_JOB,
     poll=operations.generations_get,
     state=_state,
     failure_code=attrgetter("failure_code"),
