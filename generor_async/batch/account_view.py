@@ -117,7 +117,7 @@ async def read_account(
 ) -> AccountView | str:
     """Return what the account shows since a moment of the server's clock, or why it says nothing.
 
-    `known` are rows whose creations must be in the list. `before` are times and balances of earlier views.
+    `known_rows` have creations that must be in the list; `earlier_balances` are of earlier views, with their times.
     """
     total = await balance()
     taken_at = clock.time()
@@ -160,29 +160,33 @@ async def _read_transactions(
             return list(transactions.values()), None
         if unread_items(page.problems):
             return None, None
-        for one in page.items:
-            if not isinstance(one.transaction_id, int):
+        for transaction in page.items:
+            if not isinstance(transaction.transaction_id, int):
                 return list(transactions.values()), None
-            if one.transaction_id <= note["transaction"]:
+            if transaction.transaction_id <= note["transaction"]:
                 return list(transactions.values()), note["balance"]
-            if one.type is None or one.created_at is None or valid_amount(one.amount) is None:
+            if transaction.type is None or transaction.created_at is None or valid_amount(transaction.amount) is None:
                 return None, None
-            transactions[one.transaction_id] = one
+            transactions[transaction.transaction_id] = transaction
     return list(transactions.values()), note["balance"]
 
 
-def _dated_change(one: Transaction) -> ListedSpend:
+def _dated_change(transaction: Transaction) -> ListedSpend:
     """Return a change of the balance with its time, which `_read_transactions` has checked."""
-    assert one.created_at is not None
-    return ListedSpend(creation_id=one.creation_id, shown=_as_utc(one.created_at), zoned=_has_zone(one.created_at))
+    assert transaction.created_at is not None
+    return ListedSpend(
+        creation_id=transaction.creation_id,
+        shown=_as_utc(transaction.created_at),
+        zoned=_has_zone(transaction.created_at),
+    )
 
 
 def _listed_spends(transactions: Iterable[Transaction]) -> list[ListedSpend]:
-    spent = {one.transaction_id or 0: one for one in transactions if one.type == "spend"}
-    shown = corrected_dates({id_: _as_utc(one.created_at) for id_, one in spent.items() if one.created_at is not None})
+    spends = {one.transaction_id or 0: one for one in transactions if one.type == "spend"}
+    dates = corrected_dates({id_: _as_utc(one.created_at) for id_, one in spends.items() if one.created_at is not None})
     return [
-        ListedSpend(creation_id=spent[id_].creation_id, shown=when, zoned=_has_zone(spent[id_].created_at))
-        for id_, when in shown.items()
+        ListedSpend(creation_id=spends[id_].creation_id, shown=when, zoned=_has_zone(spends[id_].created_at))
+        for id_, when in dates.items()
     ]
 
 
@@ -190,7 +194,7 @@ async def list_creations(
     pages: Pages[Creation], since: float, clock: BatchClock, known: Iterable[Row] = ()
 ) -> CreationListing | None:
     """Return the listed creations, newest first, back to a time; None if one has no id, time or generator."""
-    found: dict[int, Creation] = {}
+    creations: dict[int, Creation] = {}
     reaches_end = is_whole = True
     async for page in _by_page(pages, clock):
         if page is None:
@@ -198,30 +202,30 @@ async def list_creations(
             break
         if unread_items(page.problems):
             return None
-        for one in page.items:
-            when = maybe(one.created_at)
-            if when is None or maybe(one.creation_id) is None or maybe(one.generator) is None:
+        for creation in page.items:
+            created_at = maybe(creation.created_at)
+            if created_at is None or maybe(creation.creation_id) is None or maybe(creation.generator) is None:
                 return None
-            if _as_utc(when) < since:
+            if _as_utc(created_at) < since:
                 reaches_end = False
                 break
-            found[one.creation_id] = one
+            creations[creation.creation_id] = creation
         if not reaches_end:
             break
-    return _creations(found, is_whole=is_whole and not (reaches_end and _is_cut_short(found, known)))
+    return _creations(creations, is_whole=is_whole and not (reaches_end and _is_cut_short(creations, known)))
 
 
-def _is_cut_short(found: Iterable[int], known: Iterable[Row]) -> bool:
+def _is_cut_short(listed_ids: Iterable[int], known_rows: Iterable[Row]) -> bool:
     """Return whether a list ends before the first creation that a row is known to have made."""
-    made = [int(id_) for row in known for id_ in row.remote_ids if id_.isdecimal()]
-    return bool(made) and min(made) < min(found, default=max(made) + 1)
+    made_ids = [int(id_) for row in known_rows for id_ in row.remote_ids if id_.isdecimal()]
+    return bool(made_ids) and min(made_ids) < min(listed_ids, default=max(made_ids) + 1)
 
 
-def _creations(found: dict[int, Creation], *, is_whole: bool) -> CreationListing:
-    dates = corrected_dates({id_: _as_utc(one.created_at) for id_, one in found.items()})
+def _creations(creations: dict[int, Creation], *, is_whole: bool) -> CreationListing:
+    dates = corrected_dates({id_: _as_utc(creation.created_at) for id_, creation in creations.items()})
     return CreationListing(
-        listed=[_listed(one, dates[id_]) for id_, one in found.items()],
-        zoned=frozenset(id_ for id_, one in found.items() if _has_zone(one.created_at)),
+        listed=[_listed(creation, dates[id_]) for id_, creation in creations.items()],
+        zoned=frozenset(id_ for id_, creation in creations.items() if _has_zone(creation.created_at)),
         whole=is_whole,
     )
 

@@ -106,28 +106,28 @@ async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEsti
             counted = (await read_charges(reader)).counted + await reader.unresolved_credits()
             if spec.refunds:
                 counted -= await reader.refundable(REFUNDED_CODES)
-        found = await _read_rows(spec, reader, prices, most)
+        counts = await _read_rows(spec, reader, prices, most)
     finally:
         if reader is not None:
             await reader.close()
     balance = await spec.provider.balance()
     return BatchEstimate(
-        new=found.new,
-        ready=found.ready,
+        new=counts.new,
+        ready=counts.ready,
         under_way=under_way,
-        rejected=found.rejected,
-        duplicates=found.duplicates,
-        again=found.bought_before,
-        whole=found.whole,
+        rejected=counts.rejected,
+        duplicates=counts.duplicates,
+        again=counts.bought_before,
+        whole=counts.whole,
         unpriced=prices.unpriced,
         credits=rounded(prices.credits),
         credit_dollars=spec.provider.vendor.credit_dollars,
         price_sources=tuple(prices.sources),
-        seconds=_min_seconds(spec, min(found.new + found.ready, spec.limit or sys.maxsize), prices.seconds),
+        seconds=_min_seconds(spec, min(counts.new + counts.ready, spec.limit or sys.maxsize), prices.seconds),
         counted=rounded(counted),
         balance=None if balance is None else rounded(balance),
         limit=spec.limit,
-        columns=tuple(found.columns),
+        columns=tuple(counts.columns),
         cap=None if spec.cap == NO_CAP else spec.cap,
     )
 
@@ -155,71 +155,71 @@ class _RowCounts:
 
 
 async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", max_rows: int) -> _RowCounts:
-    """Read and count all rows, or about `most` of them."""
+    """Read and count all rows, or about `max_rows` of them."""
     if reader is not None and (known := await find_unchanged(spec, reader)) is not None:
         return await _count_known_file(known, spec, reader, prices, max_rows)
-    found, read_so_far = _RowCounts(), 0
+    counts, read_so_far = _RowCounts(), 0
     spec.first_rejects.clear()
     version: Any = CANONICAL_VERSION if reader is None else await reader.read_note("fingerprint")
     parameters = evolve(spec.parameters, version=version or 1)
-    with closing(RowDeduplicator(parameters, allowed=spec.allow_duplicates)) as occurrences:
+    with closing(RowDeduplicator(parameters, allowed=spec.allow_duplicates)) as deduplicator:
         rows = spec.source or spec.rows
         reading = read_rows(rows, parameters, notices=spec.notices, keep=True)
         async with aclosing(reading) as pages:
             async for page in pages:
                 if read_so_far >= max_rows:
-                    found.whole = False
+                    counts.whole = False
                     break
                 read_so_far += len(page)
-                await _count_page(found, page, spec, reader, prices, occurrences)
-        found.duplicates = occurrences.dropped
-        if reader is not None and found.new and found.whole:
+                await _count_page(counts, page, spec, reader, prices, deduplicator)
+        counts.duplicates = deduplicator.dropped
+        if reader is not None and counts.new and counts.whole:
             async for row in reader.rows(*BOUGHT_STATES):
-                found.bought_before += occurrences.count_rebuys(row.id, request_key(spec.operation, row.parameters))
-    return found
+                counts.bought_before += deduplicator.count_rebuys(row.id, request_key(spec.operation, row.parameters))
+    return counts
 
 
 async def _count_known_file(
     known: CompletedRead, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", max_rows: int
 ) -> _RowCounts:
-    """Count the rows of a file that the journal has read whole; of those that wait, at most `most`."""
-    found = _RowCounts(rejected=await repeat_notices(spec, reader, known))
+    """Count the rows of a file that the journal has read whole; of those that wait, at most `max_rows`."""
+    counts = _RowCounts(rejected=await repeat_notices(spec, reader, known))
     async for _ in reader.duplicates():
-        found.duplicates += 1
+        counts.duplicates += 1
     async for row in reader.rows(*WAITING_STATES):
-        if found.ready >= max_rows:
-            found.whole = False
+        if counts.ready >= max_rows:
+            counts.whole = False
             break
-        found.ready += 1
+        counts.ready += 1
         await prices.add(row.parameters)
-    return found
+    return counts
 
 
 async def _count_page(
-    found: _RowCounts,
+    counts: _RowCounts,
     page: Sequence[NewRow | Reject],
     spec: BatchSpec,
     reader: JournalReader | None,
     prices: "_CostSum",
-    occurrences: RowDeduplicator,
+    deduplicator: RowDeduplicator,
 ) -> None:
-    entries = await occurrences.assign_ids(page)
+    entries = await deduplicator.assign_ids(page)
     known = await _known_rows(reader, entries)
     for entry in entries:
         if isinstance(entry, Reject):
-            found.rejected += 1
+            counts.rejected += 1
             spec.note_rejects([entry])
         elif entry.id not in known:
-            found.new += 1
-            found.columns.update(dict.fromkeys(entry.columns))
+            counts.new += 1
+            counts.columns.update(dict.fromkeys(entry.columns))
             await prices.add(entry.parameters)
             if reader is not None:
-                occurrences.add_request(request_key(spec.operation, entry.parameters))
+                deduplicator.add_request(request_key(spec.operation, entry.parameters))
         elif known[entry.id][0] in WAITING_STATES:
-            found.ready += 1
+            counts.ready += 1
             await prices.add(entry.parameters)
         elif not is_same_request(spec.operation, entry.parameters, known[entry.id][1]):
-            found.rejected += 1
+            counts.rejected += 1
 
 
 async def _known_rows(
@@ -258,10 +258,10 @@ class _CostSum:
                 self.sources[quote.source] = None
 
 
-def _min_seconds(spec: BatchSpec, rows: int, at_work: float) -> float | None:
-    """Return the seconds that so many rows take at the least; `at_work` is the sum of their calls' seconds."""
+def _min_seconds(spec: BatchSpec, rows: int, call_seconds: float) -> float | None:
+    """Return the seconds that so many rows take at the least; `call_seconds` is the sum of their calls' seconds."""
     rates = known_rates(spec.client.rate_limits)
-    known = [seconds_for(rows, rates)] if rates else []
-    if at_work:
-        known.append(at_work / spec.max_active_rows)
-    return max(known, default=None)
+    bounds = [seconds_for(rows, rates)] if rates else []
+    if call_seconds:
+        bounds.append(call_seconds / spec.max_active_rows)
+    return max(bounds, default=None)

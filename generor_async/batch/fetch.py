@@ -53,33 +53,35 @@ async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_
     key = RunKey(operation=operation_of(client), address=address_of(client), source=recorded["source"])
     journal = await open_journal(folder, key=key, take_over=take_over)
     try:
-        work = provider_for(client, Parameters(key.operation), capped=False, price=None)
-        return await _Fetcher(journal, work, Path(folder)).perform()
+        provider = provider_for(client, Parameters(key.operation), capped=False, price=None)
+        return await _Fetcher(journal, provider, Path(folder)).perform()
     finally:
         await journal.close()
 
 
 class _Fetcher:
-    def __init__(self, journal: Journal, work: Provider, folder: Path) -> None:
+    """Fetches rows concurrently, and stops when several in a row fail for the same kind of reason."""
+
+    def __init__(self, journal: Journal, provider: Provider, folder: Path) -> None:
         self._journal = journal
-        self._provider = work
+        self._provider = provider
         self._folder = folder
         self._result = FetchResult()
         self._failures_in_a_row = 0
         self._fatal_error: GenerorAsyncError | None = None
 
     async def perform(self) -> FetchResult:
-        places = asyncio.Semaphore(CONCURRENCY)
+        slots = asyncio.Semaphore(CONCURRENCY)
 
         async def fetch(number: int) -> None:
             try:
                 await self._fetch_row(await self._journal.row(number))
             finally:
-                places.release()
+                slots.release()
 
         async with asyncio.TaskGroup() as tasks:
             async for number in rows_missing_files(self._journal, self._folder):
-                await places.acquire()
+                await slots.acquire()
                 if self._fatal_error is not None:
                     break
                 tasks.create_task(fetch(number))

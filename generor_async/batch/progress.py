@@ -131,23 +131,23 @@ class RunCounters:
     ) -> BatchProgress:
         """Return the run's progress.
 
-        Of the active rows, `sent` have sent their call and `unsent` have not; `may_begin` more may start, none for
+        Of the active rows, `sent` have sent their call and `unsent` have not; `may_start` more may start, none for
         `pause` seconds. `next_check_at` is when unknown rows are checked, in Unix seconds.
         """
         states, budget, limits, now = self.states, budget_gate.budget, client.rate_limits, clock.monotonic()
-        to_begin = min(states["ready"], may_start)
-        waiting = to_begin + unsent
+        to_start = min(states["ready"], may_start)
+        waiting = to_start + unsent
         running = sent + sum(states[state] for state in PAID_STATES)
-        coming = waiting if phase in _STARTING_PHASES else 0
+        to_send = waiting if phase in _STARTING_PHASES else 0
         rates = known_rates(limits)
-        awaited = NO_WAIT
+        wait = NO_WAIT
         if phase == "held" or self.throughput.is_still(now, running=running > 0):
-            awaited = _wait_reason(
+            wait = _wait_reason(
                 phase,
                 limits,
                 clock.time(),
                 pause,
-                unsent=coming,
+                unsent=to_send,
                 running=running,
                 unknown=states["unknown"],
                 next_check_at=next_check_at,
@@ -157,7 +157,7 @@ class RunCounters:
             done=states["done"],
             running=running,
             waiting=waiting,
-            later=states["ready"] - to_begin,
+            later=states["ready"] - to_start,
             failed=states["failed"],
             unknown=states["unknown"],
             rejected=self.rejected,
@@ -165,7 +165,7 @@ class RunCounters:
             doubtful=rounded(max(0.0, budget.unresolved)),
             to_come=None
             if budget_gate.mean_cost is None
-            else rounded(budget_gate.mean_cost * to_begin + budget.reserved),
+            else rounded(budget_gate.mean_cost * to_start + budget.reserved),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
             rate=self.throughput.rate(now)[0] * MINUTE,
@@ -173,15 +173,15 @@ class RunCounters:
             jobs=None if limits.jobs is None else limits.jobs.ceiling,
             elapsed=now - self.began,
             seconds_left=None
-            if awaited.what
+            if wait.what
             else self.throughput.seconds_left(
                 now,
-                coming=coming,
+                coming=to_send,
                 running=running,
-                leaving=_seconds_to_send(coming, limits, rates, clock.time(), pause),
+                leaving=_seconds_to_send(to_send, limits, rates, clock.time(), pause),
             ),
-            waits_for=awaited.what,
-            waits_until=None if awaited.until is None else datetime.fromtimestamp(awaited.until, UTC),
+            waits_for=wait.what,
+            waits_until=None if wait.until is None else datetime.fromtimestamp(wait.until, UTC),
             **known,
         )
 
@@ -209,9 +209,9 @@ def _wait_reason(
     if phase == "settling" and not (unsent or running):
         rows = "1 unknown row" if unknown == 1 else f"{unknown:,} unknown rows"
         return WaitReason(f"the account to show what became of {rows}", next_check_at)
-    keeps = NO_WAIT
+    wait = NO_WAIT
     if unsent:
-        keeps = next_call_wait(
+        wait = next_call_wait(
             now,
             held=limits.held,
             paused=now + pause,
@@ -221,4 +221,4 @@ def _wait_reason(
             jobs=limits.jobs,
             running=running,
         )
-    return keeps if keeps.what else running_rows_wait(running)
+    return wait if wait.what else running_rows_wait(running)
