@@ -35,7 +35,7 @@ class ResultsFolder:
             raise invalid_folder(f"{self.path} {error.problem}", error.advice) from None
         except OSError as error:
             if self.path.is_symlink() and not self.path.exists():
-                advice = "Have it there again, as by mounting its disk: another folder buys again what that one has"
+                advice = "Mount its disk or restore it: another folder buys again what that one has"
                 raise invalid_folder(
                     f"{self.path} leads to {self.path.readlink()}, which is not there", advice
                 ) from None
@@ -43,7 +43,7 @@ class ResultsFolder:
             if error.errno in NO_SPACE | TOO_MANY_FILES:
                 advice = f"{advice_on(error)}, and run it again"
             elif self._has_batch():
-                advice = "Let it be written to, and go on: another folder buys every row again"
+                advice = "Make it writable, and run it again: another folder buys every row again"
             raise invalid_folder(f"{self.path} cannot be used ({error.strerror})", advice) from None
 
     def _has_batch(self) -> bool:

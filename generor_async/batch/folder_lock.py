@@ -221,8 +221,7 @@ def _check_range_locks(file: IO[str], range_lock: SystemLock) -> None:
         if error.errno not in LOCKED_ERRNOS:
             raise LockedError(
                 f"is on a file system without locks, which the journal needs ({error.strerror})",
-                "Give a folder on a disk of this machine; one that has bought rows already is moved there whole, and"
-                " gone on with",
+                "Give a folder on a disk of this machine; to go on with one that has rows, move it there as a whole",
             ) from None
 
 

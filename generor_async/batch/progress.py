@@ -205,7 +205,7 @@ def _wait_reason(
 ) -> WaitReason:
     """Return what a run waits for in which nothing moves; times are Unix seconds, but for the pause."""
     if phase == "held":
-        return WaitReason("outputs to be had again")
+        return WaitReason("downloads to succeed again")
     if phase == "settling" and not (unsent or running):
         rows = "1 unknown row" if unknown == 1 else f"{unknown:,} unknown rows"
         return WaitReason(f"the account to show what became of {rows}", next_check_at)

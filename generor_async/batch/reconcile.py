@@ -133,7 +133,7 @@ class Reconciliation:
         self._last_check_at = self._clock.time()
         if self._failed_checks < MAX_FAILED_CHECKS:
             self.next_check_at = self._last_check_at + SNAPSHOT_INTERVAL
-        reason = f"the account could not be looked at ({error})"
+        reason = f"the account could not be read ({error})"
         await self._note_all(unknown, StillUnknown(reason=reason, check_at=self.next_check_at))
         return self.next_check_at is not None
 

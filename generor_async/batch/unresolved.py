@@ -22,7 +22,7 @@ NOTE: Final = "doubts"
 NOT_LISTED: Final = (
     "Luma lists no jobs, so nobody can tell: `retry --unknown` runs it again, and it may be charged again"
 )
-NOT_CHECKED: Final = "the account has not been looked at since its call: the next run does that"
+NOT_CHECKED: Final = "the account has not been checked since its call: the next run does that"
 GIVEN_UP: Final = ", and nothing more is waited for: `retry --unknown` runs it again, and it may be charged again"
 
 

@@ -215,7 +215,7 @@ async def cannot_be_written_to(disk: Path) -> None:
             assert [outcome.state async for outcome in run_batch(luma, source, to=disk / "old")] == ["done"]
             make_read_only(disk)
             for name, advice in (
-                ("old", "Let it be written to, and go on: another folder buys every row again."),
+                ("old", "Make it writable, and run it again: another folder buys every row again."),
                 ("new", "Give a folder that can be written to, or one that does not exist yet."),
             ):
                 sentence = f"to: {disk / name} cannot be used (Read-only file system)."

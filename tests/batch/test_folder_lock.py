@@ -120,7 +120,7 @@ def test_without_locks_a_process_of_another_machine_blocks_until_take_over(path:
 def test_a_file_system_without_any_locks_is_refused_with_advice(path: Path) -> None:
     with pytest.raises(LockedError, match="is on a file system without locks, which the journal needs") as caught:
         FolderLock(path, lock=no_locks, range_lock=no_locks, take_over=True)
-    assert "moved there whole, and gone on with" in caught.value.advice
+    assert "move it there as a whole" in caught.value.advice
 
 
 def test_a_reused_process_id_does_not_count_as_alive(path: Path) -> None:

@@ -233,7 +233,7 @@ def test_failing_downloads_hold_the_run_without_an_estimated_end(tmp_path: Path)
     seen = run(main())
     held = [progress for progress in seen if progress.phase == "held"]
     assert held
-    assert {(progress.waits_for, progress.seconds_left) for progress in held} == {("outputs to be had again", None)}
+    assert {(progress.waits_for, progress.seconds_left) for progress in held} == {("downloads to succeed again", None)}
 
 
 async def test_rows_from_python_are_counted_as_they_are_read(tmp_path: Path) -> None:
