@@ -1,4 +1,8 @@
-"""Rows that come more than once: an id of its own for each time, the same one whenever the rows are read again."""
+"""Finds rows that occur more than once, and gives each occurrence an id of its own.
+
+The second row with an id becomes `<id>-2`, and so on, past ids that earlier rows have. That depends on the rows and
+their order alone: a resumed run finds each under the same id.
+"""
 
 import json
 import sqlite3
@@ -13,32 +17,28 @@ from generor_async.engine.threads import run_to_completion
 __all__ = ["RowDeduplicator"]
 
 PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = {-(32 << 10)}"
-"""With 32 MiB in memory: ids come in any order, and each would be read from the file before it is written."""
+"""32 MiB of cache: ids come in any order, and each would be read from the file before it is written."""
 TABLE = "CREATE TABLE seen (id INTEGER PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT)"
-"""Ids are there by their hash, and places without the file's name: those of a million rows fit into that memory."""
+"""Ids are stored as hashes, and places without the file's name, so that a million rows fit into the cache."""
 REQUESTS = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
 INSERT_SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
 
 class RowDeduplicator:
-    """What was read since the reading began; kept in a file that vanishes, so that memory doesn't grow with the input.
-
-    The second row of an id becomes `<id>-2`, and so on, past ids that rows before have already. That depends on nothing
-    but the rows and their order: a run that goes on finds each under the id that it had.
-    """
+    """The rows of one reading, in a temporary file, so that memory doesn't grow with the input."""
 
     def __init__(self, parameters: Parameters, *, allowed: bool) -> None:
         self._parameters = parameters
         self._allowed = allowed
         self.dropped = 0
-        """Rows that came again, and were left out."""
+        """Duplicates that were dropped."""
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._seen.executescript(f"{PRAGMAS}; {TABLE}; {REQUESTS}")
 
     async def assign_ids(self, page: Sequence[NewRow | Reject]) -> list[NewRow | Reject]:
-        """Return what was read with an id of its own for each row; without those that come again, unless they may.
+        """Return a page with an id of its own for each row; drop duplicates unless they are allowed.
 
-        An id that was given to another row is a reject.
+        A row whose id belongs to another row becomes a reject.
         """
 
         def work() -> list[NewRow | Reject]:
@@ -52,22 +52,22 @@ class RowDeduplicator:
         return await run_to_completion(work)
 
     def add_request(self, request: int) -> None:
-        """Note what a new row asks for."""
+        """Count the request of a new row."""
         self._seen.execute("INSERT INTO wishes VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (request,))
 
     def count_rebuys(self, id_: str, request: int) -> int:
-        """Return how many of the new rows ask for what a row of the folder has that was not read; each once."""
+        """Return how many new rows request what a row of the folder has that isn't in the input; count each once."""
         if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (hash(id_),)).fetchone():
             return 0
         found = self._seen.execute("DELETE FROM wishes WHERE wish = ? RETURNING rows", (request,)).fetchone()
         return found[0] if found else 0
 
     def close(self) -> None:
-        """Forget it all."""
+        """Delete the temporary file."""
         self._seen.close()
 
     def _insert_all(self, rows: Sequence[NewRow]) -> bool:
-        """Note all that are new; tell whether all are."""
+        """Insert rows; tell whether all are new."""
         return self._seen.executemany(INSERT_SEEN, map(self._seen_values, rows)).rowcount == len(rows) or not rows
 
     def _seen_values(self, row: NewRow) -> tuple[int, str | None, str]:

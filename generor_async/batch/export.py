@@ -1,7 +1,7 @@
-"""All rows of a batch as other programs take them: JSON, or a table; those that came again are at the end.
+"""Exports all rows of a batch as JSON or a table, duplicates at the end.
 
-Each has what it had beside its parameters, so that nothing has to be joined with what was read. Both are read from the
-journal a page at a time, beside whoever writes it. No address of an output is in it.
+Each has the columns that it had beside its parameters, so that nothing has to be joined with the input. Rows are read
+from the journal a page at a time, also while a run writes it. URLs of outputs are not exported.
 """
 
 import csv
@@ -30,13 +30,13 @@ FIELDS: Final = (
 )  # fmt: skip
 """The columns of a table before those of the parameters."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
-"""How a text begins that a spreadsheet takes for a formula."""
+"""Beginnings of a text that spreadsheets take for a formula."""
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def export_lines(reader: JournalReader, form: ExportFormat) -> AsyncGenerator[str, None]:
-    """Yield the lines of an export, each with its end."""
+    """Yield the lines of an export, each with its line end."""
     match form:
         case "jsonl":
             return _json_lines(reader)
@@ -67,9 +67,9 @@ async def _json_array(reader: JournalReader) -> AsyncGenerator[str, None]:
 
 
 async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
-    """Yield RFC 4180, with a column for each parameter that any row has, and for each that any had beside.
+    """Yield CSV by RFC 4180, with a column for each parameter, and for each other column, that any row has.
 
-    Rows that are read later than the first look wait for the next export.
+    Rows that are added after the columns are known wait for the next export.
     """
     worth = await _credit_dollars(reader)
     last, names = await reader.parameter_names()
@@ -93,7 +93,7 @@ async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
 
 
 async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:
-    """Yield every row, then those that came again, each as the one that it is, with the place of that one."""
+    """Yield every row, then each duplicate as the row that it repeats, with the place of that row."""
     async for row in reader.rows():
         yield row, ""
     async for again in reader.duplicates():
@@ -102,7 +102,7 @@ async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:
 
 
 def _column_title(name: str, taken: Collection[str]) -> str:
-    """Return what a column is called that rows had beside their parameters; one of ours may be called the same."""
+    """Return the title of a column that is no parameter; it gets a prefix if the title is in use."""
     return f"input_{name}" if name in taken else name
 
 
@@ -112,7 +112,7 @@ async def _credit_dollars(reader: JournalReader) -> float | None:
 
 
 def _record(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
-    """Return what came of a row; one that came again, as the one at the place `first`, cost nothing more."""
+    """Return the fields of a row; a duplicate of the row at `first` cost nothing more."""
     cost = 0.0 if first else rounded(row.counted + row.charged_before)
     dollars = in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
@@ -145,7 +145,7 @@ def _parameter_cell(parameters: Mapping[str, JSON], name: str) -> str:
 
 
 def _cell(value: JSON, *, null: str = "") -> str:
-    """Write a value: text as it is, with an apostrophe before what would be a formula; anything else as JSON."""
+    """Format a value: text as it is, with an apostrophe before a formula, anything else as JSON."""
     if value is None:
         return null
     if isinstance(value, str):

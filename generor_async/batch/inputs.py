@@ -1,7 +1,7 @@
-"""The rows of a batch, read from JSON, a table, or Python, a few hundred at a time.
+"""Reads the rows of a batch from JSON, a table, or Python, a few hundred at a time.
 
-What can't be run is named by its file and lines, and set aside with its reason; the rest goes on. What concerns every
-row, such as a column that is no parameter, is refused at once.
+A row that can't be run is a reject, with its place and the reason; the others go on. What concerns every row, such as a
+misspelt column, is refused at once.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ __all__ = ["Rows", "read_rows"]
 Rows: TypeAlias = (
     str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | DataFrame
 )
-"""A file's path; parameters of the operation, each row's with its `id` if it has one; prompts; or a DataFrame."""
+"""A path, an iterable of rows, or a DataFrame. A row is a prompt, or a mapping of parameters, with an `id` or not."""
 
 FILE_PAGE: Final = 500
 ITERATOR_PAGE: Final = 100
@@ -46,16 +46,16 @@ async def read_rows(
     notices: ReadingNotices | None = None,
     keep: bool = False,
 ) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
-    """Yield what is read, checked; from an async iterator each row as it comes, else up to some hundred at a time.
+    """Yield pages of checked rows and rejects: of an async iterator each row as it comes, else some hundred a page.
 
     Args:
         rows: Where the rows come from.
         parameters: The operation that they are for.
-        notes: Hears how a file is read, where its name doesn't say so.
+        notices: Told how a file is read, if its name doesn't show it.
         keep: Whether what is read of a pipe will be read again.
 
     Raises:
-        InvalidRequestError: The source can't be read, or none of its rows can be right.
+        InvalidRequestError: The source can't be read, or all of its rows are wrong.
     """
     if isinstance(rows, str | os.PathLike):
         rows = RowSource(Path(rows))
@@ -82,7 +82,7 @@ async def read_rows(
 async def _read_in_thread(
     source: RowSource, found: Generator[NewRow | Reject, None, None]
 ) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
-    """Read in a thread, a page at a time."""
+    """Read pages of a file or pipe in a thread."""
     with closing(found):
         while True:
             reading = asyncio.ensure_future(run_to_completion(lambda: _next_page(source, found)))
@@ -91,7 +91,7 @@ async def _read_in_thread(
             except asyncio.CancelledError:
                 source.stop()
                 await asyncio.wait([reading])
-                reading.exception()  # nobody else will ask for it
+                reading.exception()  # mark it as retrieved
                 raise
             if not page:
                 return
@@ -99,7 +99,7 @@ async def _read_in_thread(
 
 
 def _next_page(source: RowSource, found: Iterator[NewRow | Reject]) -> list[NewRow | Reject]:
-    """Read some hundred; fewer where a pipe has no more for now, so that none waits for those to come."""
+    """Return the next page; a short one if a pipe has no more for now, so that no row waits for later ones."""
     page = list[NewRow | Reject]()
     for entry in found:
         page.append(entry)
@@ -112,10 +112,10 @@ def _from_frame(rows: DataFrame, parameters: Parameters, notices: ReadingNotices
     records = records_of(rows)
     names = [name for name in dict.fromkeys(name for record in records for name in record) if isinstance(name, str)]
     columns = _column_names(names, parameters.prompt_column, "the table")
-    own = _table_parameters(parameters, columns, "the table", "the table", notices)
+    parameters = _table_parameters(parameters, columns, "the table", "the table", notices)
     for start in range(0, len(records), ITERATOR_PAGE):
-        some = enumerate(records[start : start + ITERATOR_PAGE], start + 1)
-        yield [_from_python(record, own, number) for number, record in some]
+        page = enumerate(records[start : start + ITERATOR_PAGE], start + 1)
+        yield [_from_python(record, parameters, number) for number, record in page]
 
 
 def _from_python(given: object, parameters: Parameters, number: int) -> NewRow | Reject:
@@ -133,7 +133,7 @@ def _from_python(given: object, parameters: Parameters, number: int) -> NewRow |
 
 
 def _as_text(given: object) -> str:
-    """Return what was handed in as a row, as text: as JSON if that can be."""
+    """Return a row from Python as text, as JSON if possible."""
     try:
         return json.dumps(given, default=repr)
     except (TypeError, ValueError, RecursionError):
@@ -166,8 +166,8 @@ def _from_source(
             notices.add(f"{name} is read as {'a table' if is_table else 'JSON'}, which it begins like")
         found: Iterator[NewRow | Reject] = iter(())
         if first is not None and is_table:
-            own = SEPARATORS.get(source.suffix, ",")
-            found = _TableReader(first, lines, own, parameters, source, notices).rows()
+            separator = SEPARATORS.get(source.suffix, ",")
+            found = _TableReader(first, lines, separator, parameters, source, notices).rows()
         elif first is not None:
             found = _from_json(first, lines, source.pieces(text), name, parameters, at_once=source.is_pipe)
         for entry in found:
@@ -182,6 +182,10 @@ def _format_place(name: str, first: int, last: int) -> str:
     return f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
 
 
+def _reject_lines(lines: RejectedLines, name: str) -> Reject:
+    return _reject(_format_place(name, lines.first, lines.last), lines.text, lines.reason)
+
+
 def _from_json(
     first: Line, lines: Iterator[Line], pieces: Iterator[str], name: str, parameters: Parameters, *, at_once: bool
 ) -> Iterator[NewRow | Reject]:
@@ -189,16 +193,16 @@ def _from_json(
         found = read_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
     else:
         found = read_lines(chain([first], lines), at_once=at_once)
-    for one in found:
-        if isinstance(one, RejectedLines):
-            yield _reject(_format_place(name, one.first, one.last), one.text, one.reason)
+    for element in found:
+        if isinstance(element, RejectedLines):
+            yield _reject_lines(element, name)
         else:
-            yield _from_element(one, name, parameters)
+            yield _from_element(element, name, parameters)
 
 
 def _from_element(element: Element, name: str, parameters: Parameters) -> NewRow | Reject:
     first, last, given, text = element
-    place = f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
+    place = _format_place(name, first, last)
     if not is_object(given):
         return _reject(place, text, "it is not a JSON object: write one object on each line")
     try:
@@ -220,12 +224,12 @@ class _TableReader:
         default_separator: str,
         parameters: Parameters,
         source: RowSource,
-        notes: ReadingNotices,
+        notices: ReadingNotices,
     ) -> None:
         self._name = name = _printable(source.name)
         self._display_name = source.display_name
         self._parameters = parameters
-        self._notices = notes
+        self._notices = notices
         separator = declared_separator(first[1])
         why = "as its first line says"
         if separator is None:
@@ -233,11 +237,13 @@ class _TableReader:
             separator, why = guess_separator(first[1].rstrip("\r\n"), default_separator, known), "as its header shows"
             lines = chain([first], lines)
         if separator != default_separator:
-            notes.add(f"the cells of {name} are separated by {SEPARATOR_NAMES.get(separator, repr(separator))}, {why}")
+            notices.add(
+                f"the cells of {name} are separated by {SEPARATOR_NAMES.get(separator, repr(separator))}, {why}"
+            )
         self._table = CsvTable(lines, separator)
 
     def rows(self) -> Iterator[NewRow | Reject]:
-        """Yield the rows, and what is set aside."""
+        """Yield the rows and rejects."""
         name, table = self._name, self._table
         if table.problem:
             raise rows_error(
@@ -245,23 +251,22 @@ class _TableReader:
             )
         columns = _column_names(table.header, self._parameters.prompt_column, self._display_name)
         parameters = _table_parameters(self._parameters, columns, name, self._display_name, self._notices)
-        for one in table.records():
-            if isinstance(one, RejectedLines):
-                yield _reject(_format_place(name, one.first, one.last), one.text, one.reason)
+        for record in table.records():
+            if isinstance(record, RejectedLines):
+                yield _reject_lines(record, name)
             else:
-                first, last, cells = one
+                first, last, cells = record
                 given = dict(zip(columns, cells, strict=True))
-                place = f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
-                yield _from_cells(given, place, parameters)
+                yield _from_cells(given, _format_place(name, first, last), parameters)
 
 
 def _column_names(cells: Sequence[str], prompt_column: str | None, name: str) -> list[str]:
-    """Return the names of a table's columns as the operation has them; what has none is left out."""
+    """Return the parameter names of a table's columns; a column without a name has an empty one."""
     if prompt_column is not None and prompt_column not in cells:
         raise rows_error(f"{name} has no column {prompt_column!r}", f"Its columns are {list_names(cells)}")
-    twice = [cell for cell, times in Counter(filter(None, cells)).items() if times > 1]
-    if twice:
-        raise rows_error(f"{name} has the column {twice[0]!r} twice", "Give each column a name of its own")
+    repeated = [cell for cell, times in Counter(filter(None, cells)).items() if times > 1]
+    if repeated:
+        raise rows_error(f"{name} has the column {repeated[0]!r} twice", "Give each column a name of its own")
     if prompt_column not in {None, PROMPT} and PROMPT in cells:
         raise rows_error(
             f"{name} has the column {PROMPT!r} beside {prompt_column!r}, which is the prompt",
@@ -271,17 +276,17 @@ def _column_names(cells: Sequence[str], prompt_column: str | None, name: str) ->
 
 
 def _table_parameters(
-    parameters: Parameters, columns: Sequence[str], name: str, where: str, notes: ReadingNotices
+    parameters: Parameters, columns: Sequence[str], name: str, display_name: str, notices: ReadingNotices
 ) -> Parameters:
-    """Return the parameters of a table's rows, and say which of its columns are none."""
-    own = parameters.for_table(list(filter(None, columns)), where)
-    if others := own.kept_columns(columns):
-        notes.add(f"{name} has columns that are kept beside what comes of its rows: {list_names(others)}")
-    return own
+    """Return the parameters for a table's rows; tell which of its columns are no parameters."""
+    parameters = parameters.for_table(list(filter(None, columns)), display_name)
+    if others := parameters.kept_columns(columns):
+        notices.add(f"{name} has columns that are kept beside what comes of its rows: {list_names(others)}")
+    return parameters
 
 
 def _from_cells(cells: Mapping[str, str], place: str, parameters: Parameters) -> NewRow | Reject:
-    """Read a record; an empty cell is a parameter that isn't given."""
+    """Check a record of a table; an empty cell is a parameter that isn't given."""
     known = {name: cell for name, cell in cells.items() if cell and name}
     try:
         given: dict[str, JSON] = {

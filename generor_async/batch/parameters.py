@@ -1,7 +1,7 @@
-"""A row's parameters: checked as the operation checks them, kept as JSON, and made an operation again.
+"""Checks the parameters of a row as its operation does, keeps them as JSON, and builds the operation from them.
 
 A file on this machine is `{"path": "cat.png"}` in a row. It is kept with its absolute path and its SHA-256: what was
-checked, and what the row's id stands for, is what must be sent.
+checked, and what the row's id stands for, must be what is sent.
 """
 
 import hashlib
@@ -42,47 +42,47 @@ __all__ = [
 ]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
-"""What a batch runs, by API."""
+"""The operation of a batch, by API."""
 DEFAULTS: Final = {**generor.DEFAULTS, **luma.DEFAULTS}
-"""What the server takes parameters for that are left out, by operation."""
+"""The server's defaults of parameters, by operation."""
 COLUMNS_KEY: Final = "columns"
-"""Where results and failed rows have what theirs had beside parameters: read again, it is that."""
+"""The key under which results and failed rows have the columns that are no parameters; read again as columns."""
 ERROR_KEY: Final = "error"
-"""Where failed rows say why they did, by its type and its message: read again, it is left out."""
+"""The key under which failed rows have their error's type and message; ignored when they are read again."""
 PROMPT: Final = "prompt"
 NUL: Final = json.dumps("\0")[1:-1]
 """How JSON writes that character; a text with a backslash may look like it."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
 MAX_NAMES: Final = 50
-"""How many columns a sentence names."""
+"""Names that a message lists at most."""
 NO_COLUMNS: Final[Mapping[str, JSON]] = MappingProxyType({})
 PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
-"""What is JSON as it is, and holds nothing."""
+"""Types whose values are JSON, and can't contain a file."""
 BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class BadRowError(ValueError):
-    """What is wrong with a row, and what to do about it, in a sentence."""
+    """What is wrong with a row, and how to correct it."""
 
 
 @define
 class Parameters:
-    """The parameters of one operation: their names, their types, and the function that builds it."""
+    """The parameters of one operation, with the options by which rows are read."""
 
     operation: str
     folder: Path = field(factory=Path.cwd, kw_only=True)
-    """What the paths in rows are relative to."""
+    """The folder that paths in rows are relative to."""
     common: Mapping[str, JSON] = field(factory=dict[str, JSON], kw_only=True)
     """Parameters of every row that doesn't give them itself."""
     keep: frozenset[str] = field(default=frozenset[str](), kw_only=True)
-    """What rows may have beside parameters, and comes out again with what came of them."""
+    """Names of columns that are no parameters, and are exported with the results."""
     prompt_column: str | None = field(default=None, kw_only=True)
-    """What holds a row's prompt, where that has another name."""
+    """The column that holds the prompt, if it isn't `prompt`."""
     on_file: Callable[[], object] = field(default=lambda: None, kw_only=True)
-    """Called for each file of this machine that a row names, there or not: the row depends on it."""
+    """Called for each file of this machine that a row names, existing or not."""
     version: int = field(default=CANONICAL_VERSION, kw_only=True)
-    """How the id of a row without one is made: by what it means, as that version tells it; 1 by how it is written."""
+    """The version of the fingerprint that is the id of a row without one; 1 is a hash of the parameters as written."""
     names: frozenset[str] = field(init=False)
     _build: Callable[..., Operation[Any]] = field(init=False)
     _required: tuple[str, ...] = field(init=False)
@@ -97,7 +97,7 @@ class Parameters:
         self._types = {name: frozenset(_accepted_types(hints[name])) for name in found}
 
     def parse(self, given: Mapping[str, JSON], place: str, columns: Mapping[str, JSON] = NO_COLUMNS) -> NewRow:
-        """Check what was read as a row, with what it has beside its parameters; raises BadRowError."""
+        """Check the parameters of a row, and separate its other columns; raise BadRowError."""
         parameters = {**self.common, **(given if self.prompt_column is None else self._rename_prompt(given))}
         id_ = parameters.pop("id", None)
         if self.keep and not self.keep.isdisjoint(parameters):
@@ -132,9 +132,9 @@ class Parameters:
         return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, has_own_id=id_ is not None)
 
     def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
-        """Return what is equal for rows that ask for the same, the id of a row that has none.
+        """Return a hash that is equal for rows with the same request; it is the id of a row without one.
 
-        `text` is how its parameters are kept.
+        `text` is the canonical JSON of the parameters.
         """
         meant = (
             kept if self.version == 1 else canonical_parameters(kept, DEFAULTS[self.operation], version=self.version)
@@ -146,17 +146,17 @@ class Parameters:
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
-        """Make the operation; raises InvalidRequestError for what can never be right."""
+        """Build the operation; raise InvalidRequestError for parameters that can never be right."""
         return self._build(**(restore_media(kept) if self.has_file(kept) else kept))
 
     def has_file(self, kept: Mapping[str, JSON]) -> bool:
-        """Tell whether a file of this machine is in what is kept of a row: Generor takes none, whatever its keys."""
+        """Tell whether a row names a file of this machine; Generor's operation takes none."""
         if self.operation != OPERATIONS["luma"] or _are_plain(kept.values()):
             return False
         return any(map(contains_file, kept.values()))
 
     def parse_cell(self, name: str, text: str) -> JSON:
-        """Read a parameter from text, as it stands in a table; raises BadRowError."""
+        """Convert a cell of a table to a parameter's type; raise BadRowError."""
         kinds = self._types[name]
         if bool in kinds:
             if (told := BOOLEANS.get(text.strip().lower())) is None:
@@ -173,7 +173,7 @@ class Parameters:
         return self._parse_structure(name, text)
 
     def _parse_structure(self, name: str, text: str) -> JSON:
-        """Read an object or a list: as JSON, or a bare URL or path where one is meant."""
+        """Convert a cell to an object or a list: from JSON, or from a bare URL or path."""
         kinds, bare = self._types[name], text.strip()
         if not bare.startswith(("{", "[")) and (kinds & {MediaRef, "list of media", "list"}):
             if "list" in kinds:
@@ -186,10 +186,10 @@ class Parameters:
             raise BadRowError(f"{name} is not JSON ({error}): write an object or a list as JSON") from None
 
     def for_table(self, names: Collection[str], table: str) -> "Parameters":
-        """Return the parameters of a table's rows: its columns that are none are kept beside them.
+        """Return the parameters for the rows of a table, whose other columns are kept.
 
-        Raises InvalidRequestError for a column that may be a misspelt parameter, and where one is missing that every
-        row must have.
+        Raises:
+            InvalidRequestError: A column may be a misspelt parameter, or a required one is missing.
         """
         known = self.names | {"id"}
         others = [name for name in names if name not in known and name not in self.keep]
@@ -210,11 +210,11 @@ class Parameters:
         return evolve(self, keep=self.keep.union(others))
 
     def kept_columns(self, names: Iterable[str]) -> list[str]:
-        """Return which of these names are no parameters, and are kept beside them."""
+        """Return those of these names that are columns to keep."""
         return [name for name in names if name in self.keep]
 
     def _rename_prompt(self, given: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        """Return a row with its prompt under that name."""
+        """Return a row with its prompt column renamed to `prompt`."""
         if self.prompt_column in given and self.prompt_column != PROMPT and PROMPT in given:
             raise BadRowError(f"it has {PROMPT!r} beside {self.prompt_column!r}, which is the prompt: leave one out")
         return {PROMPT if name == self.prompt_column else name: value for name, value in given.items()}
@@ -233,7 +233,7 @@ class Parameters:
             raise BadRowError(f"{_quoted(missing)} is missing: add it to the row, or give it for all rows")
 
     def _to_whole_number(self, value: JSON, name: str) -> JSON:
-        """Return a whole number as one where the parameter is one: JSON and tables also write 37.0."""
+        """Convert 37.0 to 37 where the parameter is a whole number: JSON and tables write both."""
         kinds = self._types[name]
         whole = int in kinds and float not in kinds and isinstance(value, float) and value.is_integer()
         return int(value) if whole else value
@@ -255,19 +255,19 @@ class Parameters:
 
 
 def is_same_request(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
-    """Tell whether two rows of an operation, as they are kept, ask for the same; a file is what is in it."""
+    """Tell whether two kept rows of an operation mean the same; files are compared by content."""
     first, second = (_request_text(operation, canonical_parameters(row, DEFAULTS[operation])) for row in (one, other))
     return first == second
 
 
 def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
-    """Return what is equal for rows of an operation that want the same, made in whatever way."""
+    """Return a hash that is equal for rows which want the same thing, whatever the settings it is made with."""
     text = _request_text(operation, content_parameters(kept, DEFAULTS[operation]))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 
 def _request_text(operation: str, meant: Mapping[str, JSON]) -> str:
-    """Write down what a row of an operation asks for; a file is what is in it, wherever it lies."""
+    """Return a request as canonical JSON, in which files are identified by content."""
     return canonical_json(without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
 
 
@@ -303,7 +303,7 @@ def _check_id(value: JSON) -> str:
 
 
 def _accepted_types(hint: Any) -> "list[type | Literal['list', 'list of media']]":
-    """Return what a parameter may be, opened as far as a cell of a table needs."""
+    """Return the types that a parameter accepts, as far as a cell of a table needs them."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return [str]
@@ -321,12 +321,12 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def list_names(names: Collection[str]) -> str:
-    """List names; of very many the first, and how many there are more."""
+    """List names; of many only the first, and how many more there are."""
     more = len(names) - MAX_NAMES
     return _quoted(list(names)[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _keep_hint(names: Iterable[str]) -> str:
-    """Say how to have names that are no parameters kept."""
+    """Return the advice on how to keep columns that are no parameters."""
     options = " ".join(f"--keep {shlex.quote(name)}" for name in names)
     return f"keep it beside the parameters (keep={list(names)!r}, {options})"

@@ -1,6 +1,6 @@
-"""Rows as Python hands them in: mappings, prompts, and tables of any library that gives its rows as mappings.
+"""Rows that come from Python: mappings, prompts, and tables of any library whose rows can be had as mappings.
 
-No such library is imported: what its numbers and its missing values are is told by how they behave.
+No such library is imported: its numbers and missing values are recognised by how they behave.
 """
 
 import io
@@ -18,7 +18,7 @@ from generor_async.values import JSON, is_array
 __all__ = ["DataFrame", "as_json", "check_rows", "is_frame", "records_of", "row_parameters", "safe_str"]
 
 MISSING_TYPES: Final = frozenset({"NAType", "NaTType"})
-"""What pandas calls the types of its values that are not there."""
+"""The names of pandas' types for missing values."""
 PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
 BYTES_TYPES: Final[tuple[type[Any], ...]] = (bytes, bytearray, memoryview)
 BRACKETS_ADVICE: Final = "Write [row], with brackets around it"
@@ -28,17 +28,17 @@ class DataFrame(Protocol):
     """A table whose rows can be had as mappings, such as a DataFrame of pandas."""
 
     def to_dict(self, orient: Any, /) -> Any:
-        """Return its rows, for `records`."""
+        """Return the rows for the argument `records`."""
         ...
 
 
 def is_frame(rows: object) -> TypeGuard[DataFrame]:
-    """Tell whether it is such a table."""
+    """Tell whether rows are a DataFrame."""
     return not isinstance(rows, Mapping) and hasattr(rows, "to_dict")
 
 
 def check_rows(rows: object) -> None:
-    """Raise InvalidRequestError for what is neither a file's path nor rows."""
+    """Raise InvalidRequestError for an argument that is neither a path nor rows."""
     if isinstance(rows, str) or arguments.is_pathlike(rows):
         arguments.path(rows, "rows", "a file")
     elif isinstance(rows, io.IOBase):
@@ -52,7 +52,7 @@ def check_rows(rows: object) -> None:
 
 
 def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
-    """Return the rows of a table, without what is missing in them."""
+    """Return the rows of a table without values that are None."""
     try:
         found: Any = frame.to_dict("records")
     except (TypeError, ValueError):
@@ -65,11 +65,12 @@ def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
 
 
 def row_parameters(row: object) -> Mapping[str, JSON]:
-    """Return the parameters in what was handed in as a row: a mapping, or a string, which is a prompt.
+    """Return the parameters of a row from Python: a mapping, or a string, which is a prompt.
 
-    What is missing in it (NaN, pandas' NA and NaT) is left out; numbers are those of Python, whoever made them.
+    Missing values (NaN, pandas' NA and NaT) are left out; numbers of other libraries become Python's.
 
-    Raises InvalidRequestError for anything else.
+    Raises:
+        InvalidRequestError: The row is something else.
     """
     if isinstance(row, str):
         return {"prompt": _to_builtin(row)}
@@ -84,14 +85,14 @@ def row_parameters(row: object) -> Mapping[str, JSON]:
 
 
 def _is_missing(value: Any) -> bool:
-    """Tell whether a value stands for none: it is not a number, or what pandas has instead of one."""
+    """Tell whether a value is NaN, or what pandas has instead."""
     if isinstance(value, Real):
         return bool(value != value)  # noqa: PLR0124 - which holds for NaN alone
     return type(value).__name__ in MISSING_TYPES
 
 
 def _to_builtin(value: Any) -> Any:
-    """Return a value as one of Python's own, as far as it is one; what is missing in a mapping is left out."""
+    """Convert a value to Python's built-in types, as far as possible; missing values in mappings are left out."""
     if type(value) in PLAIN_TYPES or isinstance(value, bool):
         return value
     if isinstance(value, str):  # such as numpy's, or a member of an enumeration
@@ -110,7 +111,7 @@ def _to_builtin(value: Any) -> Any:
 
 
 def as_json(value: Any) -> JSON:
-    """Return anything as JSON, to be kept and shown: what has no form there is written as text."""
+    """Convert any value to JSON; what has no form there becomes text."""
     if type(value) in PLAIN_TYPES and not isinstance(value, int):
         return value
     if isinstance(value, date | time):
@@ -122,7 +123,7 @@ def as_json(value: Any) -> JSON:
 
 
 def safe_str(value: object) -> str:
-    """Return anything as Python shows it; by its type alone what can't be shown, such as a number of 5,000 digits."""
+    """Return a value as text; only its type if that fails, as for a number of 5,000 digits."""
     try:
         return str(value)
     except (ValueError, RecursionError):

@@ -1,4 +1,8 @@
-"""Reads the rows of a batch into its journal: those of a file at once, those from Python as they are needed."""
+"""Reads the rows of a batch into its journal: from a file all at once, from Python as they are needed.
+
+A row that requests what the folder has already, under another id or with other settings, is withheld until the input is
+read: if the input has that other row as well, both are meant. Otherwise the run is refused, before anything is bought.
+"""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
@@ -20,15 +24,15 @@ from generor_async.rules.file_fingerprint import CompletedRead
 __all__ = ["RowReader", "buys_again_error"]
 
 MAX_WITHHELD: Final = 1_000
-"""Rows that would buy again what the folder has, after which no more are read."""
+"""Withheld rows after which a run is refused without reading on."""
 ROWS_BEFORE_BUYING: Final = 1_000
-"""Rows of a folder that is gone on with, after which it is the same order as before, as far as anybody can tell."""
+"""Rows read before a resumed run makes calls: if none of them is withheld, the input is taken to be the same."""
 READ_AHEAD: Final = 1_000
-"""Rows from Python that may be ready and waiting before more are asked for."""
+"""Unclaimed rows from Python after which no more are asked for."""
 
 
 class RowReader:
-    """One reading of all rows."""
+    """Reads all rows of a run once."""
 
     def __init__(self, spec: BatchSpec, journal: Journal, counters: RunCounters, on_page: Callable[[], None]) -> None:
         self._spec = spec
@@ -36,22 +40,19 @@ class RowReader:
         self._counters = counters
         self._on_page = on_page
         self._unclaimed = 0
-        """Rows that were read, and not claimed yet."""
+        """Rows that were added, and not claimed yet."""
         self._has_room = asyncio.Event()
         self._withheld: list[NewRow] = []
-        """Rows that would buy again what the folder has, unless the input has that, too, further on."""
+        """Rows that would buy again what the folder has, unless the rest of the input has that, too."""
         self._rows_read = 0
         self._names_files = False
         self.absent = 0
-        """Rows of before that wait to be called again, and are not among those that were read."""
+        """Rows of earlier runs that wait to be called again, and are not in the input."""
         self.may_buy = False
-        """Whether so much was read that rows may be bought: not before it is known whether that would be again."""
+        """Whether enough was read to make calls without buying anything again."""
 
     async def read(self) -> None:
-        """Write down all rows; tells of each page that has arrived.
-
-        A file that was read whole, and is what it was, has no others than the journal.
-        """
+        """Add all rows to the journal, and report each page; an unchanged file isn't read again."""
         if (known := await find_unchanged(self._spec, self._journal)) is not None:
             self._counters.rejected += await repeat_notices(self._spec, self._journal, known)
             await self._journal.skip_reading()
@@ -60,45 +61,52 @@ class RowReader:
         await self._journal.begin_reading()
         self._spec.first_rejects.clear()
         async for page in self._pages():
-            # Told before what was read later is there to be claimed.
-            await self._add_rejects([entry for entry in page if isinstance(entry, Reject)])
-            await self._add([entry for entry in page if isinstance(entry, NewRow)])
-            if len(self._withheld) >= (1 if isinstance(self._spec.rows, AsyncIterable) else MAX_WITHHELD):
-                raise await self._withheld_error()
-            self._rows_read += len(page)
-            self.may_buy = self.may_buy or (self._rows_read >= ROWS_BEFORE_BUYING and not self._withheld)
-            self._on_page()
+            await self._add_page(page)
             while self._spec.source is None and self._unclaimed >= READ_AHEAD:
                 self._has_room.clear()
                 await self._has_room.wait()
-        if self._withheld:
-            held, self._withheld = self._withheld, []
-            await self._add(held)
-            if self._withheld:
-                raise await self._withheld_error()
-        said = self._spec.notices.sentences
+        await self._add_withheld()
+        sentences = self._spec.notices.sentences
         await self._delete_unread()
-        await self._record_complete_file(said)
+        await self._record_complete_file(sentences)
         self.may_buy = True
 
-    async def _record_complete_file(self, said: Sequence[str]) -> None:
-        """Note a file of which all rows are known now; not one whose rows depend on other files as well."""
+    async def _add_page(self, page: Sequence[NewRow | Reject]) -> None:
+        """Add a page to the journal; rejects come first, so that they are reported before later rows are claimed."""
+        await self._add_rejects([entry for entry in page if isinstance(entry, Reject)])
+        await self._add([entry for entry in page if isinstance(entry, NewRow)])
+        if len(self._withheld) >= (1 if isinstance(self._spec.rows, AsyncIterable) else MAX_WITHHELD):
+            raise await self._withheld_error()
+        self._rows_read += len(page)
+        self.may_buy = self.may_buy or (self._rows_read >= ROWS_BEFORE_BUYING and not self._withheld)
+        self._on_page()
+
+    async def _add_withheld(self) -> None:
+        """Add the withheld rows if the input has turned out to have those that they repeat."""
+        if self._withheld:
+            withheld, self._withheld = self._withheld, []
+            await self._add(withheld)
+            if self._withheld:
+                raise await self._withheld_error()
+
+    async def _record_complete_file(self, sentences: Sequence[str]) -> None:
+        """Note that the file was read whole, unless its rows depend on other files as well."""
         source = self._spec.source
         if source is not None and source.content is not None and not self._names_files:
             await self._journal.end_reading(
-                CompletedRead(content=source.content, terms=self._spec.reading_options, said=said)
+                CompletedRead(content=source.content, terms=self._spec.reading_options, said=sentences)
             )
 
     async def _delete_unread(self) -> None:
-        """Leave what waited to be made, and is no longer asked for."""
-        forgotten, self.absent = await self._journal.delete_unread()
-        self._counters.states["ready"] -= forgotten
-        if left := forgotten + self.absent:
-            rows = "1 row" if left == 1 else f"{left:,} rows"
+        """Delete waiting rows of earlier runs that are no longer in the input."""
+        deleted, self.absent = await self._journal.delete_unread()
+        self._counters.states["ready"] -= deleted
+        if absent := deleted + self.absent:
+            rows = "1 row" if absent == 1 else f"{absent:,} rows"
             self._spec.notices.emit(f"{rows} that waited from an earlier run, and no longer among the rows: not bought")
 
     async def _add(self, rows: Sequence[NewRow]) -> None:
-        """Write down rows, and what was found of them."""
+        """Add rows to the journal, and count them."""
         added = await self._journal.add(rows, again=self._spec.again)
         self._withheld += added.withheld
         self._unclaimed += added.new
@@ -106,19 +114,19 @@ class RowReader:
         await self._add_rejects(added.rejects)
 
     async def _add_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Say and write down what can't be run."""
+        """Report rejects, count them, and add them to the journal."""
         if rejects:
             self._spec.note_rejects(rejects)
             self._counters.rejected += len(rejects)
             await self._journal.add_rejects(rejects)
 
     async def _withheld_error(self) -> BuysAgainError:
-        """Forget what was written down of this reading, and make the error of rows that would buy again."""
+        """Delete what this reading has added, and return the error for rows that would buy again."""
         self._counters.states["ready"] -= await self._journal.discard_unclaimed()
         return buys_again_error(self._spec.folder, len(self._withheld), self._withheld[0].place)
 
     def claimed(self, rows: int) -> None:
-        """Note that so many rows have been claimed, so that more may be read."""
+        """Note that some rows were claimed, so that more are read."""
         self._unclaimed -= rows
         self._has_room.set()
 
@@ -130,7 +138,7 @@ class RowReader:
         version: Any = await self._journal.read_note("fingerprint")
         parameters = evolve(spec.parameters, version=version or 1, on_file=self._on_file)
         pages = read_rows(spec.source or spec.rows, parameters, notices=spec.notices)
-        if not spec.allow_duplicates:  # the journal knows what it has
+        if not spec.allow_duplicates:  # the journal drops them
             async for page in pages:
                 yield page
             return
@@ -140,7 +148,7 @@ class RowReader:
 
 
 def buys_again_error(folder: Path, rows: int, first: str) -> BuysAgainError:
-    """Make the error of rows that ask for what a folder has; `first` is the place of the first of them."""
+    """Return the error for rows that request what a folder has; `first` is the place of the first of them."""
     return BuysAgainError(
         "rows",
         f"{folder} has already what {'a row asks' if rows == 1 else f'{rows:,} rows ask'} for, under another id or to"

@@ -1,4 +1,4 @@
-"""A file of rows that was read whole by an earlier run, and is what it was then: it needn't be read again."""
+"""Finds a file of rows that an earlier run has read whole, and that is unchanged: it needn't be read again."""
 
 from generor_async.batch.journal import JournalReader
 from generor_async.batch.spec import BatchSpec
@@ -8,7 +8,7 @@ __all__ = ["find_unchanged", "repeat_notices"]
 
 
 async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> CompletedRead | None:
-    """Return the reading of the file that the journal has, where another would find the same; None where it may not."""
+    """Return what the journal knows of the file's last reading, if another one would give the same; else None."""
     whole = await journal.read_whole()
     if whole is None or spec.source is None:
         return None
@@ -17,7 +17,7 @@ async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> CompletedRe
 
 
 async def repeat_notices(spec: BatchSpec, journal: JournalReader, whole: CompletedRead) -> int:
-    """Say what that reading said, and keep what it set aside; return how many lines that were."""
+    """Repeat the notices and rejects of that reading; return how many rejects there are."""
     for sentence in whole.said:
         spec.notices.add(sentence)
     spec.first_rejects.clear()

@@ -1,7 +1,7 @@
-"""Writes `report.html`: what a batch made, as one page that needs nothing else and asks nobody.
+"""Writes `report.html`: the results of a batch as one page that loads nothing from elsewhere.
 
-Style, script, charts and thumbnails are in the page; the originals are linked, by paths relative to it. A policy in
-its head forbids every other address, and every script and style but its own two, which are named by their hashes.
+Style, script, charts and thumbnails are in the page; the originals are linked by relative paths. A content security
+policy forbids every other address, and every style and script but the page's own, which it names by their hashes.
 """
 
 from generor_async.batch.report.page import write_report

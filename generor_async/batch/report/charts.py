@@ -1,4 +1,4 @@
-"""Draws the page's charts as SVG: widths in per cent, so that a chart fills its place and its words keep their size."""
+"""Draws the page's charts as SVG. Widths are in per cent: a chart fills its place, and its text keeps its size."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -12,13 +12,13 @@ from generor_async.batch.report.rows import ReportState, Unit
 __all__ = ["spend", "state_bar", "table_rows", "throughput"]
 
 TOP, FOOT, GUTTER = 14, 164, 64
-"""Where a chart's plot begins and ends, and how wide the words beside it are, in pixels."""
+"""The top and bottom of a chart's plot, and the width of its labels, in pixels."""
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 """Seconds between two marks of a time axis."""
 
 
 def state_bar(states: Mapping[ReportState, int]) -> str:
-    """Draw how the rows stand as one bar."""
+    """Draw the share of each state as one bar."""
     total, left, pieces = sum(states.values()) or 1, 0.0, list[str]()
     for state, name in STATE_NAMES.items():
         width = 100 * states.get(state, 0) / total
@@ -31,7 +31,7 @@ def state_bar(states: Mapping[ReportState, int]) -> str:
 
 
 def throughput(bins: Sequence[TimeBin]) -> str:
-    """Draw how many rows ended in each piece of the run, as rows a minute."""
+    """Draw the rows ended a minute over the time of the run."""
     minutes = (bins[0].end - bins[0].begin) / 60
     top, ticks = _scale(max(piece.done + piece.failed for piece in bins) / minutes)
     bars = list[str]()
@@ -48,7 +48,7 @@ def throughput(bins: Sequence[TimeBin]) -> str:
 
 
 def spend(bins: Sequence[TimeBin], *, cap: float | None, unit: Unit) -> str:
-    """Draw what was spent until each moment, and the cap where it is not far off."""
+    """Draw the spending over the time of the run, and the cap if it is near."""
     spent = bins[-1].spent
     near = cap if cap is not None and cap <= 2 * spent else None
     top, ticks = _scale(max(spent, near or 0.0))
@@ -65,7 +65,7 @@ def spend(bins: Sequence[TimeBin], *, cap: float | None, unit: Unit) -> str:
 
 
 def table_rows(bins: Sequence[TimeBin], unit: Unit) -> str:
-    """Write what both charts show as a table's rows."""
+    """Return the values of both charts as rows of a table."""
     return "".join(
         f'<tr><th scope="row">{_time_range(piece)}</th><td>{piece.done:,}</td><td>{piece.failed:,}</td>'
         f"<td>{amount(piece.spent, unit)}</td></tr>\n"
@@ -76,7 +76,7 @@ def table_rows(bins: Sequence[TimeBin], unit: Unit) -> str:
 def _chart(
     drawing: str, bins: Sequence[TimeBin], hints: Sequence[str], said: str, labels: Sequence[tuple[float, str]]
 ) -> str:
-    """Put a drawing of 100 units' height, and as many units' width as there are bins, between its axes."""
+    """Put a drawing, 100 units high and as many wide as there are bins, between its axes."""
     levels = [(FOOT - share * (FOOT - TOP), text) for share, text in labels]
     grid = "".join(f'<line class="grid" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>' for y, _ in levels)
     beside = "".join(f'<text x="{GUTTER - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>' for y, text in levels)
@@ -111,7 +111,7 @@ def _time_axis(seconds: float) -> str:
 
 
 def _scale(most: float) -> tuple[float, list[float]]:
-    """Return a round number that is not below `most`, and round ones from 0 to it."""
+    """Return a round number not below `most`, and round ticks from 0 to it."""
     if most <= 0:
         return 1.0, [0.0]
     power = 10.0 ** (ceil(log10(most)) - 1)

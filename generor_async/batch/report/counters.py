@@ -1,4 +1,4 @@
-"""Adds up a run's rows in passing: for a row there stay some numbers, never its texts."""
+"""Sums up the rows of a report: of each row some numbers are kept, never its texts."""
 
 from array import array
 from collections import Counter
@@ -18,7 +18,7 @@ STATES: Final[tuple[ReportState, ...]] = get_args(ReportState)
 
 @define
 class FailureGroup:
-    """What went wrong in the same way, with one row's sentence as the example."""
+    """Rows with the same state and error, and the message of one of them."""
 
     example: str
     rows: int = 0
@@ -26,20 +26,19 @@ class FailureGroup:
 
 @frozen
 class TimeBin:
-    """A piece of the run's time."""
+    """An interval of the run's time, in seconds in which a run was active."""
 
     begin: float
     end: float
-    """Seconds in which a run went on until then."""
     done: int
     failed: int
     spent: float
-    """By all rows until then; what those cost that have not ended is in the last piece."""
+    """Spent by all rows until `end`; the last bin includes rows that have not ended."""
 
 
 @define
 class ReportCounters:
-    """The sums over all rows so far."""
+    """Sums over all rows so far."""
 
     states: Counter[ReportState] = Factory(Counter[ReportState])
     makers: Counter[str] = Factory(Counter[str])
@@ -47,21 +46,21 @@ class ReportCounters:
     unresolved: float = 0.0
     """What may have been charged beside what was spent."""
     ratios: Counter[float] = Factory(Counter[float])
-    """Width by height of the pictures."""
+    """Ratios of width to height of the pictures."""
     _seconds: "array[float]" = Factory(lambda: array("d"))
     _ended: "array[float]" = Factory(lambda: array("d"))
     _costs: "array[float]" = Factory(lambda: array("d"))
     _end_states: "array[int]" = Factory(lambda: array("b"))
     _open_costs: float = 0.0
-    """What the rows have cost that have not ended."""
+    """The cost of rows that have not ended."""
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self.states.total()
 
     def add(self, row: ReportRow, ratios: Sequence[float]) -> None:
-        """Count a row, and its pictures' ratios."""
+        """Count a row, and the ratios of its pictures."""
         self.states[row.state] += 1
         self.makers[row.made_by] += 1
         self.ratios.update(ratios)
@@ -78,11 +77,11 @@ class ReportCounters:
                 self._seconds.append(row.seconds)
 
     def median_seconds(self) -> float | None:
-        """Return how long a result took, half of them less."""
+        """Return the median duration of rows that are done."""
         return median(self._seconds) if self._seconds else None
 
     def time_bins(self, summary: ReportSummary) -> list[TimeBin]:
-        """Cut the time in which runs went on into equal pieces, more of them the more rows have ended."""
+        """Divide the active time into equal bins: the more rows have ended, the more bins."""
         count = min(48, max(12, len(self._ended) // 5))
         is_done, is_failed = STATES.index("done"), STATES.index("failed")
         width = max(1.0, summary.active) / count

@@ -1,4 +1,4 @@
-"""Amounts, times and texts as a reader of the page meets them."""
+"""Formats amounts, times and texts for the page."""
 
 import re
 from datetime import UTC, datetime
@@ -10,23 +10,23 @@ from generor_async.batch.report.rows import Unit
 __all__ = ["amount", "class_name", "excerpt", "fold", "number", "period", "span"]
 
 SHORT = 140
-"""How many characters of a text are shown at once."""
+"""Characters of a text that are shown at once."""
 
 
 def number(value: float) -> str:
-    """Write a number with at most two decimals: `1,234.5`."""
+    """Format a number with at most two decimals: `1,234.5`."""
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def amount(value: float, unit: Unit) -> str:
-    """Write a sum of money: `12 credits`, `$0.0404`."""
+    """Format a sum of money: `12 credits`, `$0.0404`."""
     if unit == "dollars":
         return f"${value:,.2f}" if round(value, 2) == round(value, 4) else f"${value:,.4f}"
     return f"{number(value)} {'credit' if number(value) == '1' else 'credits'}"
 
 
 def span(seconds: float) -> str:
-    """Write a length of time in its largest units: `8.4 s`, `3 min 5 s`, `2 h 10 min`."""
+    """Format a duration in its largest units: `8.4 s`, `3 min 5 s`, `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{number(round(seconds, 1))} s"
@@ -40,7 +40,7 @@ def span(seconds: float) -> str:
 
 
 def period(began: float, ended: float) -> str:
-    """Write two moments in Unix seconds as `time` elements: `2025-11-22 00:14 to 01:02 UTC`."""
+    """Format two Unix times as `time` elements: `2025-11-22 00:14 to 01:02 UTC`."""
     first, last = (datetime.fromtimestamp(time, UTC) for time in (began, ended))
     last_shown = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
     return (
@@ -50,12 +50,12 @@ def period(began: float, ended: float) -> str:
 
 
 def class_name(name: str) -> str:
-    """Write a class's name, escaped, so that it can be broken between its words."""
+    """Format a class's name as HTML that can be broken between its words."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "<wbr>", escape(name))
 
 
 def excerpt(text: str) -> str:
-    """Shorten a text to one line, between words where there are any."""
+    """Shorten a text to one line, between words if possible."""
     line = " ".join(text[: 4 * SHORT].split())
     if len(line) <= SHORT and len(text) <= 4 * SHORT:
         return line
@@ -64,7 +64,7 @@ def excerpt(text: str) -> str:
 
 
 def fold(text: str, kind: str, slots: PatternValues) -> str:
-    """Show a text, in its own direction: a long one by its beginning, the whole on demand."""
+    """Format a text; a long one is folded to its beginning."""
     whole = slots.text(text)
     if len(text) <= SHORT:
         return f'<p class="{kind}" dir="auto">{whole}</p>'

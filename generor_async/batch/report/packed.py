@@ -1,8 +1,8 @@
-"""Rows as the page carries them where they are many: compressed, column by column, for its script to read.
+"""Packs the rows of a large page: compressed column by column, for the page's script to read.
 
-What is packed is lines of JSON: a text is a pattern (see `markup`), of which the first has the number 0; an object is
-some rows, in order: `of` has the number of each row's pattern, and `columns`, by this number, the values of the rows
-that have it, value by value, since what is alike and stands together needs the least room.
+The packed text is lines of JSON. A string is a pattern (see `markup`); patterns are numbered from 0. An object is a
+block of rows: `of` has the number of each row's pattern, and `columns` by pattern number the values of its rows, value
+by value, since similar values compress best side by side.
 """
 
 import json
@@ -18,15 +18,15 @@ from generor_async.batch.report.row_card import RowCard
 __all__ = ["PackedRows"]
 
 ROWS_PER_BLOCK: Final = 400
-"""How many rows stand together: no more of them wait in memory."""
+"""Rows in one block, and in memory at a time."""
 CHUNK: Final = 3 << 14
-"""Bytes that are encoded at once: a multiple of three, so that what follows joins."""
+"""Bytes encoded at a time: a multiple of three, so that the pieces of base64 join."""
 PLACEHOLDER: Final = """\
 <li id="unread">{rows:,} rows are packed into this page, and shown by its script. They are in results.jsonl, too.</li>
 """
-"""What is there until they are shown."""
+"""Shown until the script has unpacked the rows."""
 GZIP: Final = 31
-"""The window of zlib's compressor that makes gzip, which browsers read."""
+"""The window size by which zlib writes gzip, which browsers read."""
 
 
 @define
@@ -38,17 +38,17 @@ class PackedRows:
     _rows: list[RowCard] = Factory(list[RowCard])
     _count: int = 0
     _compressor: Any = field(init=False, factory=lambda: zlib.compressobj(9, wbits=GZIP))
-    """zlib's, whose type has no public name."""
+    """zlib's compressor, whose type has no public name."""
 
     def add(self, card: RowCard) -> None:
-        """Write a row, later."""
+        """Add a row; it is written with its block."""
         self._rows.append(card)
         self._count += 1
         if len(self._rows) == ROWS_PER_BLOCK:
             self._pack()
 
     def markup(self) -> Iterator[bytes]:
-        """Write what is left, and yield what the page has in the place of the rows."""
+        """Write the last block, and yield the markup that stands for the rows in the page."""
         if self._rows:
             self._pack()
         self._file.write(self._compressor.flush())

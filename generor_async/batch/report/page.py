@@ -1,4 +1,4 @@
-"""Puts the page together: rows go through it one by one, and only sums stay."""
+"""Assembles the page: rows pass through one by one, and only their sums are kept in memory."""
 
 import os
 import shutil
@@ -30,9 +30,9 @@ LEFT_OUT: dict[ReportState, str] = {
     "failed": "that failed",
     "unknown": "that are unknown",
 }
-"""What is said of the rows of a state that the page doesn't show."""
+"""How the page describes rows that it leaves out, by state."""
 MAX_INLINE_ROWS = 2000
-"""Up to so many rows are in the page as they are, with their thumbnails; more are packed, and thumbnails are files."""
+"""Rows that are in the page with their thumbnails, at most; more are packed, and have thumbnails as files."""
 
 
 def write_report(
@@ -43,10 +43,19 @@ def write_report(
     folder: str | os.PathLike[str],
     new_thumbnails: int | None = None,
 ) -> None:
-    """Write the page of a run whose files are in `folder`: who opens `path` finds the old page or the new, whole.
+    """Write the page of a batch; whoever opens `path` meanwhile finds the old page or the new one, whole.
 
-    It blocks, and makes thumbnails on all processors: call it in a thread. Of those that are files beside the page it
-    makes so many at the most; other pictures are shown as they are. Raises OSError where it can't write.
+    It blocks, and uses all processors for thumbnails: call it in a thread.
+
+    Args:
+        path: Where to write the page.
+        summary: The batch as a whole.
+        rows: Its rows, in input order.
+        folder: The results folder.
+        new_thumbnails: How many thumbnail files to make at most; other pictures are shown as they are.
+
+    Raises:
+        OSError: The page can't be written.
     """
     path = Path(path)
     folder, base = Path(folder), Path(os.path.relpath(folder, path.parent)).as_posix()
@@ -81,7 +90,7 @@ def _encode(text: str) -> bytes:
 
 
 def _select_shown(rows: Iterable[ReportRow], summary: ReportSummary, tally: ReportCounters) -> Iterator[ReportRow]:
-    """Yield the rows that the page shows, and add up the others."""
+    """Yield the rows that the page shows, and count the others."""
     to_leave_out = Counter(summary.left_out)
     for row in rows:
         if to_leave_out[row.state] > 0:
@@ -92,7 +101,7 @@ def _select_shown(rows: Iterable[ReportRow], summary: ReportSummary, tally: Repo
 
 
 def _render_cards(cards: RowCardRenderer, rows: Iterable[ReportRow]) -> Iterator[RowCard]:
-    """Write the rows' cards in several threads, and yield them in order; few wait at a time."""
+    """Render cards in several threads, and yield them in order; only a few wait at a time."""
     workers = os.cpu_count() or 1
     ahead = deque[Future[RowCard]]()
     with ThreadPoolExecutor(workers) as pool:
@@ -105,7 +114,7 @@ def _render_cards(cards: RowCardRenderer, rows: Iterable[ReportRow]) -> Iterator
 
 
 def _frame(summary: ReportSummary, tally: ReportCounters, missing: int) -> tuple[str, str]:
-    """Return what stands before and after the rows."""
+    """Return the page before and after the rows."""
     here = files("generor_async.batch.report")
     # Cards have the shape that most pictures have.
     usual = tally.ratios.most_common(1)
@@ -141,7 +150,7 @@ def _hash(text: str) -> str:
 
 
 def _stats(summary: ReportSummary, tally: ReportCounters) -> str:
-    """Write the figures that a reader looks for first."""
+    """Return the key figures."""
     unit, states, seconds = summary.unit, tally.states, tally.median_seconds()
     ended, time = states["done"] + states["failed"], max(1.0, summary.active)
 
@@ -166,7 +175,7 @@ def _stats(summary: ReportSummary, tally: ReportCounters) -> str:
 
 
 def _failures(tally: ReportCounters) -> str:
-    """Write what went wrong, the most frequent first, with a way to the rows."""
+    """Return the table of failures, the most frequent first, with buttons that show their rows."""
     if not tally.failures:
         return ""
     rows = "".join(
@@ -185,7 +194,7 @@ def _failures(tally: ReportCounters) -> str:
 
 
 def _notes(summary: ReportSummary, tally: ReportCounters, missing: int) -> str:
-    """Say what the page lacks: rows, and so many thumbnails."""
+    """Return notes on rows and thumbnails that the page lacks."""
     notes = list[str]()
     if summary.left_out:
         shown = tally.rows - sum(summary.left_out.values())
@@ -200,7 +209,7 @@ def _notes(summary: ReportSummary, tally: ReportCounters, missing: int) -> str:
 
 
 def _states(tally: ReportCounters, left_out: Mapping[ReportState, int]) -> str:
-    """Write the choice of a state, without those that no row is in."""
+    """Return the filter by state, without states that no row is in."""
     shown = {state: tally.states[state] - left_out.get(state, 0) for state in STATE_NAMES}
     known = [("", "All", sum(shown.values())), *((state, name, shown[state]) for state, name in STATE_NAMES.items())]
     return "\n".join(

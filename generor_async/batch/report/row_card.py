@@ -1,4 +1,4 @@
-"""Writes one row of the page: its outputs as pictures, its prompt, and what it cost."""
+"""Renders one row of the page: outputs, prompt, and cost."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -13,23 +13,23 @@ from generor_async.batch.report.thumbnails import Thumbnails
 __all__ = ["STATE_NAMES", "RowCard", "RowCardRenderer"]
 
 STATE_NAMES: dict[ReportState, str] = {"done": "Done", "failed": "Failed", "unknown": "Unknown", "other": "Not ended"}
-"""The states in the order in which they are listed, and their names."""
+"""The names of the states, in the order in which they are listed."""
 _BROWSER_IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/svg+xml"})
-"""What browsers show."""
+"""Images that browsers show."""
 _PLACEHOLDERS: dict[ReportState, str] = {
     "done": "No file",
     "failed": "No result",
     "unknown": "May have been charged",
     "other": "Not ended yet",
 }
-"""What stands in the place of a picture."""
+"""Shown in the place of a picture."""
 _TEXT_BYTES = 1200
-"""How many bytes of a text are shown."""
+"""Bytes of a text output that are shown."""
 
 
 @frozen
 class RowCard:
-    """A row, its markup as a pattern and its values, and its pictures' ratios of width to height."""
+    """A row as pattern and values, and the ratios of width to height of its pictures."""
 
     row: ReportRow
     pattern: str
@@ -38,23 +38,23 @@ class RowCard:
 
     @property
     def markup(self) -> str:
-        """The row's list item."""
+        """The row as a list item."""
         return fill_pattern(self.pattern, self.values)
 
 
 @frozen(kw_only=True)
 class RowCardRenderer:
-    """Writes cards for a page; may be used from several threads at once."""
+    """Renders the cards of a page; may be used from several threads at once."""
 
     folder: Path
-    """Where the files are."""
+    """The results folder."""
     base: str
-    """The same as seen from the page."""
+    """The results folder relative to the page."""
     unit: Unit
     thumbnails: Thumbnails
 
     def render(self, row: ReportRow) -> RowCard:
-        """Write a row."""
+        """Render a row."""
         slots = PatternValues()
         name = slots.text(excerpt(row.prompt))
         shots = [self._output(file, name, slots) for file in row.files]
@@ -72,7 +72,7 @@ class RowCardRenderer:
         return RowCard(row, pattern, slots.values, tuple(ratio for _, ratio in shots if ratio is not None))
 
     def _output(self, file: ReportFile, name: str, slots: PatternValues) -> tuple[str, float | None]:
-        """Show one file, or link it; give its ratio where that is known."""
+        """Render one output, or a link to it; return its ratio if that is known."""
         path, link = self.folder / file.path, slots.text(quote(f"{self.base}/{file.path}"))
         if not path.is_file():
             return f'<p class="nothing">{slots.text(file.path)} is not there any more</p>', None
@@ -117,7 +117,7 @@ class RowCardRenderer:
 
 
 def _data_attributes(row: ReportRow, slots: PatternValues) -> str:
-    """What the page's script filters and sorts by."""
+    """Return the attributes by which the page's script filters and sorts."""
     cost = None if row.cost is None else row.cost + row.unresolved
     numbers = {"cost": cost, "seconds": row.seconds, "ended": row.ended, "attempts": row.attempts}
     known = "".join(

@@ -1,4 +1,4 @@
-"""Makes pictures small enough to be carried within a page, or beside it; needs Pillow, which comes with an extra."""
+"""Makes thumbnails, in the page or in files beside it. Needs Pillow, which comes with an extra."""
 
 from base64 import b64encode
 from io import BytesIO
@@ -12,14 +12,14 @@ from attrs import define, field, frozen
 __all__ = ["FOLDER", "Thumbnail", "Thumbnails"]
 
 SIDE: Final = 400
-"""The longer side, in pixels: a card's width on a fine display."""
+"""The longer side in pixels: a card's width on a high-resolution display."""
 FOLDER: Final = "thumbnails"
-"""Where they are kept within a batch's folder when the page can't carry them."""
+"""The folder of thumbnail files within the results folder."""
 
 
 @frozen
 class Thumbnail:
-    """A small picture by its URL, which may hold it."""
+    """A thumbnail by its URL, which may be a data URL."""
 
     url: str
     width: int
@@ -28,23 +28,23 @@ class Thumbnail:
 
 @define(kw_only=True)
 class Thumbnails:
-    """Makes the small pictures of a page; may be used from several threads at once."""
+    """Makes the thumbnails of a page; may be used from several threads at once."""
 
     folder: Path
-    """Where the files are."""
+    """The results folder."""
     base: str
-    """The same as seen from the page."""
+    """The results folder relative to the page."""
     inline: bool
-    """Whether the page carries them: else they are files, which the next page takes as they are."""
+    """Whether thumbnails are in the page; otherwise they are files, which later pages use again."""
     max_new: int | None = None
-    """How many files are made, at the most."""
+    """How many files to make, at most."""
     missing: int = field(default=0, init=False)
-    """How many were not, for that."""
+    """How many were not made because of `max_new`."""
     _made: int = field(default=0, init=False)
     _lock: Lock = field(factory=Lock, init=False)
 
     def get(self, name: str) -> Thumbnail | None:
-        """Make a small copy of a file; None where it can't be read, or Pillow isn't there."""
+        """Return the thumbnail of a file; None if it can't be read, or Pillow isn't installed."""
         try:
             from PIL import Image  # noqa: PLC0415 - it comes with an extra
         except ModuleNotFoundError:
@@ -59,7 +59,7 @@ class Thumbnails:
         return Thumbnail(f"data:image/webp;base64,{b64encode(content).decode()}", *size)
 
     def _reserve_new(self) -> bool:
-        """Count one file more, made or not."""
+        """Count one more new file; tell whether it may be made."""
         with self._lock:
             may = self.max_new is None or self._made < self.max_new
             self._made += may
@@ -85,12 +85,12 @@ class Thumbnails:
 
 
 def _is_newer(small: Path, original: Path) -> bool:
-    """Tell whether a small picture is there, and was made of the original as it is."""
+    """Tell whether a thumbnail exists and is not older than the original."""
     return small.is_file() and small.stat().st_mtime_ns >= original.stat().st_mtime_ns
 
 
 def _shrink(path: Path) -> tuple[bytes, tuple[int, int]]:
-    """Return a small copy of a picture, and its size."""
+    """Return a thumbnail of a picture, and its size."""
     from PIL import Image  # noqa: PLC0415 - it comes with an extra
 
     with Image.open(path) as picture:
