@@ -36,7 +36,7 @@ control character of a server's to a terminal, and never fails for half a surrog
 from typing import Any, ClassVar, Literal
 
 from generor_async.values import GenerationLike, Headers, Outcome, RateLimitScope, ResponseInfo
-from generor_async.values.text import shown
+from generor_async.values.text import printable
 
 __all__ = [
     "APIConnectionError",
@@ -90,7 +90,7 @@ class GenerorAsyncError(Exception):
     """How to resume it, as the rest of a sentence; empty where nothing is known, or it is over."""
 
     def __init__(self, message: str, *, advice: str = "") -> None:
-        message = shown(message)
+        message = printable(message)
         super().__init__(message)
         self.message = message
         """What failed, on one line, in the server's words where there are any; without control characters."""
@@ -128,7 +128,7 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
 
 
 def _line(*parts: str) -> str:
-    sentences = [sentence for part in parts if (sentence := shown(part))]
+    sentences = [sentence for part in parts if (sentence := printable(part))]
     return " ".join(part if part[-1] in ".!?" or part[0] == "(" else f"{part}." for part in sentences)
 
 

@@ -22,12 +22,11 @@ from generor_async.api.generor.operations import (
 )
 from generor_async.engine.client import Client
 from generor_async.engine.download_target import safe_name
-from generor_async.engine.downloads import Output
-from generor_async.engine.downloads import Progress as DownloadTold
+from generor_async.engine.downloads import DownloadCallback, Output
 from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.pages import response_of
-from generor_async.engine.progress import Progress
+from generor_async.engine.progress import ProgressReporter
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.tracking import naming
@@ -55,19 +54,19 @@ T = TypeVar("T")
 
 
 @frozen
-class _Estimated:
+class _EstimatedTime:
     """The times of an estimate, in seconds."""
 
     seconds: float
     longest: float
 
 
-class CreationWatch(JobWaiter[CreationStatus]):
+class CreationWaiter(JobWaiter[CreationStatus]):
     """Waits for creations. The views of a client share it, and the estimated times by generator and model."""
 
     def __init__(self, session: Session, options: Options, kind: JobType[CreationStatus]) -> None:
         super().__init__(session, options, kind)
-        self.estimated: dict[tuple[str, Any], _Estimated] = {}
+        self.estimated: dict[tuple[str, Any], _EstimatedTime] = {}
 
 
 class AsyncGeneror(Client):
@@ -86,14 +85,14 @@ class AsyncGeneror(Client):
     teams: resources.TeamsResource
     users: resources.UsersResource
 
-    _watch: "CreationWatch"
+    _waiter: "CreationWaiter"
 
     def _bind(self, jobs: JobWaiter[Any]) -> None:
-        assert isinstance(jobs, CreationWatch)
-        self._watch = jobs.view(self._options)
+        assert isinstance(jobs, CreationWaiter)
+        self._waiter = jobs.view(self._options)
         self.api_keys = resources.ApiKeysResource(self)
         self.comments = resources.CommentsResource(self)
-        self.creations = Creations(self, self._watch)
+        self.creations = Creations(self, self._waiter)
         self.credits = resources.CreditsResource(self)
         self.feed = resources.FeedResource(self)
         self.generators = resources.GeneratorsResource(self)
@@ -103,8 +102,8 @@ class AsyncGeneror(Client):
         self.users = resources.UsersResource(self)
 
     @staticmethod
-    def _watch_jobs(session: Session, options: Options) -> JobWaiter[CreationStatus]:
-        return CreationWatch(session, options, _CREATIONS)
+    def _make_job_waiter(session: Session, options: Options) -> JobWaiter[CreationStatus]:
+        return CreationWaiter(session, options, _CREATIONS)
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before.
@@ -127,19 +126,19 @@ class AsyncGeneror(Client):
         if operation.endpoint is GENERATORS_GENERATE and self._options.on_progress is not None:
             return await self._with_progress(operation, self._options.on_progress)
         try:
-            result = await super().send(self._given_time(operation))
+            result = await super().send(self._with_estimated_timeout(operation))
         except GenerorAsyncError as error:
             if not isinstance(error, InvalidRequestError):
                 self._name_creation(operation, error)
             raise
         except asyncio.CancelledError as error:
             if isinstance(cut_off := error.__cause__, OutcomeUnknownError) and cut_off.creation_id is not None:
-                self._watch.job_exists(str(cut_off.creation_id))
+                self._waiter.job_exists(str(cut_off.creation_id))
             raise
         if isinstance(result, Estimate):
-            self._remember(operation, result)
+            self._record_estimate(operation, result)
         elif isinstance(result, Creation | CreationStatus | GenerateResult):
-            self._saw(result)
+            self._record_creations(result)
         return result
 
     def _name_creation(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
@@ -147,58 +146,60 @@ class AsyncGeneror(Client):
         if operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS:
             attach_creation(error, _id_in(operation.path))
         elif operation.endpoint is GENERATORS_GENERATE and error.creation_id is not None:
-            self._watch.job_exists(str(error.creation_id))
+            self._waiter.job_exists(str(error.creation_id))
 
-    def _saw(self, result: Creation | CreationStatus | GenerateResult) -> None:
+    def _record_creations(self, result: Creation | CreationStatus | GenerateResult) -> None:
         """Note which creations exist."""
         for creation in result.creations if isinstance(result, GenerateResult) else [result]:
             if maybe(creation.creation_id) is not None:
-                self._watch.job_exists(str(creation.creation_id))
+                self._waiter.job_exists(str(creation.creation_id))
 
-    def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated | None:
+    def _record_estimate(self, operation: Operation[Any], estimate: Estimate) -> _EstimatedTime | None:
         """Keep the time of an estimate; return None where it has none."""
         time = maybe(estimate.time_estimate)
         seconds = None if time is None else maybe(time.seconds)
         if time is None or seconds is None:
             return None
-        known = self._watch.estimated[_order(operation)] = _Estimated(seconds, longest_seconds(time, operation.body))
+        known = self._waiter.estimated[_estimate_key(operation)] = _EstimatedTime(
+            seconds, longest_seconds(time, operation.body)
+        )
         return known
 
     async def _with_progress(self, operation: Operation[T], on_progress: Callable[[GenerateProgress], object]) -> T:
         """Generate, and report every second how much is likely to be done."""
-        work, progress = self._lifetime.begin(), Progress(self._clock, on_progress)
-        known = self._watch.estimated.get(_order(operation))
-        telling = asyncio.create_task(
-            progress.tell(None if known is None else known.seconds, partial(self._expected, operation))
+        work, progress = self._lifetime.begin(), ProgressReporter(self._clock, on_progress)
+        known = self._waiter.estimated.get(_estimate_key(operation))
+        reporting = asyncio.create_task(
+            progress.report(None if known is None else known.seconds, partial(self._fetch_expected_seconds, operation))
         )
         try:
-            result = await super().send(self._given_time(operation))
+            result = await super().send(self._with_estimated_timeout(operation))
         finally:
-            telling.cancel()
-            await asyncio.wait([telling])  # an estimate under way may not outlive the client
+            reporting.cancel()
+            await asyncio.wait([reporting])  # an estimate under way may not outlive the client
             work.end()
         progress.done()
         if isinstance(result, GenerateResult):
-            self._saw(result)
+            self._record_creations(result)
         return result
 
-    async def _expected(self, operation: Operation[Any]) -> float | None:
+    async def _fetch_expected_seconds(self, operation: Operation[Any]) -> float | None:
         """Ask for the estimate of a generate under way; return its seconds, or None where there are none."""
         path = f"{operation.path.rpartition('/')[0]}/estimate"
-        wish = Operation(GENERATORS_ESTIMATE, path, body=operation.body)
+        estimating = Operation(GENERATORS_ESTIMATE, path, body=operation.body)
         try:
-            estimate = await self._session.send(wish, evolve(self._options, request_id=None))
+            estimate = await self._session.send(estimating, evolve(self._options, request_id=None))
         except GenerorAsyncError:
             return None
-        known = self._remember(wish, estimate)
+        known = self._record_estimate(estimating, estimate)
         return None if known is None else known.seconds
 
-    def _given_time(self, operation: Operation[T]) -> Operation[T]:
+    def _with_estimated_timeout(self, operation: Operation[T]) -> Operation[T]:
         """Raise a generate's own timeouts to the estimated time: a `timeout` of the caller's covers the queue too."""
         endpoint = operation.endpoint
         if endpoint is not GENERATORS_GENERATE:
             return operation
-        known = self._watch.estimated.get(_order(operation))
+        known = self._waiter.estimated.get(_estimate_key(operation))
         if known is None or known.longest <= endpoint.timeout:
             return operation
         return evolve(operation, endpoint=evolve(endpoint, timeout=known.longest, attempt_timeout=known.longest))
@@ -241,7 +242,7 @@ class AsyncGeneror(Client):
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: DownloadTold | None = None,
+        on_progress: DownloadCallback | None = None,
     ) -> list[Path]:
         """Download all images, videos and sounds of a result or a creation, wherever it names them, and its text.
 
@@ -275,7 +276,7 @@ class AsyncGeneror(Client):
             outputs += self._media(beside, _name(first, 0), first, after=len(outputs))
         with naming(partial(attach_creation, creation_id=creations[0].creation_id if creations else None)):
             if not outputs:
-                raise _nothing_in(creations)
+                raise _no_media_error(creations)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def _outputs(self, creation: GeneratedCreation | Creation, place: int = 0) -> list[Output]:
@@ -284,7 +285,7 @@ class AsyncGeneror(Client):
         outputs = self._media(creation.raw, _name(known, place), known)
         if text := generated_text(creation.raw):
             concern = partial(attach_creation, creation_id=known)
-            outputs.append(Output(name=_name(known, place), text=text, concern=concern))
+            outputs.append(Output(name=_name(known, place), text=text, attach_id=concern))
         return outputs
 
     def _media(self, raw: JSON, name: str, creation_id: int | None, *, after: int = 0) -> list[Output]:
@@ -293,7 +294,7 @@ class AsyncGeneror(Client):
                 name=f"{name}-{index}",
                 url=self._absolute(url),
                 kind=kind,
-                concern=partial(attach_creation, creation_id=creation_id),
+                attach_id=partial(attach_creation, creation_id=creation_id),
             )
             for index, (url, kind) in enumerate(media_urls(raw).items(), start=after)
         ]
@@ -305,11 +306,11 @@ class AsyncGeneror(Client):
 class Creations(resources.CreationsResource):
     """Browse and change creations, and wait for those that are being made."""
 
-    __slots__ = ("_watch",)
+    __slots__ = ("_waiter",)
 
     def __init__(self, client: AsyncGeneror, watch: JobWaiter[CreationStatus]) -> None:
         super().__init__(client)
-        self._watch = watch
+        self._waiter = watch
 
     async def wait(self, creation_id: int, *, timeout: float = math.inf) -> CreationStatus:
         """Wait until a creation is made, has failed or was cancelled (that these states are final is assumed).
@@ -326,7 +327,7 @@ class Creations(resources.CreationsResource):
             NotFoundError: There is no such creation, or it is another user's.
         """
         known = str(arguments.whole(creation_id, "creation_id"))
-        return await self._watch.wait(Tracked(known), timeout=timeout)
+        return await self._waiter.wait(Tracked(known), timeout=timeout)
 
 
 def _poll(creation_id: str) -> Operation[CreationStatus]:
@@ -343,11 +344,11 @@ def _state(creation: CreationStatus) -> str | None:
     return creation.status
 
 
-def _concern(error: GenerorAsyncError, creation_id: str) -> None:
+def _attach_id(error: GenerorAsyncError, creation_id: str) -> None:
     attach_creation(error, int(creation_id))
 
 
-def _nothing(_: CreationStatus) -> None:
+def _none(_: CreationStatus) -> None:
     return None
 
 
@@ -356,16 +357,16 @@ _CREATIONS: Final = JobType(
     lifecycle=CREATION,
     poll=_poll,
     state=_state,
-    failure_code=_nothing,
-    family=_nothing,
-    prior=_nothing,
-    created_at=_nothing,
+    failure_code=_none,
+    family=_none,
+    prior=_none,
+    created_at=_none,
     take_up=resume_creation_hint,
-    concern=_concern,
+    attach_id=_attach_id,
 )
 
 
-def _order(operation: Operation[Any]) -> tuple[str, Any]:
+def _estimate_key(operation: Operation[Any]) -> tuple[str, Any]:
     """Return the path of the generator and the model: what an estimate and the generate after it have in common."""
     body = operation.body
     return operation.path.rpartition("/")[0], body.get("model_id") if is_object(body) else None
@@ -375,7 +376,7 @@ def _name(creation_id: int | None, place: int) -> str:
     return f"creation-{place}" if creation_id is None else safe_name(str(creation_id))
 
 
-def _nothing_in(creations: Sequence[GeneratedCreation | Creation]) -> DownloadError:
+def _no_media_error(creations: Sequence[GeneratedCreation | Creation]) -> DownloadError:
     known = ", ".join(str(creation.creation_id) for creation in creations)
     return DownloadError(
         f"there is nothing to download: no address of a file and no text in creation {known}"

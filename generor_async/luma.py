@@ -89,10 +89,10 @@ class AsyncLuma(Client):
         self.files = Files(self, self._session, self._options, self._uploads)
 
     @staticmethod
-    def _watch_jobs(session: "Session", options: "Options") -> "JobWaiter[Generation]":
-        from generor_async.luma_resources import watch_jobs  # noqa: PLC0415 - not needed to start
+    def _make_job_waiter(session: "Session", options: "Options") -> "JobWaiter[Generation]":
+        from generor_async.luma_resources import make_job_waiter  # noqa: PLC0415 - not needed to start
 
-        return watch_jobs(session, options)
+        return make_job_waiter(session, options)
 
     @staticmethod
     def _poll_operation(job_id: str, /) -> "Operation[Generation]":

@@ -14,13 +14,13 @@ from generor_async.api.luma import operations
 from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
 from generor_async.engine.download_target import safe_name
-from generor_async.engine.downloads import Output, Progress
+from generor_async.engine.downloads import DownloadCallback, Output
 from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.tracking import following
-from generor_async.engine.upload_content import Source, opened
+from generor_async.engine.upload_content import Source, open_content
 from generor_async.engine.uploads import Calls, UploadCallback, Uploads
 from generor_async.errors import (
     DownloadError,
@@ -32,12 +32,12 @@ from generor_async.rules.http_types import path_segment
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.wait_headers import http_date
 from generor_async.values import UNSET, maybe, response_to
-from generor_async.values.text import shown
+from generor_async.values.text import printable
 
 if TYPE_CHECKING:
     from generor_async.luma import AsyncLuma
 
-__all__ = ["Files", "Generation", "Generations", "Job", "id_of", "outputs_of", "watch_jobs"]
+__all__ = ["Files", "Generation", "Generations", "Job", "id_of", "make_job_waiter", "outputs_of"]
 
 T = TypeVar("T")
 
@@ -53,12 +53,12 @@ OnSubmitted: TypeAlias = Callable[["Job"], object]
 class Generations(GenerationsResource):
     """Submit generations, wait for them, and go on with earlier ones by their ids."""
 
-    __slots__ = ("_luma", "_watch")
+    __slots__ = ("_luma", "_waiter")
 
     def __init__(self, luma: "AsyncLuma", watch: JobWaiter[Generation]) -> None:
         super().__init__(luma)
         self._luma = luma
-        self._watch = watch
+        self._waiter = watch
 
     async def submit(
         self, *, on_submitted: OnSubmitted | None = None, **params: Unpack[GenerationsCreateParams]
@@ -83,9 +83,9 @@ class Generations(GenerationsResource):
             try:
                 noted = on_submitted(job)
                 if isawaitable(noted):
-                    await self._watch.while_open(noted, "on_submitted")
+                    await self._waiter.while_open(noted, "on_submitted")
             except BaseException as error:
-                error.add_note(f"job {shown(job.id)} goes on, and {job_errors.resume_job_hint(job.id)}")
+                error.add_note(f"job {printable(job.id)} goes on, and {job_errors.resume_job_hint(job.id)}")
                 if isinstance(error, GenerorAsyncError):
                     job_errors.attach_job(error, job.id)
                 raise
@@ -104,10 +104,10 @@ class Generations(GenerationsResource):
             InvalidRequestError: This can be no id.
         """
         path_segment(generation_id, "generation_id")  # whether it can be asked for
-        return Job(self._luma, self._watch, Tracked(generation_id))
+        return Job(self._luma, self._waiter, Tracked(generation_id))
 
     def _submitted(self, generation: Generation) -> "Job":
-        return Job(self._luma, self._watch, self._watch.submitted(generation.id, generation, generation.model))
+        return Job(self._luma, self._waiter, self._waiter.submitted(generation.id, generation, generation.model))
 
     async def run(
         self,
@@ -137,27 +137,27 @@ class Generations(GenerationsResource):
             DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
         """
         option_checks.count(resubmit, "resubmit")
-        timeout = self._watch.options.timeout
-        deadline = math.inf if timeout is None else self._watch.now() + timeout
+        timeout = self._waiter.options.timeout
+        deadline = math.inf if timeout is None else self._waiter.now() + timeout
         times = 0
         view, failed = self._luma, None
         while True:
             if timeout is not None:
-                view = self._luma.with_options(timeout=max(deadline - self._watch.now(), LEAST_SECONDS))
+                view = self._luma.with_options(timeout=max(deadline - self._waiter.now(), LEAST_SECONDS))
             with following(failed):
                 job = await view.generations.submit(on_submitted=on_submitted, **params)
             if timeout is None:
-                deadline = self._watch.now() + RUN_SECONDS
+                deadline = self._waiter.now() + RUN_SECONDS
             try:
-                return await job.wait(timeout=deadline - self._watch.now())
+                return await job.wait(timeout=deadline - self._waiter.now())
             except GenerationFailedError as error:
                 delay = job_errors.resubmit_delay(error, times)
-                if delay is None or times >= resubmit or self._watch.now() + delay >= deadline:
+                if delay is None or times >= resubmit or self._waiter.now() + delay >= deadline:
                     raise
                 failed = job.id
             times += 1
             with following(failed):
-                await self._watch.sleep(delay)
+                await self._waiter.sleep(delay)
 
     async def wait_all(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "list[Job]":
         """Wait until each of many jobs has ended, or time is up.
@@ -195,7 +195,7 @@ class Generations(GenerationsResource):
             InvalidRequestError: Something among them is no job.
         """
         held = {job._tracked: job for job in _jobs(jobs)}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        async for tracked in self._watch.as_completed(list(held), timeout=timeout):
+        async for tracked in self._waiter.as_completed(list(held), timeout=timeout):
             yield held.pop(tracked)
 
 
@@ -245,7 +245,7 @@ class Files(FilesResource):
             option_checks.count(size_bytes, "size_bytes", least=1, of="bytes")
         option_checks.listener_or_none(on_progress, "on_progress")
         session, options, quiet = self._session, self._options, evolve(self._options, request_id=None)
-        async with opened(source, size_bytes=size_bytes, media_type=mime_type) as content:
+        async with open_content(source, size_bytes=size_bytes, media_type=mime_type) as content:
             recording = operations.files_create(
                 mime_type=content.media_type,
                 size_bytes=content.size,
@@ -268,11 +268,11 @@ class Job:
     `await job` waits until it is completed. A job cannot be cancelled: Luma documents no call for it.
     """
 
-    __slots__ = ("_luma", "_tracked", "_watch")
+    __slots__ = ("_luma", "_tracked", "_waiter")
 
     def __init__(self, luma: "AsyncLuma", watch: JobWaiter[Generation], tracked: Tracked[Generation]) -> None:
         self._luma = luma
-        self._watch = watch
+        self._waiter = watch
         self._tracked = tracked
 
     @property
@@ -296,7 +296,7 @@ class Job:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
         seen = self._tracked.seen
         if seen is not None and seen.state == "failed":
-            return job_errors.job_failure(self._watch.masked(seen))
+            return job_errors.job_failure(self._waiter.masked(seen))
         return self._tracked.error
 
     async def wait(self, *, timeout: float = math.inf) -> Generation:
@@ -312,9 +312,9 @@ class Job:
             GenerationFailedError: The job failed; the class tells why.
             DeadlineExceededError: Time is up; the job goes on.
         """
-        generation = await self._watch.wait(self._tracked, timeout=timeout)
+        generation = await self._waiter.wait(self._tracked, timeout=timeout)
         if generation.state == "failed":
-            generation = self._watch.masked(generation)  # as the error has it: tracebacks may show this frame
+            generation = self._waiter.masked(generation)  # as the error has it: tracebacks may show this frame
             raise job_errors.job_failure(generation)
         return generation
 
@@ -333,7 +333,7 @@ class Job:
         Raises:
             DeadlineExceededError: Time is up; the job goes on.
         """
-        async for generation in self._watch.changes(self._tracked, timeout=timeout):
+        async for generation in self._waiter.changes(self._tracked, timeout=timeout):
             yield generation
 
     async def refresh(self) -> Generation:
@@ -343,7 +343,7 @@ class Job:
             The generation as it is now.
         """
         generation = await self._luma.generations.get(self.id)
-        self._watch.observed(self._tracked, generation)
+        self._waiter.observed(self._tracked, generation)
         return generation
 
     async def download(
@@ -352,7 +352,7 @@ class Job:
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Progress | None = None,
+        on_progress: DownloadCallback | None = None,
     ) -> list[Path]:
         """Download the outputs of the completed job, as `AsyncLuma.download` does.
 
@@ -386,7 +386,7 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
     return found
 
 
-def watch_jobs(session: Session, options: Options) -> JobWaiter[Generation]:
+def make_job_waiter(session: Session, options: Options) -> JobWaiter[Generation]:
     """Return what waits for the jobs of a client."""
     return JobWaiter(session, options, _JOBS, backlog=session.backlog)
 
@@ -403,7 +403,7 @@ def outputs_of(result: Generation | Job, session: Session, options: Options) -> 
     found = [] if generation is None else maybe(generation.output) or []
     places = [index for index, output in enumerate(found) if maybe(output.url)]
     if generation is None or not places:
-        raise _without_outputs(generation)
+        raise _no_outputs_error(generation)
     return [_output(generation, index, session, options) for index in places]
 
 
@@ -414,7 +414,7 @@ def _output(generation: Generation, index: int, session: Session, options: Optio
         fresh = await session.send(poll, evolve(options, request_id=None))
         found = (maybe(fresh.output) or [])[index : index + 1]
         if not found or not maybe(found[0].url):
-            raise _without_outputs(fresh)
+            raise _no_outputs_error(fresh)
         return found[0].url
 
     output, answer = generation.output[index], response_to(generation)
@@ -427,7 +427,7 @@ def _output(generation: Generation, index: int, session: Session, options: Optio
     )
 
 
-def _without_outputs(generation: Generation | None) -> DownloadError:
+def _no_outputs_error(generation: Generation | None) -> DownloadError:
     state = "not known yet" if generation is None else generation.state
     older = [] if generation is None else older_api.older_api_problems(generation.raw)
     return DownloadError(
@@ -460,5 +460,5 @@ _JOBS: Final = JobType(
     prior=_prior,
     created_at=attrgetter("created_at"),
     take_up=job_errors.resume_job_hint,
-    concern=job_errors.attach_job,
+    attach_id=job_errors.attach_job,
 )

@@ -127,7 +127,7 @@ class Provider(Protocol):
 def provider_for(client: Client, parameters: Parameters, *, capped: bool, price: float | None) -> Provider:
     """Return the provider of a client's API; its calls wait in the queue without timeout, at bulk priority."""
     options = client._options  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-    view = client._viewed(evolve(options, timeout=None, request_id=None, on_progress=None, priority="bulk"))  # pyright: ignore[reportPrivateUsage]
+    view = client._make_view(evolve(options, timeout=None, request_id=None, on_progress=None, priority="bulk"))  # pyright: ignore[reportPrivateUsage]
     if isinstance(view, AsyncLuma):
         return LumaProvider(view, parameters, capped=capped, price=price)
     assert isinstance(view, AsyncGeneror)
@@ -259,7 +259,7 @@ class GenerorProvider:
 
     async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
         """Generate."""
-        operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
+        operation = self._client._with_estimated_timeout(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         result: GenerateResult = await session.send(operation, options, call_id=call_id, intent=intent)
         self.clock.learn_server_time(response_to(result))

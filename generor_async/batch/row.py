@@ -203,7 +203,7 @@ class RowRun:
         self.answered = True
         self._run.monitor.call_ended(came_to, error)
 
-    async def leaves(self) -> None:
+    async def record_sending(self) -> None:
         """Commit the intent: the call is sent as soon as this returns.
 
         Raises CancelledError if the run is stopping or holds back new calls, so that the call is not sent.
@@ -217,7 +217,7 @@ class RowRun:
             self.sent_at = self._clock.monotonic()
             self._run.call_sent(self.sent_at)
 
-    async def waits(self) -> None:
+    async def record_waiting(self) -> None:
         """Take back the intent, if there is one: the call had no effect, and waits to be sent again.
 
         A run that is stopping cancels the call instead, and `_abandon` makes the row ready.

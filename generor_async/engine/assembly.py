@@ -34,7 +34,7 @@ class Assembly:
     """What a client and its views share."""
 
     session: Session
-    web: PlainHttp
+    plain_http: PlainHttp
     downloads: Downloads
     uploads: Uploads
     images: ImageFetcher | None
@@ -46,7 +46,7 @@ def assemble(client_type: "type[Client]", made_with: ClientSettings) -> Assembly
     vendor, clock = client_type._vendor, made_with.clock  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
     events, lifetime = EventStream(made_with.on_event), Lifetime(clock)
     policy = _policy(made_with)
-    web = PlainHttp(evolve(policy, own=URL(made_with.base_url), key=made_with.key))
+    web = PlainHttp(evolve(policy, api_url=URL(made_with.base_url), key=made_with.key))
     images = None
     if made_with.inline:
         images = ImageFetcher(PlainHttp(image_host_policy(policy, made_with.base_url)), clock, made_with.inline)
@@ -66,11 +66,11 @@ def assemble(client_type: "type[Client]", made_with: ClientSettings) -> Assembly
     )
     return Assembly(
         session=session,
-        web=web,
+        plain_http=web,
         downloads=Downloads(web=web, clock=clock, events=events),
         uploads=Uploads(web=web, clock=clock, events=events, key=made_with.key),
         images=images,
-        jobs=client_type._watch_jobs(session, Options()),  # pyright: ignore[reportPrivateUsage] # the same
+        jobs=client_type._make_job_waiter(session, Options()),  # pyright: ignore[reportPrivateUsage] # the same
     )
 
 

@@ -269,7 +269,7 @@ class Call(Generic[T]):
         operation = await within(
             self._admission.remaining(self._shared.clock.monotonic()),
             self._shared.clock,
-            images.inlined(self._operation, max_retries=self._options.max_retries),
+            images.inline_images(self._operation, max_retries=self._options.max_retries),
             what=f"{self._operation.endpoint.name}: fetching the images of the request",
             advice="Give it more with with_options(timeout=...)",
         )

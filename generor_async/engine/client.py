@@ -24,7 +24,7 @@ from generor_async.values import JSON, UNSET, Clock, Priority, RetrySafety, Secr
 
 if TYPE_CHECKING:
     from generor_async.engine.assembly import Assembly
-    from generor_async.engine.downloads import Downloads, Output, Progress
+    from generor_async.engine.downloads import DownloadCallback, Downloads, Output
     from generor_async.engine.jobs import JobWaiter
     from generor_async.engine.lifetime import Lifetime
     from generor_async.engine.media import ImageFetcher
@@ -106,7 +106,7 @@ class Client:
     if TYPE_CHECKING:
         _session: Session
         _lifetime: Lifetime
-        _web: PlainHttp
+        _plain_http: PlainHttp
         _downloads: Downloads
         _uploads: Uploads
         _images: ImageFetcher | None
@@ -164,7 +164,7 @@ class Client:
             limits=limits,
         )
         self._clock = clock
-        self._spent = False
+        self._is_used = False
         self._assembling = Assembling(type(self), made_with)
 
     if not TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Client:
         parts = self._assembling.get()
         self._session = parts.session
         self._lifetime = parts.session.lifetime
-        self._web = parts.web
+        self._plain_http = parts.plain_http
         self._downloads = parts.downloads
         self._uploads = parts.uploads
         self._images = parts.images
@@ -197,7 +197,7 @@ class Client:
         raise NotImplementedError
 
     @staticmethod
-    def _watch_jobs(session: "Session", options: Options) -> "JobWaiter[Any]":
+    def _make_job_waiter(session: "Session", options: Options) -> "JobWaiter[Any]":
         """Return what waits for the jobs of this API."""
         raise NotImplementedError
 
@@ -250,13 +250,13 @@ class Client:
             "on_progress": on_progress,
             "request_id": request_id,
         }
-        return self._viewed(self._options.changed(**{k: v for k, v in changes.items() if v is not UNSET}))
+        return self._make_view(self._options.changed(**{k: v for k, v in changes.items() if v is not UNSET}))
 
-    def _viewed(self, options: Options) -> Self:
+    def _make_view(self, options: Options) -> Self:
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._options = options
-        view._spent = False
+        view._is_used = False
         if self._assembled:
             view._bind(self._assembling.get().jobs)
         return view
@@ -297,14 +297,14 @@ class Client:
 
             raise wrong_operation(operation, self._vendor)
         if self._options.request_id is not None:
-            if self._spent:
+            if self._is_used:
                 raise InvalidRequestError(
                     "request_id",
                     "a view with a request_id serves one call, and this one has",
                     operation=operation.endpoint.name,
                     advice="Make another with with_options(request_id=...)",
                 )
-            self._spent = True
+            self._is_used = True
 
     async def request(
         self,
@@ -356,7 +356,7 @@ class Client:
     async def _release(self) -> None:
         """Close the connections of the running event loop."""
         await self._session.close()
-        await self._web.close()
+        await self._plain_http.close()
         if self._images is not None:
             await self._images.close()
 
@@ -380,7 +380,7 @@ class Client:
         *,
         overwrite: bool,
         max_bytes: int,
-        on_progress: "Progress | None",
+        on_progress: "DownloadCallback | None",
     ) -> list[Path]:
         download = self._downloads.download(
             outputs,

@@ -9,7 +9,7 @@ from attrs import frozen
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import arguments, media_types
 
-__all__ = ["Target", "WrongSuffixError", "safe_name", "target"]
+__all__ = ["Target", "WrongSuffixError", "make_target", "safe_name"]
 
 LONGEST_NAME = 100
 """Length of an id in a file's name, in bytes: a number, a suffix and the ETag of a part file need room as well."""
@@ -47,7 +47,7 @@ class Target:
         return suffix
 
 
-def target(to: str | os.PathLike[str], count: int) -> Target:
+def make_target(to: str | os.PathLike[str], count: int) -> Target:
     """Return the target for `count` outputs, and create its folder.
 
     A path with a suffix of media, such as `.png`, is a file for a single output; any other path is a folder.
@@ -60,13 +60,13 @@ def target(to: str | os.PathLike[str], count: int) -> Target:
     path = Path(text)
     is_folder = text.endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112 - as above
     if is_folder or not media_types.is_suffix(path.suffix):
-        return Target(_made(path))
+        return Target(_make_folder(path))
     if count != 1:
         raise InvalidRequestError("to", f"to is one file, and there are {count} outputs", advice="Give a folder")
-    return Target(_made(path.parent), path)
+    return Target(_make_folder(path.parent), path)
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

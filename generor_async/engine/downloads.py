@@ -14,11 +14,11 @@ import aiohttp
 from attrs import field, frozen
 
 from generor_async.engine.deadline import within
-from generor_async.engine.download_target import Target, WrongSuffixError, target
+from generor_async.engine.download_target import Target, WrongSuffixError, make_target
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.part_files import Leftovers, PartFile
-from generor_async.engine.plain_http import PlainHttp, WebError
+from generor_async.engine.plain_http import PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.threads import SingleFlight, run_to_completion
@@ -28,15 +28,15 @@ from generor_async.rules import arguments, byte_ranges, media_types, option_chec
 from generor_async.rules.wait_headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
-__all__ = ["Downloads", "Output", "Progress"]
+__all__ = ["DownloadCallback", "Downloads", "Output"]
 
 GONE_STATUSES = frozenset({404, 410})
-AT_ONCE = 4
+CONCURRENT_DOWNLOADS = 4
 """How many outputs of one result are downloaded concurrently."""
-SAVED_AT_ONCE = 8 * 1024**2
+SYNC_BYTES = 8 * 1024**2
 """After so many new bytes a large file is synced in the background, so that the sync at its end is short."""
 
-Progress: TypeAlias = Callable[[DownloadProgress], object]
+DownloadCallback: TypeAlias = Callable[[DownloadProgress], object]
 
 
 @frozen(kw_only=True)
@@ -53,7 +53,7 @@ class Output:
     """The content itself, where the output is a text and not a URL."""
     refresh: Callable[[], Awaitable[str]] | None = None
     """Returns a fresh URL when this one has expired."""
-    concern: Callable[[GenerorAsyncError], object] | None = None
+    attach_id: Callable[[GenerorAsyncError], object] | None = None
     """Adds to an error the id of the job or creation that the output belongs to."""
 
 
@@ -65,14 +65,14 @@ class DownloadOptions:
     overwrite: bool
     max_bytes: int
     max_retries: int
-    on_progress: Progress | None
+    on_progress: DownloadCallback | None
 
 
 class Downloads:
     """Downloads outputs for one client."""
 
     def __init__(self, *, web: PlainHttp, clock: Clock, events: EventStream) -> None:
-        self.web = web
+        self.plain_http = web
         self.clock = clock
         self.events = events
         self.leftovers = Leftovers()
@@ -85,7 +85,7 @@ class Downloads:
         options: Options,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Progress | None = None,
+        on_progress: DownloadCallback | None = None,
     ) -> list[Path]:
         """Download all outputs, and return the paths of their files in the same order.
 
@@ -103,7 +103,7 @@ class Downloads:
             DeadlineExceededError: The timeout is over.
         """
         wanted = DownloadOptions(
-            target=target(to, len(outputs)),
+            target=make_target(to, len(outputs)),
             overwrite=arguments.boolean(overwrite, "overwrite"),
             max_bytes=option_checks.count(max_bytes, "max_bytes", least=1, of="bytes"),
             max_retries=options.max_retries,
@@ -118,15 +118,15 @@ class Downloads:
         )
 
     async def _all(self, outputs: list[Output], options: DownloadOptions) -> list[Path]:
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(CONCURRENT_DOWNLOADS)
 
         async def one(output: Output) -> Path:
             async with gate:
                 try:
                     return await _Download(self, output, options).run()
                 except GenerorAsyncError as error:
-                    if output.concern is not None:
-                        output.concern(error)
+                    if output.attach_id is not None:
+                        output.attach_id(error)
                     raise
 
         tasks = [asyncio.ensure_future(one(output)) for output in outputs]
@@ -169,10 +169,10 @@ class _Download:
             self._part.resume()
             return await self._until_complete()
         except GenerorAsyncError as error:  # from a refresh; first, as its timeouts are also OSErrors
-            self._part.leave()
+            self._part.keep()
             raise bare(error)  # noqa: B904 - it is the same one
-        except WebError as error:
-            self._part.leave()
+        except PlainHttpError as error:
+            self._part.keep()
             failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
         except _WrongContentError as error:
             failure = self._failure(str(error), "Fetch the result again, and look at what it is")
@@ -187,7 +187,7 @@ class _Download:
                 local=True,
             )
         except asyncio.CancelledError as error:
-            self._part.leave()
+            self._part.keep()
             raise bare(error)  # noqa: B904 - it is the same one
         finally:
             self._part.drop()
@@ -203,9 +203,9 @@ class _Download:
         while self._output.text is None:
             try:
                 await self._attempt()
-                media_type = self._checked()
+                media_type = self._check_media_type()
                 break
-            except WebError as error:
+            except PlainHttpError as error:
                 if not await self._retries.next_attempt(error):
                     raise
         suffix = self._options.target.suffix(media_type)
@@ -215,11 +215,11 @@ class _Download:
         """Request the missing bytes once, with a fresh URL where the present one has expired."""
         if byte_ranges.is_stale(self._since, self._downloads.clock.time()) and self._output.refresh is not None:
             await self._refresh()
-        have = self._part.have
-        async with self._downloads.web.get(self._url, byte_ranges.range_headers(have)) as response:
+        have = self._part.present
+        async with self._downloads.plain_http.get(self._url, byte_ranges.range_headers(have)) as response:
             answer = byte_ranges.check_response(response.status, response.headers, have, most=self._options.max_bytes)
             if isinstance(answer, byte_ranges.UsableBody):
-                await self._apply(response, answer)
+                await self._save_body(response, answer)
                 return
             wait = retry_after(response.headers, self._downloads.clock.time()) or 0.0
         match answer.why:
@@ -228,7 +228,7 @@ class _Download:
                 await self._attempt()
             case "expired":
                 advice = "It may have expired: fetch the result again"
-                raise WebError(answer.problem, passing=False, advice=advice)
+                raise PlainHttpError(answer.problem, transient=False, advice=advice)
             case "part":
                 self._part.drop()
                 await self._attempt()
@@ -237,7 +237,9 @@ class _Download:
             case _:
                 advice = "Fetch the result again"
                 gone = response.status in GONE_STATUSES
-                raise WebError(answer.problem, passing=answer.why == "passing", gone=gone, advice=advice, wait=wait)
+                raise PlainHttpError(
+                    answer.problem, transient=answer.why == "passing", gone=gone, advice=advice, wait=wait
+                )
 
     async def _refresh(self) -> None:
         assert self._output.refresh is not None
@@ -245,7 +247,7 @@ class _Download:
         self._since = self._downloads.clock.time()
         self._refreshed = True
 
-    async def _apply(self, response: aiohttp.ClientResponse, answer: byte_ranges.UsableBody) -> None:
+    async def _save_body(self, response: aiohttp.ClientResponse, answer: byte_ranges.UsableBody) -> None:
         """Write the body of an answer to the part file."""
         part = self._part
         if not answer.start:
@@ -259,7 +261,7 @@ class _Download:
                 promised = "than was promised" if most == answer.total else f"than {most:,} bytes"
                 raise _WrongContentError(f"it is larger {promised}")
             part.write(chunk)
-            if part.unsaved >= SAVED_AT_ONCE:
+            if part.unsaved >= SYNC_BYTES:
                 saving.start()
             self._refreshed = False
             if part.size > self._furthest:
@@ -269,13 +271,13 @@ class _Download:
                 report()
 
         try:
-            await self._downloads.web.stream_to(response, write)
+            await self._downloads.plain_http.stream_to(response, write)
         finally:
             await saving.end()
         if answer.total is not None and part.size < answer.total:
-            raise WebError("it ended too early", passing=True)
+            raise PlainHttpError("it ended too early", transient=True)
 
-    def _checked(self) -> str:
+    def _check_media_type(self) -> str:
         """Return the media type of the complete file; raises _WrongContentError for an unexpected one."""
         try:
             return media_types.output_type(self._part.head(), self._content_type, self._output.kind)

@@ -24,11 +24,11 @@ _INDEX: Final = re.compile(r"\[\d+\]")
 class EventStream:
     """Passes events to the callback and to the log; it costs nothing when neither listens."""
 
-    __slots__ = ("_on_event", "_told")
+    __slots__ = ("_on_event", "_warned")
 
     def __init__(self, on_event: Callable[[Event], object] | None) -> None:
         self._on_event = on_event
-        self._told = set[tuple[str, str]]()
+        self._warned = set[tuple[str, str]]()
         """The fields of answers that were warned of."""
 
     @property
@@ -52,8 +52,8 @@ class EventStream:
         """Log a warning about fields of an answer, once for each field; the items of a list count as one."""
         for problem in problems:
             place = operation, _INDEX.sub("[]", problem.path)
-            if place not in self._told and len(self._told) < PATHS_REMEMBERED:
-                self._told.add(place)
+            if place not in self._warned and len(self._warned) < PATHS_REMEMBERED:
+                self._warned.add(place)
                 logger.warning("%s: the answer is odd at %s: %s", operation, problem.path, problem.problem)
 
     def emit(self, event: E, on_progress: Callable[[E], object] | None = None) -> None:

@@ -19,7 +19,7 @@ from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import masking, option_checks
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
-from generor_async.values.text import shown
+from generor_async.values.text import printable
 
 __all__ = ["JobType", "JobWaiter", "Tracked"]
 
@@ -126,7 +126,7 @@ class JobWaiter(Generic[S]):
         except ClientClosedError as closed:
             closed.add_note(_jobs_continue(jobs))
             if len(jobs) == 1:
-                self._kind.concern(closed, jobs[0].id)
+                self._kind.attach_id(closed, jobs[0].id)
             raise
         scheduler, began = self._schedulers.get(), self.now()
         done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
@@ -155,7 +155,7 @@ class JobWaiter(Generic[S]):
                 job = waiting.pop(future).tracked
                 error = future.exception()
                 if error is not None and not isinstance(error, GenerorAsyncError):
-                    error.add_note(f"{self._kind.name} {shown(job.id)} goes on, and {self._kind.take_up(job.id)}")
+                    error.add_note(f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.take_up(job.id)}")
                     raise error
                 yield job
         except asyncio.CancelledError as error:
@@ -170,7 +170,7 @@ class JobWaiter(Generic[S]):
         try:
             work = self._session.lifetime.begin()
         except ClientClosedError as error:
-            self._kind.concern(error, job.id)
+            self._kind.attach_id(error, job.id)
             raise
         scheduler = self._schedulers.get()
         waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began, each_change=each_change)
@@ -178,7 +178,7 @@ class JobWaiter(Generic[S]):
             return await waiter.future
         except asyncio.CancelledError as error:
             scheduler.leave(waiter)
-            error.add_note(f"{self._kind.name} {shown(job.id)} goes on, and {self._kind.take_up(job.id)}")
+            error.add_note(f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.take_up(job.id)}")
             raise
         finally:
             work.end()
@@ -189,7 +189,7 @@ class JobWaiter(Generic[S]):
 
 def _jobs_continue(jobs: Sequence[Tracked[S]]) -> str:
     """Say which jobs continue without a wait."""
-    ids = ", ".join(shown(job.id) for job in jobs[:JOBS_NAMED])
+    ids = ", ".join(printable(job.id) for job in jobs[:JOBS_NAMED])
     more = ", ..." if len(jobs) > JOBS_NAMED else ""
     return f"{len(jobs)} jobs go on: take them up again by their ids ({ids}{more})"
 

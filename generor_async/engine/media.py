@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from generor_async.engine import auth
-from generor_async.engine.plain_http import HostPolicy, PlainHttp, WebError
+from generor_async.engine.plain_http import HostPolicy, PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
 from generor_async.engine.threads import run_to_completion
 from generor_async.engine.tracebacks import bare
@@ -26,19 +26,19 @@ from generor_async.rules.http_types import Operation
 from generor_async.rules.luma_input_checks import LARGEST_VIDEO
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
-__all__ = ["ImageFetcher", "image_host_policy", "inlined"]
+__all__ = ["ImageFetcher", "image_host_policy", "inline_files"]
 
 T = TypeVar("T")
 
 
-async def inlined(body: JSON, operation: str) -> JSON:
+async def inline_files(body: JSON, operation: str) -> JSON:
     """Return a request's body with every `MediaRef.file(...)` replaced by its content."""
     if isinstance(body, MediaRef):
         return await run_to_completion(lambda: _read(body, operation))
     if is_object(body):
-        return {key: await inlined(value, operation) for key, value in body.items()}
+        return {key: await inline_files(value, operation) for key, value in body.items()}
     if is_array(body):
-        return [await inlined(value, operation) for value in body]
+        return [await inline_files(value, operation) for value in body]
     return body
 
 
@@ -74,16 +74,16 @@ class ImageFetcher:
     """Fetches the images that a request names by URL."""
 
     def __init__(self, web: PlainHttp, clock: Clock, statuses: frozenset[int]) -> None:
-        self._web = web
+        self._plain_http = web
         self._clock = clock
         self.statuses = statuses
         """The statuses after which images are fetched here: 503, 422 or both."""
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
-        await self._web.close()
+        await self._plain_http.close()
 
-    async def inlined(self, operation: Operation[T], *, max_retries: int) -> Operation[T]:
+    async def inline_images(self, operation: Operation[T], *, max_retries: int) -> Operation[T]:
         """Return the operation with the content of its images; raises DownloadError for one that can't be fetched."""
         try:
             return evolve(operation, body=await self._with_content(operation.body, "", max_retries))
@@ -108,7 +108,7 @@ class ImageFetcher:
         while True:
             try:
                 return await self._fetch_once(url)
-            except WebError as error:
+            except PlainHttpError as error:
                 if not await retries.next_attempt(error):
                     raise DownloadError(
                         f"{path}: the API could not fetch the image by its URL, nor could this client: {error.problem}",
@@ -122,24 +122,24 @@ class ImageFetcher:
         def keep(chunk: bytes) -> None:
             data.extend(chunk)
             if len(data) > LARGEST_INLINE:
-                raise WebError(TOO_LARGE, passing=False, advice="Resize it")
+                raise PlainHttpError(TOO_LARGE, transient=False, advice="Resize it")
 
-        async with self._web.get(url, {}) as response:
+        async with self._plain_http.get(url, {}) as response:
             answer = byte_ranges.check_response(
                 response.status, response.headers, byte_ranges.PartialFile(), most=LARGEST_INLINE
             )
             match answer:
                 case byte_ranges.RejectedBody(why="large"):
-                    raise WebError(TOO_LARGE, passing=False, advice="Resize it")
+                    raise PlainHttpError(TOO_LARGE, transient=False, advice="Resize it")
                 case byte_ranges.RejectedBody():
-                    raise WebError(answer.problem, passing=answer.why == "passing")
+                    raise PlainHttpError(answer.problem, transient=answer.why == "passing")
                 case byte_ranges.UsableBody():
-                    await self._web.stream_to(response, keep)
+                    await self._plain_http.stream_to(response, keep)
             content_type = response.content_type
         try:
             media_type = media_types.fetched_image_type(bytes(data[: media_types.HEAD_BYTES]), content_type)
         except ValueError as error:
-            raise WebError(str(error), passing=False) from None
+            raise PlainHttpError(str(error), transient=False) from None
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}
 
 
@@ -155,4 +155,4 @@ def image_host_policy(policy: HostPolicy, address: str) -> HostPolicy:
     def admits(host: str) -> bool:
         return addresses.is_public(host) or (here and addresses.is_loopback(host))
 
-    return evolve(policy, schemes=frozenset({"https", "http"}), admits=admits)
+    return evolve(policy, schemes=frozenset({"https", "http"}), allows_address=admits)

@@ -27,7 +27,7 @@ class Sender(Protocol):
 class Page(Generic[T]):
     """One page of a list: its `items`, its `meta`, and `next_page()`."""
 
-    __slots__ = ("_client", "_data", "_fruitless", "_number", "_operation", "_unseen", "_walk")
+    __slots__ = ("_client", "_data", "_fruitless", "_new_items", "_number", "_operation", "_walk")
 
     def __init__(
         self, client: Sender, operation: Operation[PageData[T]], data: PageData[T], before: "Page[T] | None" = None
@@ -37,8 +37,8 @@ class Page(Generic[T]):
         self._data = data
         self._walk: PageWalk = PageWalk(_page_number(operation)) if before is None else before._walk
         self._number: int = 0 if before is None else before._number + 1
-        self._unseen = self._walk.unseen(self._number, data)
-        fruitless = not self._unseen or self._walk.repeats(self._number, data.items, data.meta.next_cursor)
+        self._new_items = self._walk.unseen(self._number, data)
+        fruitless = not self._new_items or self._walk.repeats(self._number, data.items, data.meta.next_cursor)
         self._fruitless: int = (0 if before is None else before._fruitless) + 1 if fruitless else 0
 
     @property
@@ -70,10 +70,10 @@ class Page(Generic[T]):
     def has_next(self) -> bool:
         """Whether there is another page; where the answer doesn't say, whether this page has items."""
         meta = self._data.meta
-        return meta.has_next or (meta.unsaid and self._goes_on)
+        return meta.has_next or (meta.unsaid and self._may_continue)
 
     @property
-    def _goes_on(self) -> bool:
+    def _may_continue(self) -> bool:
         """Whether there may be another page where the answer doesn't say: this one has items, even undecodable ones."""
         return bool(self._data.items or self._data.problems) and self._fruitless < MOST_EMPTY_PAGES
 
@@ -138,7 +138,7 @@ class Pages(Generic[T]):
         if left == 0:
             return
         async for page in self.by_page():
-            for item in page._unseen:  # pyright: ignore[reportPrivateUsage] # of this module
+            for item in page._new_items:  # pyright: ignore[reportPrivateUsage] # of this module
                 yield item
                 if left is not None:
                     left -= 1
@@ -177,7 +177,7 @@ async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
     items: list[T] = []
     page: Page[T] | None = await Pages(client, operation).first_page()
     while page is not None:
-        items += page._unseen  # pyright: ignore[reportPrivateUsage] # of this module
+        items += page._new_items  # pyright: ignore[reportPrivateUsage] # of this module
         whole = page.meta.unsaid and len(items) >= (page.meta.total or 0)
         page = None if whole else await page.next_page()
     return items

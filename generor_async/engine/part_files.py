@@ -37,7 +37,7 @@ class Leftovers:
     def __init__(self) -> None:
         self._found: dict[Path, dict[str, list[str]]] = {}
 
-    def take(self, folder: Path, prefix: str) -> list[str]:
+    def pop(self, folder: Path, prefix: str) -> list[str]:
         """Remove and return the names of the part files that begin with `prefix`."""
         if folder not in self._found:
             if len(self._found) == FOLDERS_REMEMBERED:
@@ -73,15 +73,15 @@ class PartFile:
         """Bytes written since the last sync."""
 
     @property
-    def have(self) -> PartialFile:
+    def present(self) -> PartialFile:
         """How much of which file is present."""
         return PartialFile(self.size, self.etag, self.total)
 
     def resume(self) -> None:
         """Resume a part file that an earlier process left; remove those that can't be resumed."""
-        for name in self._leftovers.take(self._folder, self._prefix):
+        for name in self._leftovers.pop(self._folder, self._prefix):
             path = self._folder / name
-            descriptor = _locked(path, OPENING)
+            descriptor = _open_locked(path, OPENING)
             if descriptor is None:
                 continue
             etag, size = self._etag_in(path.name), os.fstat(descriptor).st_size
@@ -99,7 +99,7 @@ class PartFile:
         while self._path is None:
             # Where the name is taken, another process downloads the same file: ours gets a random name.
             path = self._folder / f"{self._prefix}{marks.pop() if marks else secrets.token_hex(8)}{SUFFIX}"
-            descriptor = _locked(path, OPENING | os.O_CREAT | os.O_EXCL)
+            descriptor = _open_locked(path, OPENING | os.O_CREAT | os.O_EXCL)
             if descriptor is not None:
                 self._path, self._descriptor = path, descriptor
         self.etag = etag
@@ -145,7 +145,7 @@ class PartFile:
         self._path = None
         return target
 
-    def leave(self) -> None:
+    def keep(self) -> None:
         """Close the part file so that it can be resumed; remove it where it could not be."""
         if self._path is None:
             return
@@ -171,7 +171,7 @@ class PartFile:
             return None
 
 
-def _locked(path: Path, flags: int) -> int | None:
+def _open_locked(path: Path, flags: int) -> int | None:
     """Open a part file and lock it; None where another process has it, or it is gone."""
     creates = bool(flags & os.O_CREAT)
     try:

@@ -25,7 +25,7 @@ from generor_async.rules import request_headers, urls
 from generor_async.values import Secret
 from generor_async.values.secret import Masked
 
-__all__ = ["IDLE_SECONDS", "HostPolicy", "PlainHttp", "WebError"]
+__all__ = ["IDLE_SECONDS", "HostPolicy", "PlainHttp", "PlainHttpError"]
 
 REDIRECTS = 5
 IDLE_SECONDS = 60.0
@@ -38,13 +38,15 @@ REFUSED_ADDRESS = "its host is not on the public internet"
 TLS: TypeAlias = ssl_module.SSLContext | bool
 
 
-class WebError(Exception):
+class PlainHttpError(Exception):
     """A request brought no usable answer. The message never shows the query of a URL."""
 
-    def __init__(self, problem: str, *, passing: bool, gone: bool = False, wait: float = 0.0, advice: str = "") -> None:
+    def __init__(
+        self, problem: str, *, transient: bool, gone: bool = False, wait: float = 0.0, advice: str = ""
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
-        self.passing = passing
+        self.transient = transient
         """Whether another attempt may succeed."""
         self.gone = gone
         """Whether the host said that the file doesn't exist (404 or 410)."""
@@ -61,9 +63,9 @@ class HostPolicy:
     max_connections: int
     proxy: str | None = None
     ssl: TLS = True
-    admits: Callable[[str], bool] | None = None
+    allows_address: Callable[[str], bool] | None = None
     """Tells whether a numeric IP address may be connected to; None allows every address."""
-    own: URL | None = None
+    api_url: URL | None = None
     """The API's base URL: requests to its origin carry the key. None where no request does."""
     key: Secret | None = None
 
@@ -81,7 +83,7 @@ class PlainHttp:
 
     @contextlib.asynccontextmanager
     async def get(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Send a GET, and follow redirects to allowed schemes; raises WebError."""
+        """Send a GET, and follow redirects to allowed schemes; raises PlainHttpError."""
         with _translated():
             response = await self._follow(url, headers)
         async with response:
@@ -91,7 +93,7 @@ class PlainHttp:
         """Read a body, and pass each chunk to `write` as it arrives.
 
         Raises:
-            WebError: The connection was lost, or the host sent nothing for `IDLE_SECONDS`.
+            PlainHttpError: The connection was lost, or the host sent nothing for `IDLE_SECONDS`.
         """
         now, read = asyncio.get_running_loop().time, response.content.readany
         # After a bad chunk header, aiohttp 3.14's C parser waits for ever, and its own sock_read timeout does not fire.
@@ -117,12 +119,12 @@ class PlainHttp:
         raise failure
 
     async def put(self, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> int:
-        """Send a PUT with a streamed body, and return the status of the answer; raises WebError."""
+        """Send a PUT with a streamed body, and return the status of the answer; raises PlainHttpError."""
         with _translated():
             async with asyncio.timeout(IDLE_SECONDS) as idle:
                 response = await self._sessions.get().http.put(
                     self._target(url),
-                    headers=_sendable(headers),
+                    headers=_check_headers(headers),
                     data=_with_idle_timeout(body, idle),
                     allow_redirects=False,
                     # aiohttp's sock_read timeout begins with the request's head, and a body may take hours to send.
@@ -142,21 +144,21 @@ class PlainHttp:
             if response.status not in {301, 302, 303, 307, 308} or location is None:
                 return response
             response.release()
-            following = self._target(_joined(target, location))
+            following = self._target(_resolve_location(target, location))
             if target.scheme == "https" and following.scheme == "http":
-                raise WebError("it redirects from https to http", passing=False)
+                raise PlainHttpError("it redirects from https to http", transient=False)
             target = following
-        raise WebError("it redirects too often", passing=False)
+        raise PlainHttpError("it redirects too often", transient=False)
 
     def _with_key(self, target: URL, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Add the key where the target is at the API's own origin and is not a presigned URL."""
-        own, key = self._policy.own, self._policy.key
+        own, key = self._policy.api_url, self._policy.key
         if own is None or key is None or target.origin() != own.origin() or _SIGNED.search(target.raw_query_string):
             return headers
         return {**headers, "Authorization": Masked(f"Bearer {key.reveal()}")}
 
     def _target(self, text: str) -> URL:
-        """Parse a URL, and check that a request may be sent to it; raises WebError."""
+        """Parse a URL, and check that a request may be sent to it; raises PlainHttpError."""
         try:
             url = urls.usable(urls.encoded(text), self._policy.schemes)
         except ValueError as error:
@@ -165,7 +167,7 @@ class PlainHttp:
             if not url.user and not url.password:
                 return url
             problem = "it has a user name or a password"
-        raise WebError(f"its URL cannot be used: {problem}", passing=False)
+        raise PlainHttpError(f"its URL cannot be used: {problem}", transient=False)
 
 
 class _RefusedAddressError(OSError):
@@ -188,7 +190,7 @@ class _Session:
 
 
 def _open_session(policy: HostPolicy) -> aiohttp.ClientSession:
-    guard = {} if policy.admits is None else {"make_socket": _socket_factory(policy.admits)}
+    guard = {} if policy.allows_address is None else {"make_socket": _socket_factory(policy.allows_address)}
     return aiohttp.ClientSession(
         connector=Connector(limit=policy.max_connections, **guard),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -230,32 +232,32 @@ def _translated() -> Generator[None]:
         raise _failure(error) from None
 
 
-def _joined(base: URL, location: str) -> str:
+def _resolve_location(base: URL, location: str) -> str:
     """Resolve the Location of a redirect against its URL."""
     try:
         return str(base.join(URL(urls.encoded(location), encoded=True)))
     except ValueError:
         pass
-    raise WebError("it redirects to something that is not a URL", passing=False)
+    raise PlainHttpError("it redirects to something that is not a URL", transient=False)
 
 
-def _sendable(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return headers that the API asked for, each name once; raises WebError for one that HTTP does not allow."""
+def _check_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """Return headers that the API asked for, each name once; raises PlainHttpError for one that HTTP does not allow."""
     for name, value in headers.items():
         if problem := request_headers.problem(name, value):
-            raise WebError(f"the API named a header that can't be sent: {problem}", passing=False)
+            raise PlainHttpError(f"the API named a header that can't be sent: {problem}", transient=False)
     return CIMultiDict(headers)
 
 
-def _failure(error: Exception) -> WebError:
+def _failure(error: Exception) -> PlainHttpError:
     match error:
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, _RefusedAddressError):
-            return WebError(REFUSED_ADDRESS, passing=False)
+            return PlainHttpError(REFUSED_ADDRESS, transient=False)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | aiohttp.InvalidURL():
-            return WebError(describe(error), passing=False)
+            return PlainHttpError(describe(error), transient=False)
         case TimeoutError():
-            return WebError(f"nothing came for {IDLE_SECONDS:g} s", passing=True)
+            return PlainHttpError(f"nothing came for {IDLE_SECONDS:g} s", transient=True)
         case aiohttp.ClientConnectorError() | ConnectionLostError():
-            return WebError(describe(error), passing=True)
+            return PlainHttpError(describe(error), transient=True)
         case _:
-            return WebError(f"the connection broke off ({type(error).__name__})", passing=True)
+            return PlainHttpError(f"the connection broke off ({type(error).__name__})", transient=True)

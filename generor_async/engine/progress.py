@@ -8,7 +8,7 @@ from generor_async.engine.events import check_not_awaitable
 from generor_async.rules.derived_values import likely_fraction
 from generor_async.values import Clock, GenerateProgress
 
-__all__ = ["Progress"]
+__all__ = ["ProgressReporter"]
 
 logger = logging.getLogger("generor_async")
 
@@ -16,7 +16,7 @@ EVERY = 1.0
 """Seconds between two reports."""
 
 
-class Progress:
+class ProgressReporter:
     """Reports the progress of one call, from the elapsed and the expected time."""
 
     def __init__(self, clock: Clock, on_progress: Callable[[GenerateProgress], object]) -> None:
@@ -25,17 +25,17 @@ class Progress:
         self._began = clock.monotonic()
         self._expected: float | None = None
 
-    async def tell(self, expected: float | None, ask: Callable[[], Awaitable[float | None]]) -> None:
+    async def report(self, expected: float | None, ask: Callable[[], Awaitable[float | None]]) -> None:
         """Report at once and every second, until cancelled; `ask` for the expected seconds if they are unknown."""
         self._expected = expected
         async with asyncio.TaskGroup() as group:
             if expected is None:
-                group.create_task(self._learn(ask))
+                group.create_task(self._fetch_expected(ask))
             while True:
                 self._report()
                 await self._clock.sleep(EVERY)
 
-    async def _learn(self, ask: Callable[[], Awaitable[float | None]]) -> None:
+    async def _fetch_expected(self, ask: Callable[[], Awaitable[float | None]]) -> None:
         self._expected = await ask()
 
     def done(self) -> None:

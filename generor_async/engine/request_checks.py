@@ -25,7 +25,7 @@ class Inspection:
         """Whether it is the vendor's own server: another one may accept what that one refuses."""
         self._is_local = is_loopback(urlsplit(base_url).hostname or "")
         self._fetches_itself = fetches_itself
-        self._said = set[str]()
+        self._warned = set[str]()
 
     def __call__(self, operation: str, body: Mapping[str, JSON]) -> None:
         """Raise InvalidRequestError for a body that is certain to be refused; warn, once for each rule, of others."""
@@ -34,6 +34,6 @@ class Inspection:
         if operation != "luma.generations.create":
             return
         for remark in parameter_warnings(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
-            if remark.name not in self._said:
-                self._said.add(remark.name)
+            if remark.name not in self._warned:
+                self._warned.add(remark.name)
                 warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=caller_stacklevel())

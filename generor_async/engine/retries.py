@@ -2,7 +2,7 @@
 
 import random
 
-from generor_async.engine.plain_http import WebError
+from generor_async.engine.plain_http import PlainHttpError
 from generor_async.rules import retry
 from generor_async.values import Clock
 
@@ -21,12 +21,12 @@ class Retries:
         """Count anew, because the transfer has made progress."""
         self._count = 0
 
-    async def next_attempt(self, error: WebError) -> bool:
+    async def next_attempt(self, error: PlainHttpError) -> bool:
         """Wait for the next attempt after an error; return False, at once, where there is none.
 
         The wait is a backoff with full jitter, or what the host asked for if that is longer.
         """
-        if not error.passing or self._count >= self._most:
+        if not error.transient or self._count >= self._most:
             return False
         delay = max(error.wait, retry.backoff_delay(self._count, random.random()))  # noqa: S311 - jitter, not a secret
         self._count += 1

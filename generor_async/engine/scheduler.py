@@ -305,7 +305,7 @@ class Scheduler(LoopBound, Generic[S]):
         job = waiter.tracked
         job.error = None
         if isinstance(error, GenerorAsyncError):
-            self._kind.concern(error, job.id)
+            self._kind.attach_id(error, job.id)
             job.error = error
         waiter.future.set_exception(error)
         waiter.future.exception()  # whoever waited may be elsewhere, or cancelled: asyncio need not log it

@@ -119,7 +119,7 @@ class Session:
                 except APIError as error:
                     images, delay = call.images_for(error), call.delay_after(error)
                 if intent is not None:
-                    await intent.waits()
+                    await intent.record_waiting()
                 if images is not None:
                     operation = await call.with_images(images)
                     request = await self._build_with_files(operation, options, call_id)
@@ -185,7 +185,7 @@ class Session:
         """Build a request whose body names files of this machine."""
         body, name = _merged(operation.body, options.extra_body), operation.endpoint.name
         try:
-            read = await media.inlined(body, name)
+            read = await media.inline_files(body, name)
         except (TypeError, ValueError, RecursionError) as error:
             if isinstance(error, APIError):
                 raise

@@ -44,7 +44,7 @@ class JobType(Generic[S]):
     """Returns when the job was created, by the server's clock; None where the answer doesn't say."""
     take_up: Callable[[str], str]
     """Returns how to take up the job again, as the rest of a sentence."""
-    concern: Callable[[GenerorAsyncError, str], object]
+    attach_id: Callable[[GenerorAsyncError, str], object]
     """Adds the id of the job to an error."""
 
 
@@ -93,13 +93,13 @@ class SeenJobs:
 
 
 @contextmanager
-def naming(concern: Callable[[GenerorAsyncError], object]) -> Generator[None]:
+def naming(attach_id: Callable[[GenerorAsyncError], object]) -> Generator[None]:
     """Add the id of a job to errors that are raised in the block and have none."""
     try:
         yield
     except GenerorAsyncError as error:
         if error.job_id is None and error.creation_id is None:
-            concern(error)
+            attach_id(error)
         raise
 
 

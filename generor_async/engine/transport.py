@@ -79,14 +79,14 @@ class Transport(Protocol):
 class Intent(Protocol):
     """Writes down that a call is about to leave, so that after a crash it is known that it may have."""
 
-    async def leaves(self) -> None:
+    async def record_sending(self) -> None:
         """Write down that the call, which has a connection, leaves as soon as this returns.
 
         It is called before each attempt, and again for another connection. What it raises ends the call.
         """
         ...
 
-    async def waits(self) -> None:
+    async def record_waiting(self) -> None:
         """Write down that the call did not leave, or was refused without effect, and is sent again later."""
         ...
 
@@ -113,12 +113,12 @@ class _TrackedRequest(aiohttp.ClientRequest):
 
     async def _send_after_intent(self, conn: aiohttp.connector.Connection, intent: Intent) -> aiohttp.ClientResponse:
         self.limit.pause()  # a disk that is slow costs the server no time
-        await intent.leaves()
+        await intent.record_sending()
         self.limit.restart()
         try:
             sending = self._send_now(conn)
         except (BlockedBeforeSendError, StrayDataError):
-            await intent.waits()
+            await intent.record_waiting()
             raise
         return await sending
 

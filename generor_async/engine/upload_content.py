@@ -18,7 +18,7 @@ from generor_async.rules import arguments, media_types
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Content", "Source", "opened"]
+__all__ = ["Content", "Source", "open_content"]
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncIterable[bytes]
 """A path, bytes, or an async iterator of bytes."""
@@ -37,7 +37,7 @@ class Content:
 
     def __init__(self, *, name: str, size: int, head: bytes, media_type: str | None) -> None:
         if not 1 <= size <= LARGEST:
-            raise _refused(f"{name or 'it'} is empty" if size <= 0 else f"{name or 'it'} is larger than 5 GiB")
+            raise _invalid_source(f"{name or 'it'} is empty" if size <= 0 else f"{name or 'it'} is larger than 5 GiB")
         self.name = name
         self.size = size
         self.media_type = media_type or _media_type_of(head, name)
@@ -64,12 +64,12 @@ class Content:
         async for piece in self._pieces():
             read += len(piece)
             if read > self.size:
-                raise self._changed(f"it has more than the {self.size:,} bytes that were announced")
+                raise self._changed_error(f"it has more than the {self.size:,} bytes that were announced")
             if held:
                 yield held
             held = bytes(piece)
         if read < self.size:
-            raise self._changed(f"it ended after {read:,} of the {self.size:,} bytes that were announced")
+            raise self._changed_error(f"it ended after {read:,} of the {self.size:,} bytes that were announced")
         self._check_unchanged()
         yield held
 
@@ -79,7 +79,7 @@ class Content:
     def _check_unchanged(self) -> None:
         """Raise UploadError where the content has changed since it was opened."""
 
-    def _changed(self, problem: str) -> UploadError:
+    def _changed_error(self, problem: str) -> UploadError:
         name = self.name or "the content"
         return UploadError(
             f"{name} changed while it was uploaded: {problem}", advice="Upload it when nothing writes to it"
@@ -101,9 +101,9 @@ class _File(Content):
 
     def __init__(self, descriptor: int, path: Path, *, media_type: str | None) -> None:
         self._descriptor = descriptor
-        self._found = os.fstat(descriptor)
+        self._stat = os.fstat(descriptor)
         head = os.read(descriptor, media_types.HEAD_BYTES)
-        super().__init__(name=path.name, size=self._found.st_size, head=head, media_type=media_type)
+        super().__init__(name=path.name, size=self._stat.st_size, head=head, media_type=media_type)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
@@ -112,8 +112,8 @@ class _File(Content):
 
     def _check_unchanged(self) -> None:
         now = os.fstat(self._descriptor)
-        if (now.st_size, now.st_mtime_ns) != (self._found.st_size, self._found.st_mtime_ns):
-            raise self._changed("somebody wrote to it")
+        if (now.st_size, now.st_mtime_ns) != (self._stat.st_size, self._stat.st_mtime_ns):
+            raise self._changed_error("somebody wrote to it")
 
 
 class _Stream(Content):
@@ -132,7 +132,7 @@ class _Stream(Content):
 
 
 @contextlib.asynccontextmanager
-async def opened(source: Source, *, size_bytes: int | None, media_type: str | None) -> AsyncGenerator[Content]:
+async def open_content(source: Source, *, size_bytes: int | None, media_type: str | None) -> AsyncGenerator[Content]:
     """Open the source of an upload.
 
     Args:
@@ -144,12 +144,12 @@ async def opened(source: Source, *, size_bytes: int | None, media_type: str | No
         InvalidRequestError: The source can't be uploaded.
     """
     if size_bytes is not None and not isinstance(source, AsyncIterable):
-        raise _refused("size_bytes is for an async iterator alone", field="size_bytes")
+        raise _invalid_source("size_bytes is for an async iterator alone", field="size_bytes")
     if isinstance(source, bytes | bytearray | memoryview):
         yield _Bytes(bytes(source), media_type=media_type)
     elif isinstance(source, AsyncIterable):
         if size_bytes is None:
-            raise _refused("size_bytes must say how many bytes an async iterator yields", field="size_bytes")
+            raise _invalid_source("size_bytes must say how many bytes an async iterator yields", field="size_bytes")
         pieces = aiter(source)
         first = b""
         while len(first) < media_types.HEAD_BYTES and (piece := await anext(pieces, None)) is not None:
@@ -172,7 +172,7 @@ def _path(source: object) -> Path:
     if isinstance(source, str) or arguments.is_pathlike(source):
         if isinstance(source, str) and "://" in source:
             advice = "Name an image by MediaRef.url(...), without an upload; fetch anything else first"
-            raise _refused("source must be a file of this machine, not a URL", advice=advice)
+            raise _invalid_source("source must be a file of this machine, not a URL", advice=advice)
         return Path(arguments.path(source, "source", "a file"))
     raise arguments.type_error("source", "a path, bytes or an async iterator of bytes", source)
 
@@ -185,20 +185,22 @@ def _open(path: Path) -> int:
         reason = error.strerror if isinstance(error, OSError) else error
         # Path.is_dir raises what open has just raised: the name is too long, or a folder on the way is closed.
         problem = "is a folder" if os.path.isdir(path) else f"cannot be read ({reason})"  # noqa: PTH112
-        raise _refused(f"{str(path)[:200]} {problem}") from None
+        raise _invalid_source(f"{str(path)[:200]} {problem}") from None
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor
     os.close(descriptor)
-    raise _refused(f"{path} is a folder" if stat.S_ISDIR(mode) else f"{path} is not a file, but a pipe or a device")
+    raise _invalid_source(
+        f"{path} is a folder" if stat.S_ISDIR(mode) else f"{path} is not a file, but a pipe or a device"
+    )
 
 
 def _media_type_of(head: bytes, name: str) -> str:
     try:
         return media_types.upload_type(head, name)
     except ValueError as error:
-        raise _refused(f"{name or 'it'} {error}", advice="Name its type: mime_type=...") from None
+        raise _invalid_source(f"{name or 'it'} {error}", advice="Name its type: mime_type=...") from None
 
 
-def _refused(problem: str, *, field: str = "source", advice: str = "") -> InvalidRequestError:
+def _invalid_source(problem: str, *, field: str = "source", advice: str = "") -> InvalidRequestError:
     return InvalidRequestError(field, problem, operation=OPERATION, advice=advice)

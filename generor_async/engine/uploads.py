@@ -13,7 +13,7 @@ from attrs import frozen
 from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
-from generor_async.engine.plain_http import PlainHttp, WebError
+from generor_async.engine.plain_http import PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
 from generor_async.engine.tracebacks import bare
 from generor_async.engine.upload_content import Content
@@ -35,10 +35,10 @@ __all__ = ["Calls", "UploadCallback", "Uploads"]
 INGEST_SECONDS = 1_800.0
 """Seconds after which a file that is still being processed is given up."""
 TERMINAL = frozenset({"ready", "failed", "deleted"})
-_UNKNOWN = Durations()
+_DURATIONS = Durations()
 """How long files take to be processed: unknown, and not learned."""
 ADVICE = "Upload it again"
-OF_THE_BODY = frozenset({"content-length", "transfer-encoding"})
+BODY_HEADERS = frozenset({"content-length", "transfer-encoding"})
 """Headers that the client sets itself."""
 
 UploadCallback: TypeAlias = Callable[[UploadProgress], object]
@@ -53,7 +53,7 @@ class Presigned(Protocol):
     def headers(self) -> Mapping[str, str] | None: ...
 
 
-class Recorded(Protocol):
+class FileRecord(Protocol):
     """A file as `files.create` returns it."""
 
     @property
@@ -62,7 +62,7 @@ class Recorded(Protocol):
     def upload(self) -> Presigned | None: ...
 
 
-class Ingested(Protocol):
+class UploadedFile(Protocol):
     """A file as `files.get` returns it."""
 
     @property
@@ -73,14 +73,14 @@ class Ingested(Protocol):
     def failure_reason(self) -> str | None: ...
 
 
-F = TypeVar("F", bound=Ingested)
+F = TypeVar("F", bound=UploadedFile)
 
 
 @frozen(kw_only=True)
 class Calls(Generic[F]):
     """The API calls that an upload needs."""
 
-    create: Callable[[], Awaitable[Recorded]]
+    create: Callable[[], Awaitable[FileRecord]]
     complete: Callable[[str], Awaitable[F]]
     get: Callable[[str], Awaitable[F]]
     delete: Callable[[str], Awaitable[None]]
@@ -90,7 +90,7 @@ class Uploads:
     """Uploads files for one client."""
 
     def __init__(self, *, web: PlainHttp, clock: Clock, events: EventStream, key: Secret | None) -> None:
-        self._web = web
+        self._plain_http = web
         self._key = key
         self._clock = clock
         self._events = events
@@ -114,24 +114,24 @@ class Uploads:
         return await within(
             options.timeout,
             self._clock,
-            self._whole(content, calls, options, on_progress),
+            self._upload(content, calls, options, on_progress),
             what="the upload",
             advice="Give it more with with_options(timeout=...)",
         )
 
-    async def _whole(
+    async def _upload(
         self, content: Content, calls: Calls[F], options: Options, on_progress: UploadCallback | None
     ) -> F:
         recorded = await self._put_until_done(content, calls, options.max_retries, on_progress)
         file = await _wait_until_ready(await calls.complete(recorded.id), calls.get, self._clock)
         if file.state != "ready":
             file = masking.mask_value(file, masking.texts_to_mask(self._key, options.named))
-            raise _refused(file)
+            raise _refused_error(file)
         return file
 
     async def _put_until_done(
         self, content: Content, calls: Calls[F], max_retries: int, on_progress: UploadCallback | None
-    ) -> Recorded:
+    ) -> FileRecord:
         """Send the bytes, with retries, and return the record of the file that has them."""
         recorded, renewed = await calls.create(), False
         retries = Retries(self._clock, max_retries)
@@ -139,7 +139,7 @@ class Uploads:
             try:
                 if await self._put(content, recorded, on_progress, renewable=content.repeatable and not renewed):
                     return recorded
-            except WebError as error:
+            except PlainHttpError as error:
                 failure = _failure(error, content, recorded.id)
                 if not content.repeatable or content.error is not None or not await retries.next_attempt(error):
                     break
@@ -155,20 +155,20 @@ class Uploads:
         raise failure
 
     async def _put(
-        self, content: Content, recorded: Recorded, on_progress: UploadCallback | None, *, renewable: bool
+        self, content: Content, recorded: FileRecord, on_progress: UploadCallback | None, *, renewable: bool
     ) -> bool:
         """Send the bytes once; False where the URL was refused, as an expired one is, and can be renewed."""
         upload = recorded.upload
         if upload is None or not maybe(upload.url):
-            raise WebError("the API named no URL to send the bytes to", passing=False)
-        named = {name: value for name, value in (upload.headers or {}).items() if name.lower() not in OF_THE_BODY}
+            raise PlainHttpError("the API named no URL to send the bytes to", transient=False)
+        named = {name: value for name, value in (upload.headers or {}).items() if name.lower() not in BODY_HEADERS}
         headers = {**named, "Content-Length": str(content.size)}
-        status = await self._web.put(upload.url, headers, self._chunks(content, on_progress))
+        status = await self._plain_http.put(upload.url, headers, self._chunks(content, on_progress))
         if status == 403 and renewable:
             return False
         if not 200 <= status < 300:
-            passing = status in byte_ranges.TRANSIENT_STATUSES or status >= 500
-            raise WebError(f"the host answered {status}", passing=passing)
+            transient = status in byte_ranges.TRANSIENT_STATUSES or status >= 500
+            raise PlainHttpError(f"the host answered {status}", transient=transient)
         return True
 
     async def _chunks(self, content: Content, on_progress: UploadCallback | None) -> AsyncIterator[bytes]:
@@ -187,9 +187,9 @@ async def _wait_until_ready(file: F, get: Callable[[str], Awaitable[F]], clock: 
     began = clock.monotonic()
     while file.state not in TERMINAL:
         age = clock.monotonic() - began
-        spacing = _UNKNOWN.spacing(age)
+        spacing = _DURATIONS.spacing(age)
         if age + spacing > INGEST_SECONDS:
-            raise _too_slow(file)
+            raise _not_ready_error(file)
         await clock.sleep(spacing)
         try:
             file = await get(file.id)
@@ -200,7 +200,7 @@ async def _wait_until_ready(file: F, get: Callable[[str], Awaitable[F]], clock: 
     return file
 
 
-def _too_slow(file: Ingested) -> DeadlineExceededError:
+def _not_ready_error(file: UploadedFile) -> DeadlineExceededError:
     return DeadlineExceededError(
         f"file {file.id} was not ready within {INGEST_SECONDS:g} s",
         waited_for="poll",
@@ -208,7 +208,7 @@ def _too_slow(file: Ingested) -> DeadlineExceededError:
     )
 
 
-def _refused(file: Ingested) -> UploadError:
+def _refused_error(file: UploadedFile) -> UploadError:
     reason = file.failure_reason or f"its state is {file.state}"
     return UploadError(
         f"the API refused file {file.id}: {reason}",
@@ -217,7 +217,7 @@ def _refused(file: Ingested) -> UploadError:
     )
 
 
-def _failure(error: WebError, content: Content, file_id: str) -> Exception:
+def _failure(error: PlainHttpError, content: Content, file_id: str) -> Exception:
     """Return the error of an upload that failed: an error that the content raised comes first."""
     if isinstance(content.error, UploadError):
         content.error.file_id = file_id

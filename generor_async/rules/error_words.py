@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from generor_async.values import JSON, is_array, is_object
-from generor_async.values.text import shown
+from generor_async.values.text import printable
 
-__all__ = ["error_message", "shown", "truncated"]
+__all__ = ["error_message", "printable", "truncated"]
 
 LONGEST: Final = 500
 """Characters of a message that are kept."""
@@ -47,7 +47,7 @@ def error_message(body: JSON) -> str:
 
     `body` is the answer's JSON, or its text where it isn't JSON.
     """
-    return truncated(shown(_page_title(body) if isinstance(body, str) else _words(body, 0)))
+    return truncated(printable(_page_title(body) if isinstance(body, str) else _words(body, 0)))
 
 
 def truncated(text: str) -> str:
@@ -66,7 +66,7 @@ def _page_title(text: str) -> str:
 
 def _words(value: JSON, depth: int) -> str:
     if isinstance(value, str):
-        return shown(value)
+        return printable(value)
     if depth > DEEPEST:
         return ""
     if is_array(value):
@@ -82,7 +82,7 @@ def _object_words(value: dict[str, Any], depth: int) -> str:
         words = next(_distinct(_words(value.get(name), depth + 1) for name in _FALLBACK_NAMES), "")
     if not words:
         fields = list(value.items())[:MOST_ITEMS]
-        return "; ".join(_distinct(_placed(shown(name), _words(item, depth + 1)) for name, item in fields))
+        return "; ".join(_distinct(_placed(printable(name), _words(item, depth + 1)) for name, item in fields))
     place = next((place for name in _PLACES if (place := _place(value.get(name)))), "")
     return _placed(place, words)
 
@@ -108,8 +108,8 @@ def _placed(place: str, words: str) -> str:
 def _place(value: JSON) -> str:
     """Return where a problem is: a name, or a path of names and numbers."""
     if is_array(value):
-        return ".".join(shown(str(part)) for part in value[:8] if isinstance(part, str | int))
-    return shown(value) if isinstance(value, str) else ""
+        return ".".join(printable(str(part)) for part in value[:8] if isinstance(part, str | int))
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _distinct(texts: Iterator[str]) -> Iterator[str]:

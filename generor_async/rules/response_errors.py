@@ -50,7 +50,7 @@ def status_error(context: CallContext, reply: Reply, body: JSON, now: float) -> 
     )
     busy = vendor.is_busy(reply.status, reply.headers, body)
     advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
-    message = error_words.truncated(error_words.shown(message))
+    message = error_words.truncated(error_words.printable(message))
     billed = _was_billed(context.endpoint, reply, body, status)
     known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
     if known["outcome"] == "unknown":

@@ -15,7 +15,7 @@ from generor_async.engine import client as engine
 from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments, option_checks
 from generor_async.sync.calls import BlockingCall
-from generor_async.sync.registrations import ClientRegistration, Process, process, shown
+from generor_async.sync.registrations import ClientRegistration, Process, describe, process
 from generor_async.sync.threads import run_in_thread, warn_in_running_loop
 
 __all__ = ["Bridge", "SyncClient", "SyncProxy", "impl_of", "impls", "streamed", "wrapped"]
@@ -171,7 +171,7 @@ class Bridge:
         registration = self._current()
         if registration is not None:
             registration.drop()
-            warnings.warn(f"unclosed {shown(self._client)}", ResourceWarning, stacklevel=2, source=self)
+            warnings.warn(f"unclosed {describe(self._client)}", ResourceWarning, stacklevel=2, source=self)
 
 
 class SyncProxy(Generic[H_co]):
@@ -193,7 +193,7 @@ class SyncProxy(Generic[H_co]):
         return hash((type(self), id(self._impl)))
 
     def __repr__(self) -> str:
-        text = shown(self._impl)
+        text = describe(self._impl)
         return object.__repr__(self) if text.startswith("<") else text
 
 

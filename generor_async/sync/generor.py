@@ -27,7 +27,7 @@ from generor_async.api.generor.resources import TeamsResource as AsyncTeamsResou
 from generor_async.api.generor.resources import UsersResource as AsyncUsersResource
 from generor_async.engine.auth import as_secret, masked_texts
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.downloads import Progress as DownloadTold
+from generor_async.engine.downloads import DownloadCallback
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
@@ -1615,7 +1615,7 @@ class Generor(SyncClient[AsyncGeneror]):
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: DownloadTold | None = None,
+        on_progress: DownloadCallback | None = None,
     ) -> list[Path]:
         """Download all images, videos and sounds of a result or a creation, wherever it names them, and its text.
 

@@ -20,7 +20,7 @@ from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import GenerationsCreateParams
 from generor_async.engine.auth import as_secret, masked_texts
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.downloads import Progress
+from generor_async.engine.downloads import DownloadCallback
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.uploads import UploadCallback
 from generor_async.errors import GenerorAsyncError
@@ -109,7 +109,7 @@ class Job(SyncProxy[AsyncJob]):
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Progress | None = None,
+        on_progress: DownloadCallback | None = None,
     ) -> list[Path]:
         """Download the outputs of the completed job, as `Luma.download` does.
 

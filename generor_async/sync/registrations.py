@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from generor_async.sync.calls import BlockingCall
 
-__all__ = ["ClientRegistration", "Process", "process", "shown"]
+__all__ = ["ClientRegistration", "Process", "describe", "process"]
 
 
 WINDING_DOWN = 10.0
@@ -171,9 +171,9 @@ def _close_all() -> None:
         registration.end()
     _process.sweep()
     for registration in unclosed:
-        warnings.warn(f"unclosed {shown(registration.client)}", ResourceWarning, stacklevel=1, source=registration)
+        warnings.warn(f"unclosed {describe(registration.client)}", ResourceWarning, stacklevel=1, source=registration)
 
 
-def shown(impl: object) -> str:
+def describe(impl: object) -> str:
     """Return the repr of the blocking proxy of an async object."""
     return repr(impl).removeprefix("Async")

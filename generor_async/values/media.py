@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 __all__ = ["MediaRef"]
 
-Kind = Literal["url", "data", "generation_id", "file_id", "path"]
+MediaRefKind = Literal["url", "data", "generation_id", "file_id", "path"]
 
 
 @frozen
@@ -19,7 +19,7 @@ class MediaRef:
     are checked when it is passed to a call: the InvalidRequestError names that argument.
     """
 
-    kind: Kind
+    kind: MediaRefKind
     value: str | bytes = field(repr=False)
     """Bytes for `data`; text for any other kind."""
     media_type: str | None = None

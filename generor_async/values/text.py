@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-__all__ = ["shown"]
+__all__ = ["printable"]
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -12,7 +12,7 @@ _HIDDEN: Final = re.compile(
 )
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Return text on one line, without characters that would control a terminal or can't be encoded.
 
     Runs of white space and control characters (such as ESC) become one blank, invisible characters and those that

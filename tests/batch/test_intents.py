@@ -146,10 +146,10 @@ def test_a_row_killed_before_its_call_has_a_connection_is_ready_again(tmp_path: 
 class SlowlyWritten:
     """An intent on a slow disk."""
 
-    async def leaves(self) -> None:
+    async def record_sending(self) -> None:
         await asyncio.sleep(1_000.0)
 
-    async def waits(self) -> None:
+    async def record_waiting(self) -> None:
         raise AssertionError("it was neither refused nor kept from leaving")
 
 

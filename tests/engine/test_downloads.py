@@ -17,7 +17,7 @@ from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, h
 
 from generor_async.engine import plain_http
 from generor_async.engine.download_target import safe_name
-from generor_async.engine.downloads import SAVED_AT_ONCE, Downloads, Output
+from generor_async.engine.downloads import SYNC_BYTES, Downloads, Output
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.plain_http import HostPolicy, PlainHttp
@@ -491,11 +491,11 @@ async def test_a_cancelled_download_can_be_gone_on_with(tmp_path: Path) -> None:
 
 
 async def test_a_large_download_is_saved_on_the_way_and_gone_on_with(tmp_path: Path) -> None:
-    body = PNG + bytes(range(256)) * (SAVED_AT_ONCE // 64)
-    async with Wire(ranged(body, breaks=1, every=SAVED_AT_ONCE * 3 // 2)) as wire:
+    body = PNG + bytes(range(256)) * (SYNC_BYTES // 64)
+    async with Wire(ranged(body, breaks=1, every=SYNC_BYTES * 3 // 2)) as wire:
         (path,) = await download(wire, tmp_path)
     assert path.read_bytes() == body
-    assert asked(wire)[1] == (f"bytes={SAVED_AT_ONCE * 3 // 2}-", '"v1"')
+    assert asked(wire)[1] == (f"bytes={SYNC_BYTES * 3 // 2}-", '"v1"')
     assert contents(tmp_path) == [path]
 
 

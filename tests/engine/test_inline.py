@@ -231,8 +231,8 @@ async def test_the_calls_time_limit_covers_the_fetching() -> None:
 
 def admitted(base_url: str, address: str) -> bool:
     reach = image_host_policy(HostPolicy(schemes=frozenset({"https"}), max_connections=1), base_url)
-    assert reach.admits is not None
-    return reach.admits(address)
+    assert reach.allows_address is not None
+    return reach.allows_address(address)
 
 
 def test_only_an_api_on_this_machine_lets_this_machine_be_asked() -> None:

@@ -71,7 +71,7 @@ def kind(**changes: Any) -> JobType[Thing]:
         prior=lambda _: None,
         created_at=attrgetter("created_at"),
         take_up=resume_job_hint,
-        concern=attach_job,
+        attach_id=attach_job,
     )
     return evolve(known, **changes)
 

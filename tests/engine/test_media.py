@@ -16,7 +16,7 @@ async def test_a_file_becomes_its_bytes_wherever_it_stands(tmp_path: Path) -> No
     path = tmp_path / "a.dat"
     path.write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
     body = {"source": MediaRef.file(path), "deep": [{"x": [MediaRef.file(path), 1]}], "same": "kept"}
-    found = await media.inlined(body, "luma.generations.create")
+    found = await media.inline_files(body, "luma.generations.create")
     form = {"data": base64.b64encode(path.read_bytes()).decode(), "media_type": "image/jpeg"}
     assert found == {"source": form, "deep": [{"x": [form, 1]}], "same": "kept"}
 
@@ -24,7 +24,7 @@ async def test_a_file_becomes_its_bytes_wherever_it_stands(tmp_path: Path) -> No
 async def test_a_type_that_is_given_is_believed(tmp_path: Path) -> None:
     path = tmp_path / "a.exr"
     path.write_bytes(b"v/1\x01")
-    found: Any = await media.inlined(MediaRef.file(path, media_type="image/x-exr"), "o")
+    found: Any = await media.inline_files(MediaRef.file(path, media_type="image/x-exr"), "o")
     assert found["media_type"] == "image/x-exr"
 
 
@@ -51,5 +51,5 @@ async def test_a_file_that_cannot_go_is_refused(tmp_path: Path, name: str, words
             file.write(head)
             file.truncate(megabytes * 1024 * 1024 + 1)
     with pytest.raises(InvalidRequestError, match=words) as caught:
-        await media.inlined({"source": MediaRef.file(tmp_path / name)}, "luma.generations.create")
+        await media.inline_files({"source": MediaRef.file(tmp_path / name)}, "luma.generations.create")
     assert (caught.value.field, caught.value.operation) == ("file", "luma.generations.create")

@@ -37,10 +37,10 @@ def test_a_file_has_its_name_when_it_is_settled_and_not_before(tmp_path: Path) -
 
 
 def test_what_is_left_of_a_known_file_is_taken_up(tmp_path: Path) -> None:
-    begun(tmp_path).leave()
+    begun(tmp_path).keep()
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.resume()
-    assert part.have == PartialFile(4, ETAG)
+    assert part.present == PartialFile(4, ETAG)
     part.write(b"+half")
     assert part.finish(".bin", overwrite=False).read_bytes() == b"half+half"
     assert names(tmp_path) == ["gen-1-0.bin"]
@@ -48,7 +48,7 @@ def test_what_is_left_of_a_known_file_is_taken_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("etag", "data"), [(None, b"half"), ('"' + "x" * 100 + '"', b"half"), (ETAG, b"")])
 def test_what_nobody_could_go_on_with_is_not_left(tmp_path: Path, etag: str | None, data: bytes) -> None:
-    begun(tmp_path, etag, data).leave()
+    begun(tmp_path, etag, data).keep()
     assert names(tmp_path) == []
 
 
@@ -58,31 +58,31 @@ def test_what_a_killed_process_left_of_an_unknown_file_is_removed(tmp_path: Path
     (tmp_path / ".gen-1-01~2276312222.part").write_bytes(b"another's")
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.resume()
-    assert part.have == PartialFile()
+    assert part.present == PartialFile()
     assert names(tmp_path) == [".gen-1-01~2276312222.part"]
 
 
 def test_a_folder_is_looked_through_once_and_what_is_left_later_is_known(tmp_path: Path) -> None:
     leftovers = Leftovers()
-    assert leftovers.take(tmp_path, ".gen-1-0~") == []
+    assert leftovers.pop(tmp_path, ".gen-1-0~") == []
     part = PartFile(tmp_path, "gen-1-0", leftovers)
     part.begin(ETAG)
     part.write(b"half")
-    part.leave()
+    part.keep()
     (tmp_path / ".gen-2-0~2276312222.part").write_bytes(b"another process's")
-    assert leftovers.take(tmp_path, ".gen-2-0~") == []
-    assert leftovers.take(tmp_path, ".gen-1-0~") == names(tmp_path)[:1]
-    assert leftovers.take(tmp_path, ".gen-1-0~") == [], "it is somebody's now"
+    assert leftovers.pop(tmp_path, ".gen-2-0~") == []
+    assert leftovers.pop(tmp_path, ".gen-1-0~") == names(tmp_path)[:1]
+    assert leftovers.pop(tmp_path, ".gen-1-0~") == [], "it is somebody's now"
     for number in range(FOLDERS_REMEMBERED):
         folder = tmp_path / str(number)
         folder.mkdir()
-        leftovers.take(folder, ".gen-1-0~")
-    assert leftovers.take(tmp_path, ".gen-2-0~") == [".gen-2-0~2276312222.part"], "one of too many folders"
+        leftovers.pop(folder, ".gen-1-0~")
+    assert leftovers.pop(tmp_path, ".gen-2-0~") == [".gen-2-0~2276312222.part"], "one of too many folders"
 
 
 def test_a_part_that_is_in_use_is_left_alone_and_both_files_are_whole(tmp_path: Path) -> None:
     first, second = begun(tmp_path, data=b"first"), begun(tmp_path, data=b"second")
-    assert second.have.size == 6
+    assert second.present.size == 6
     assert len(names(tmp_path)) == 2
     assert first.finish(".bin", overwrite=True).read_bytes() == b"first"
     assert second.finish(".bin", overwrite=True).read_bytes() == b"second"
@@ -92,7 +92,7 @@ def test_a_part_that_is_in_use_is_left_alone_and_both_files_are_whole(tmp_path: 
 def test_starting_again_leaves_nothing_of_the_old(tmp_path: Path) -> None:
     part = begun(tmp_path, data=b"a longer beginning")
     part.begin('"v2"')
-    assert part.have == PartialFile(0, '"v2"')
+    assert part.present == PartialFile(0, '"v2"')
     part.write(b"short")
     assert part.finish(".bin", overwrite=False).read_bytes() == b"short"
     assert names(tmp_path) == ["gen-1-0.bin"]
@@ -139,10 +139,10 @@ def test_a_file_system_without_links_or_locks_will_do(tmp_path: Path, monkeypatc
     part = begun(tmp_path)
     with pytest.raises(FileExistsError):
         part.finish(".bin", overwrite=False)
-    part.leave()
+    part.keep()
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.resume()
-    assert part.have == PartialFile(), "nobody can tell whether it is in use"
+    assert part.present == PartialFile(), "nobody can tell whether it is in use"
 
 
 def test_a_written_piece_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +154,5 @@ def test_a_written_piece_is_written_whole(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "write", write_some)
     part = begun(tmp_path, data=b"0123456789")
     monkeypatch.undo()
-    assert part.have.size == 10
+    assert part.present.size == 10
     assert part.finish(".bin", overwrite=False).read_bytes() == b"0123456789"

@@ -6,7 +6,7 @@ from attrs import define, frozen
 
 from generor_async.engine.client import Client
 from generor_async.engine.jobs import JobType, JobWaiter
-from generor_async.luma_resources import watch_jobs
+from generor_async.luma_resources import make_job_waiter
 from generor_async.rules.body_decoders import Decoder, as_it_is
 from generor_async.rules.http_types import Endpoint, Operation, Reply
 from generor_async.rules.outcome import CallContext
@@ -136,7 +136,7 @@ class BareLuma(Client):
 
     _vendor: ClassVar[Vendor] = LUMA
 
-    _watch_jobs = staticmethod(watch_jobs)
+    _make_job_waiter = staticmethod(make_job_waiter)
 
     def _bind(self, jobs: JobWaiter[Any]) -> None:
         pass
