@@ -1,1 +1,1 @@
-"""What decides: plain functions of state and `now`. No await, no clock, no dice, no I/O."""
+"""Pure rules: functions of a state and of `now`, without await, clock, randomness or I/O."""

@@ -1,7 +1,7 @@
-"""How an answer's body is opened: Generor's envelope, Luma's bare objects, pages of both.
+"""Decoders of whole response bodies: Generor's envelope, Luma's bare objects, and pages of both.
 
-Each function here takes the shape of what is inside and returns the decoder of the whole body: `strict` reads what is
-as the documents show it, `lenient` goes as far as it can, with the full path of whatever is wrong:
+Each function takes the shape of the content and returns the decoder of the body. `strict` reads bodies of the
+documented shape alone. `lenient` reads as much as possible, and reports each problem with its full path, such as
 `$.data.creations[0].creation_id`.
 """
 
@@ -38,14 +38,14 @@ class Decoder(Generic[T]):
     """Reads a whole body."""
 
     strict: Callable[[JSON], T]
-    """Raises `UnexpectedShape` where it isn't as the documents show it."""
+    """Raises `UnexpectedShape` for a body that differs from the documented shape."""
     lenient: Callable[[JSON, Problems], T]
-    """Goes as far as it can; raises `DecodeError` where nothing in it says what it is about."""
+    """Reads as much as possible; raises `DecodeError` for a body without anything that identifies the result."""
 
 
 @frozen(kw_only=True)
 class Meta:
-    """Where a page stands. Generor's `meta`; Luma's `has_more` and `next_cursor`; None is what the answer left out."""
+    """The position of a page: Generor's `meta`, or Luma's `has_more` and `next_cursor`; None for missing values."""
 
     page: int | None = None
     """1-based (documented, Generor)."""
@@ -55,7 +55,7 @@ class Meta:
     has_next: bool = False
     has_prev: bool | None = None
     next_cursor: str | None = None
-    """What names the next page (client, Luma); empty where there is one, and the answer doesn't name it."""
+    """The cursor of the next page (client, Luma); empty where there is a next page without a cursor."""
     unsaid: bool = False
     """Whether the answer doesn't say if there is another page."""
     raw: Any = field(default=None, repr=False, eq=False)
@@ -63,25 +63,25 @@ class Meta:
 
 @define
 class PageData(Generic[T]):
-    """One page as it was read from the wire."""
+    """One decoded page."""
 
     items: list[T]
     meta: Meta
     raw: Any = field(repr=False, eq=False)
     problems: tuple[str, ...] = field(default=(), init=False, repr=False, eq=False)
-    """Where the answer is not as documented: what could not be read there is missing."""
+    """Paths that differ from the documented shape; items that could not be read are missing."""
     response: ResponseInfo | None = field(default=None, init=False, repr=False, eq=False)
 
 
 def plain(shape: Shape[M]) -> Decoder[M]:
-    """Open a body that is the object itself."""
+    """Return the decoder of a body that is the object itself."""
     return Decoder(shape.strict, _object_in(shape, assumed=False))
 
 
 def enveloped(shape: Shape[M], *, assumed: bool = False) -> Decoder[M]:
-    """Open `{"success": true, "data": {...}}`, or what would stand in it, bare.
+    """Return the decoder of `{"success": true, "data": {...}}`, or of the bare data.
 
-    Where no document shows the answer (`assumed`), nothing in it has to say what it is about.
+    Where no document shows the response (`assumed`), it needs no identity.
     """
 
     def strict(body: JSON) -> M:
@@ -94,7 +94,7 @@ def enveloped(shape: Shape[M], *, assumed: bool = False) -> Decoder[M]:
 
 
 def _object_in(shape: Shape[M], *, assumed: bool) -> Callable[[JSON, Problems], M]:
-    """Return what looks for the object of an answer: where the documents have it, around that, and one level below."""
+    """Return a function that finds the object in a body: at its documented place, around it, or one level below."""
 
     def lenient(body: JSON, problems: Problems) -> M:
         failure: DecodeError | None = None
@@ -119,7 +119,7 @@ def _object_in(shape: Shape[M], *, assumed: bool) -> Callable[[JSON, Problems], 
 
 
 def _objects(body: JSON) -> Iterator[tuple[JSON, str, bool]]:
-    """Yield what may be the object of an answer, its path, and whether that is elsewhere than the documents say."""
+    """Yield candidates for the object, each with its path and whether that differs from the documented path."""
     data = body.get("data") if is_object(body) else None
     enveloped = is_object(body) and "data" in body
     if enveloped:
@@ -131,7 +131,7 @@ def _objects(body: JSON) -> Iterator[tuple[JSON, str, bool]]:
 
 
 def _nothing(_: JSON, __: Problems | None = None) -> None:
-    """Read nothing."""
+    """Return None."""
 
 
 def _untouched(body: JSON, _: Problems | None = None) -> JSON:
@@ -139,14 +139,14 @@ def _untouched(body: JSON, _: Problems | None = None) -> JSON:
 
 
 nothing: Decoder[None] = Decoder(_nothing, _nothing)
-"""Opens a 204, or the answer to a deletion: whatever it says, there is nothing to read."""
+"""Decodes a 204, or the response to a deletion, as None."""
 
 as_it_is: Decoder[JSON] = Decoder(_untouched, _untouched)
-"""Opens the answer of an endpoint that nobody describes."""
+"""Returns the JSON of an endpoint that the specification doesn't have."""
 
 
 def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
-    """Open an envelope whose data is an object of arrays: models by type (assumed; one array of all is taken too)."""
+    """Return the decoder of an envelope with arrays of models by type (assumed; a single array is accepted, too)."""
 
     def strict(body: JSON) -> dict[str, list[M]]:
         data = _data(body)
@@ -176,7 +176,7 @@ def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
 
 
 def page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
-    """Open an envelope whose data is an array, with its `meta`."""
+    """Return the decoder of an envelope with an array and its `meta`."""
 
     def strict(body: JSON) -> PageData[M]:
         data = _data(body)
@@ -191,11 +191,11 @@ def page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
 
 
 enveloped_list = page_of
-"""A list that isn't said to be paged, yet may say `meta.has_next`, is read like a page."""
+"""Lists that aren't documented as paged may still have `meta.has_next`, so they are decoded as pages."""
 
 
 def cursor_page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
-    """Open `{"data": [...], "has_more": ..., "next_cursor": ...}`."""
+    """Return the decoder of `{"data": [...], "has_more": ..., "next_cursor": ...}`."""
 
     def strict(body: JSON) -> PageData[M]:
         if not is_object(body):
@@ -210,7 +210,7 @@ def cursor_page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
 
 
 def unread_items(problems: Iterable[str]) -> int:
-    """Count, by the problems of a page, its items that could not be read, and are not there."""
+    """Count the items of a page that could not be read, by its problems."""
     return sum(path.endswith("]") and path.count("[") == 1 for path in problems)
 
 
@@ -232,10 +232,9 @@ def _where(body: JSON) -> str:
 
 
 def _items(shape: Shape[M], body: JSON) -> tuple[list[JSON], str]:
-    """Return the items of a list, and where they stand: as the data of an answer, or as the one array of them inside.
+    """Return the items of a list and their path: the data itself, or the one array of such items in it.
 
-    Raises `DecodeError` where there is no such array, as in null or an empty object: that doesn't say that the list is
-    empty.
+    Raises `DecodeError` where there is no such array. Null and an empty object don't count as an empty list.
     """
     data, path = _data(body), _where(body)
     if body == {}:
@@ -254,7 +253,7 @@ def _items(shape: Shape[M], body: JSON) -> tuple[list[JSON], str]:
 
 
 def _meta_in(body: JSON) -> JSON:
-    """Return what tells of a page, wherever it stands."""
+    """Return the object with the position of a page, at any of its known places."""
     data = _data(body)
     for around in (body, data):
         for name in ("meta", "pagination"):
@@ -264,11 +263,11 @@ def _meta_in(body: JSON) -> JSON:
 
 
 _TELLING = frozenset({"has_next", "has_more", "total_pages"})
-"""Fields that tell, wherever they stand, whether there is another page."""
+"""Fields that tell whether there is another page."""
 
 
 def _meta(meta: JSON, count: int) -> Meta:
-    """Read the `meta` of a page with so many items. Whether another one follows is worked out where it isn't said."""
+    """Read the `meta` of a page with `count` items; `has_next` is calculated where it is missing."""
     if not is_object(meta):
         return Meta(unsaid=True)
     page, per_page = _number(meta.get("page")), _number(meta.get("per_page"))

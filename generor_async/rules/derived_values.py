@@ -1,4 +1,4 @@
-"""Values that an answer doesn't state, and that follow from it and from the request."""
+"""Calculates values that follow from a response and its request."""
 
 from typing import Final, Protocol
 

@@ -1,7 +1,7 @@
-"""When two calls ask for the same, however they are written down; and when one would buy what another has bought.
+"""Tells which calls ask for the same, so that a batch doesn't pay twice for one result.
 
-A parameter that is left out, null, an empty list, or spelt as the server's default is one and the same; so are 1 and
-1.0, and members of an object in any order. Which defaults there are is documented, and stands in the spec.
+Parameters that are missing, null, an empty list or the server's default are equal; so are 1 and 1.0, and objects whose
+members differ in their order. The defaults are documented, and stand in the spec.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,14 +12,14 @@ from generor_async.values import JSON, is_array, is_object
 __all__ = ["CANONICAL_VERSION", "canonical_parameters", "content_parameters"]
 
 CANONICAL_VERSION: Final = 3
-"""Which form new batches tell rows by; those that began with an earlier one keep it: empty lists were told from what is
-left out before 3, and rows by how they are written down before 2."""
+"""The version of the canonical form that new batches use; older batches keep theirs. Before 3, an empty list differed
+from a missing parameter; before 2, rows were compared by their text."""
 LARGEST_EXACT: Final = 2.0**53
-"""Up to here a float is the whole number that it looks like."""
+"""Largest float that represents whole numbers exactly."""
 SINGLE: Final = frozenset({str, int, bool})
-"""Types of values that are in their one form already."""
+"""Types whose values are always in canonical form."""
 FREE_FORM: Final = frozenset({"parameters"})
-"""Objects whose members no document names: null in one of them may mean something."""
+"""Objects with undocumented members: null may have a meaning there."""
 SETTINGS: Final = frozenset(
     {
         "aspect_ratio",
@@ -47,18 +47,18 @@ SETTINGS: Final = frozenset(
         "web_search",
     }
 )
-"""Parameters of either API that say how something is made, not what."""
+"""Parameters of either API that say how something is made, not what it shows."""
 CONTENT_FRAMES: Final = ("start_frame", "end_frame", "keyframes", "edit")
-"""Of the options of a video, those that say what is in it."""
+"""The options of a video that say what it shows."""
 
 
 def canonical_parameters(
     parameters: Mapping[str, JSON], defaults: Mapping[str, JSON], *, version: int = CANONICAL_VERSION
 ) -> Mapping[str, JSON]:
-    """Return the one form of a call's parameters that all have which ask for the same.
+    """Return the parameters of a call in canonical form: equal for all calls that ask for the same.
 
-    `defaults` are the server's, by parameter; `version` is 2 or later. Parameters that are in that form already are
-    returned as they are.
+    `defaults` are the server's, by parameter; `version` is 2 or later. Parameters in canonical form are returned as they
+    are.
     """
     for name, value in parameters.items():
         if type(value) not in SINGLE or (name in defaults and _equal(value, defaults[name])):
@@ -77,10 +77,10 @@ def canonical_parameters(
 
 
 def content_parameters(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    """Return what a call asks for, without how it is to be made: prompts, references and other texts.
+    """Return the parameters that say what is made: prompts, references and other texts.
 
-    Calls that have that in common make the same thing again, in another size, style or model. Blanks say nothing: a
-    table that another program has written again has other line ends, and spaces less or more.
+    Calls that share them make the same thing in another size, style or model. White space is normalized: a program that
+    writes a table again may change spaces and line ends.
     """
     found = dict[str, JSON]()
     for name, value in canonical_parameters(parameters, defaults).items():
@@ -92,7 +92,7 @@ def content_parameters(parameters: Mapping[str, JSON], defaults: Mapping[str, JS
 
 
 def _canonical(value: JSON, nothing: Collection[JSON], *, free: bool = False) -> JSON:
-    """Return the one form of a value; a member that is `nothing` is left out."""
+    """Return a value in canonical form; members that equal one of `nothing` are left out."""
     if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_EXACT:
         return int(value)
     if is_object(value):
@@ -102,5 +102,5 @@ def _canonical(value: JSON, nothing: Collection[JSON], *, free: bool = False) ->
 
 
 def _equal(value: JSON, default: JSON) -> bool:
-    """Tell whether two values are one; true is not 1."""
+    """Tell whether two values are equal; true differs from 1."""
     return value == default and isinstance(value, bool) == isinstance(default, bool)

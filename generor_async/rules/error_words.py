@@ -1,7 +1,7 @@
-"""What a server says of an error, in its own words, whatever the shape that it says it in.
+"""Extracts the message of an error from a response of any shape.
 
-Both APIs document one shape. Before and behind them stand frameworks and gateways with others: a string, an object in
-an object, a list of problems with their places, a map of fields, the title of an HTML page.
+Both APIs document one shape. Frameworks and gateways have others: a string, nested objects, a list of problems with
+their paths, a map of fields, the title of an HTML page.
 """
 
 import html
@@ -18,7 +18,7 @@ LONGEST: Final = 500
 """Characters of a message that are kept."""
 DEEPEST: Final = 4
 MOST_ITEMS: Final = 5
-"""Problems of a list, or fields of a map, that are told."""
+"""Problems of a list, or fields of a map, that are shown."""
 HEAD: Final = 4_096
 """Characters of a page in which its title is looked for."""
 
@@ -34,16 +34,16 @@ _PARTS: Final = (
     "reason",
     "errors",
 )
-"""Names under which words are found, from the general to the particular; written large or small."""
+"""Names of fields with messages, from the general to the specific; in any case."""
 _PLACES: Final = ("loc", "field", "param", "path", "source")
 _FALLBACK_NAMES: Final = ("code", "type", "name")
-"""Names that say a little, where nothing else does."""
+"""Names of fields that are used where there is no message."""
 _TITLE: Final = re.compile(r"<(title|h1|message)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*>")
 
 
 def error_message(body: JSON) -> str:
-    """Return the words of an answer on one line, free of control characters; empty where there are none.
+    """Return the message of an error on one line, without control characters; empty for none.
 
     `body` is the answer's JSON, or its text where it isn't JSON.
     """
@@ -51,7 +51,7 @@ def error_message(body: JSON) -> str:
 
 
 def truncated(text: str) -> str:
-    """Return a text no longer than people read."""
+    """Return a text, cut to the longest message."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
@@ -88,14 +88,14 @@ def _object_words(value: dict[str, Any], depth: int) -> str:
 
 
 def _known_words(value: dict[str, Any], depth: int) -> str:
-    """Return the words under the names that are known for it."""
+    """Return the messages in fields with known names."""
     if not value.keys() & _PARTS:
         value = {name.lower(): item for name, item in value.items()}
     return ": ".join(_distinct(_words(value.get(name), depth + 1) for name in _PARTS))
 
 
 def _nested_words(value: JSON, depth: int) -> str:
-    """Return the words under known names in an object, or in those that it holds."""
+    """Return the messages in fields with known names of an object, or of the objects in it."""
     if not is_object(value) or depth > DEEPEST:
         return ""
     return _known_words(value, depth) or next(_distinct(_nested_words(item, depth + 1) for item in value.values()), "")
@@ -106,12 +106,12 @@ def _placed(place: str, words: str) -> str:
 
 
 def _place(value: JSON) -> str:
-    """Return where a problem is: a name, or a path of names and numbers."""
+    """Return the place of a problem: a name, or a path of names and numbers."""
     if is_array(value):
         return ".".join(printable(str(part)) for part in value[:8] if isinstance(part, str | int))
     return printable(value) if isinstance(value, str) else ""
 
 
 def _distinct(texts: Iterator[str]) -> Iterator[str]:
-    """Yield each text that says something, once."""
+    """Yield the texts that aren't empty, without repetitions."""
     return iter(dict.fromkeys(text for text in texts if text))

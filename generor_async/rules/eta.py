@@ -1,4 +1,4 @@
-"""How long so many calls take at the limits of a key, when they leave as evenly as the limits let them."""
+"""Calculates how long calls take at the rate limits of a key, sent as evenly as the limits allow."""
 
 from collections.abc import Iterable
 
@@ -9,20 +9,20 @@ __all__ = ["WindowRate", "seconds_for"]
 
 @frozen
 class WindowRate:
-    """One window, as far as calls to come are concerned."""
+    """The limit of one window, and its use."""
 
     limit: int
-    """Calls that it takes."""
+    """Most calls in the window."""
     span: float
     """Its length in seconds."""
     used: int = 0
-    """Calls that are in it already; none of them is taken to leave it before its whole length is over."""
+    """Calls in the window now; assumed to stay for its whole length."""
 
 
 def seconds_for(calls: int, rates: Iterable[WindowRate]) -> float:
-    """Return the seconds until the last of so many calls may leave; windows overlap as an hour and its minutes do.
+    """Return the seconds until the last call may be sent.
 
-    Calls are spread evenly over the shortest window, and follow one another so until a longer one is full.
+    Calls are spread evenly over the shortest window until a longer one is full.
     """
     if calls < 1:
         return 0.0
@@ -30,7 +30,7 @@ def seconds_for(calls: int, rates: Iterable[WindowRate]) -> float:
 
 
 def _leaves(number: int, rates: list[WindowRate]) -> float:
-    """Return when the call of a number, from 0 on, may leave."""
+    """Return the seconds until call `number`, counted from 0, may be sent."""
     if not rates:
         return 0.0
     *shorter, longest = rates

@@ -1,8 +1,8 @@
-"""Whether a file of rows must be read again, or is known: it was read whole before, and is what it was.
+"""Tells by SHA-256 whether a file of rows has changed since it was read to its end.
 
-What is in the file decides, by its SHA-256. Dates and inodes don't: `git checkout`, `cp` and `touch` give the same rows
-another date, and an edit in place may leave size, inode and date as they were, as after `touch -r` or where a file
-system counts whole seconds. A digest of 200 MB takes a fraction of a second, and a row too many is bought for money.
+Dates and inodes would not do: `git checkout`, `cp` and `touch` give the same rows another date, and an edit in place may
+keep size, inode and date, as after `touch -r` or on a file system that counts whole seconds. A digest of 200 MB takes a
+fraction of a second, and every row that is run twice costs money.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["CompletedRead", "FileFingerprint", "parse_completed_read"]
 
 @frozen(kw_only=True)
 class FileFingerprint:
-    """What is in a file."""
+    """Size and SHA-256 of a file."""
 
     size: int
     """In bytes."""
@@ -26,25 +26,25 @@ class FileFingerprint:
 
 @frozen(kw_only=True)
 class CompletedRead:
-    """A file that was read to its end, and how."""
+    """A file that was read to its end."""
 
     content: FileFingerprint
     terms: str
-    """What its rows depend on beside the file: the options of the reading, and the version of the reader."""
+    """What its rows depend on besides the file: the options and the version of the reader."""
     said: Sequence[str] = ()
-    """What was said of how it is read."""
+    """The notices about how it is read."""
 
     def is_known(self, terms: str, content: FileFingerprint | None) -> bool:
-        """Tell whether to read it again on these terms would find the same; None is a content that nobody can tell."""
+        """Tell whether reading it again with these options would give the same rows; None is an unknown fingerprint."""
         return self.terms == terms and self.content == content
 
     def as_json(self) -> JSON:
-        """Return it as it is noted."""
+        """Return the JSON that the journal keeps."""
         return {**asdict(self), "said": list(self.said)}
 
 
 def parse_completed_read(note: JSON) -> CompletedRead | None:
-    """Return the reading that was noted; None where none was, or not so that it can be understood."""
+    """Parse what `as_json` returned; None for anything else."""
     match note:
         case {"content": {"size": int(size), "digest": str(digest)}, "terms": str(terms), "said": [*said]}:
             return CompletedRead(

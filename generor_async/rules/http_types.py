@@ -1,4 +1,4 @@
-"""What goes out and what comes back: operations, requests and replies as values."""
+"""Values for HTTP: endpoints, operations, requests, replies and transport errors."""
 
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Final, Generic, Literal, TypeVar
@@ -19,12 +19,12 @@ __all__ = ["REQUEST_ID", "Endpoint", "Form", "Operation", "Reply", "Request", "T
 T = TypeVar("T")
 
 REQUEST_ID: Final = istr("X-Request-Id")
-"""The name of a header as look-ups that ignore case find it soonest."""
+"""The header's name, of the type that multidict looks up fastest."""
 
 
 @frozen(kw_only=True)
 class Endpoint(Generic[T]):
-    """What is the same for every call of one operation."""
+    """The properties that all calls of one operation have in common."""
 
     name: str
     """Dotted: `luma.generations.create`."""
@@ -39,19 +39,19 @@ class Endpoint(Generic[T]):
     decode: Decoder[T] = field(repr=False)
     """Reads the decoded body of a success."""
     timeout: float
-    """Seconds that one logical call may take when the caller does not say."""
+    """Default timeout of one logical call, in seconds."""
     attempt_timeout: float
-    """Seconds that one attempt may take when the caller does not say."""
+    """Default timeout of one attempt, in seconds."""
     derive: Callable[[T, JSON], None] | None = field(default=None, repr=False)
     """Completes the result from the body that was sent."""
     shows_job: bool = False
     """Whether the answer is a job, with its state."""
     names: str = ""
-    """The attribute of the result that repeats the id in the path: one with another id answers another request."""
+    """The attribute of the result that repeats the id in the path; another id means that it answers another request."""
     weighing: Weighing | None = field(default=None, repr=False, eq=False)
-    """What a request weighs, and so the job that it submits or shows; one unit where nothing is said."""
+    """The weights of requests, and of the jobs that they submit or show; None for one unit each."""
     secrets: tuple[str, ...] = ()
-    """Keys of the answer whose values are keys: masked wherever the answer is kept."""
+    """Fields of the response whose values are API keys: they are masked wherever the response is kept."""
 
 
 @frozen(kw_only=True)
@@ -70,7 +70,7 @@ def _no_query() -> dict[str, str]:
 
 @define
 class Operation(Generic[T]):
-    """One call, built and not sent: an endpoint with this call's path, query and body."""
+    """One call that was built and not sent: an endpoint with path, query and body."""
 
     endpoint: Endpoint[T]
     path: str
@@ -80,30 +80,30 @@ class Operation(Generic[T]):
 
 @define(kw_only=True)
 class Request:
-    """One attempt, ready for the wire; the same object serves every attempt of a call, each with its X-Request-Id."""
+    """A request ready to be sent. All attempts of a call share it, each with its own X-Request-Id."""
 
     method: str
     url: str = field(repr=False)
     headers: MutableMapping[str, str] = field(repr=False)
     body: bytes | Form | None = field(repr=False)
     reusable: bool
-    """Whether it may leave on a connection that has idled: not if it must not be sent twice."""
+    """Whether it may be sent on an idle connection: False where it must not be sent twice."""
 
 
 @define(kw_only=True)
 class Reply:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     """Look-ups ignore case."""
     body: bytes = field(repr=False)
     misdirected: bool = False
-    """Whether it is the answer to another request, by the X-Request-Id that it echoes."""
+    """Whether its X-Request-Id shows that it answers another request."""
 
 
 class TransportError(Exception):
-    """No whole answer came. `sent` is False only where it is certain that nothing left this machine."""
+    """No complete response arrived. `sent` is False only where it is certain that nothing was sent."""
 
     def __init__(
         self,
@@ -120,11 +120,11 @@ class TransportError(Exception):
         self.sent = sent
         self.timed_out = timed_out
         self.permanent = permanent
-        """Whether trying again cannot help: a bad certificate, a URL that is none."""
+        """Whether a retry can't help, as after a bad certificate or URL."""
         self.partial = partial
-        """What came of an answer that broke off."""
+        """The bytes that arrived of a response that broke off."""
         self.location = location
-        """Its Location, if that came."""
+        """The Location header of that response, if it arrived."""
 
 
 def path_segment(value: str | Secret, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Errors of failed jobs, and what an error says about the job or creation that it concerns."""
+"""Makes the errors of failed jobs, and attaches to errors the job or creation that they concern."""
 
 import math
 import re
@@ -40,9 +40,9 @@ _AFTER: Final = {
     "invalid_request": "Fix the request",
     "rate_limited": "Retry later",
 }
-"""What to do after each failure code: the first four documented, the others documented or from the client's types."""
+"""Advice by failure code: the first four documented, the others documented or from the client's types."""
 RETRYABLE: Final = {"generation_failed": 0.0, "output_not_found": 0.0, "rate_limited": 30.0}
-"""The codes for which the same request may succeed, and the seconds before it is worth another try (assumed)."""
+"""The codes for which the same request may succeed, and the seconds before a retry (assumed)."""
 _CLASSES: Final[dict[str, type[GenerationFailedError]]] = {
     "content_moderated": ContentModeratedError,
     "budget_exhausted": BudgetExhaustedError,
@@ -55,29 +55,29 @@ _CLASSES: Final[dict[str, type[GenerationFailedError]]] = {
 
 
 def resume_job_hint(job_id: str) -> str:
-    """Say how to take up a job of Luma again, as the rest of a sentence about it."""
+    """Return the rest of a sentence that says how to resume the wait for a Luma job."""
     return f"can be taken up again with generations.job({job_id!r}); Luma documents no way to cancel it"
 
 
 def resume_creation_hint(creation_id: int | str) -> str:
-    """Say how to get at a creation of Generor again, as the rest of a sentence about it."""
+    """Return the rest of a sentence that says how to fetch a Generor creation."""
     return f"can be waited for with creations.wait({creation_id}), and fetched with creations.get({creation_id})"
 
 
 def attach_job(error: GenerorAsyncError, job_id: str) -> None:
-    """Have an error name the job of Luma that it concerns, and say how to take it up again."""
+    """Attach the Luma job to an error that concerns it."""
     error.job_id, error.take_up = job_id, resume_job_hint(job_id)
 
 
 def job_id_of(error: GenerorAsyncError) -> str | None:
-    """Return the id of Luma's job in what came of the answer to its submission, where there is one, and whole."""
+    """Return the job id in the damaged response to a submission; None where there isn't exactly one."""
     ids = error.ids if isinstance(error, OutcomeUnknownError | ResponseShapeError) else ()
     whole = [found for found in ids if _UUID.fullmatch(found)]
     return whole[0] if len(whole) == 1 else None
 
 
 def attach_result(error: GenerorAsyncError, operation: str, creation_id: int | None) -> None:
-    """Have the error of a paid call name the job or creation that what came of its answer tells of."""
+    """Attach to the error of a paid call the job or creation that its damaged response names."""
     if operation == "luma.generations.create" and (job := job_id_of(error)) is not None:
         attach_job(error, job)
     elif operation == "generor.generators.generate":
@@ -85,13 +85,13 @@ def attach_result(error: GenerorAsyncError, operation: str, creation_id: int | N
 
 
 def attach_creation(error: GenerorAsyncError, creation_id: int | None) -> None:
-    """Have an error name the creation of Generor that it concerns, where one is known, and say how to get at it."""
+    """Attach the Generor creation to an error that concerns it, where its id is known."""
     if creation_id is not None:
         error.creation_id, error.take_up = creation_id, resume_creation_hint(creation_id)
 
 
 def job_failure(generation: GenerationLike) -> GenerationFailedError:
-    """Make the error of a job that failed: the class of its code, and what to do."""
+    """Make the error of a failed job, with the class and the advice of its failure code."""
     code = generation.failure_code or ""
     reason = generation.failure_reason or "no reason was given"
     refunded = code in REFUNDED_CODES
@@ -106,9 +106,9 @@ def job_failure(generation: GenerationLike) -> GenerationFailedError:
 
 
 def resubmit_delay(error: GenerationFailedError, times: int) -> float | None:
-    """Return the seconds before the request of a failed job may be submitted again; None where that can't help.
+    """Return the seconds before a failed job may be resubmitted; None where that can't help.
 
-    `times` is how often it was resubmitted already: each wait is twice as long as the one before.
+    `times` counts earlier resubmissions: the wait doubles with each.
     """
     seconds = RETRYABLE.get(error.code or "")
     return None if seconds is None else math.ldexp(seconds, times)

@@ -1,4 +1,4 @@
-"""The lives of what is waited for, as tables.
+"""The states of jobs and creations, and which state may follow which.
 
 A job of Luma:
 
@@ -12,9 +12,8 @@ A creation of Generor (the states are documented, their order is assumed):
        │             │
        └─────────────┴───────> failed, cancelled
 
-A job of Luma in a state that the table does not know is looked at again. A creation in such a state is taken for ended,
-and whoever waits sees what there is. What an answer says that is behind the times, `queued` after `processing`, is no
-news.
+A Luma job in an unknown state is polled again. A creation in an unknown state counts as ended, and is returned to the
+caller. A response that is behind, such as `queued` after `processing`, changes nothing.
 """
 
 from collections.abc import Mapping
@@ -27,18 +26,18 @@ __all__ = ["CREATION", "LUMA_JOB", "Lifecycle"]
 
 @frozen
 class Lifecycle:
-    """The states that something goes through: for each of them, those that may come after it."""
+    """The states of a job or creation, each with those that may follow."""
 
     table: Mapping[str, frozenset[str]]
     ends_unknown: bool = False
-    """Whether a state that the table does not know is taken for an end."""
+    """Whether an unknown state counts as terminal."""
 
     def is_terminal(self, state: str | None) -> bool:
-        """Tell whether nothing comes after a state."""
+        """Tell whether a state is final."""
         return not self.table[state] if state is not None and state in self.table else self.ends_unknown
 
     def is_news(self, seen: str | None, found: str | None) -> bool:
-        """Tell whether a state is another than the one seen last, and not one from before it."""
+        """Tell whether a state is later than the one seen last."""
         if seen == found:
             return False
         if seen is None or found is None or seen not in self.table or found not in self.table:

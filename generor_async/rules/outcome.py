@@ -1,6 +1,9 @@
-"""What one attempt came to: not sent, refused, done or unknown, and the error that says so.
+"""The outcome of an attempt: not sent, refused, done or unknown; and the errors of attempts without a response.
 
-| what happened                                                       | outcome    |
+The outcome decides whether a call may be sent again (`rules.retry`). `refused` means that it certainly had no effect;
+what may have been charged is `unknown`. Errors of responses are made in `rules.response_errors`.
+
+| what happened                                                        | outcome    |
 |----------------------------------------------------------------------|------------|
 | no connection, a bad URL, a certificate, a proxy's refusal           | not_sent   |
 | a timeout before the request left                                    | not_sent   |
@@ -17,7 +20,7 @@
 | 413 of any shape                                                     | refused    |
 | 2xx with `"success": false`                                          | as its `error.status` says |
 | a 2xx that is empty where something was asked for, such as a 204     | unknown    |
-| 2xx of JSON that says what it is about, other fields missing or odd  | done, told in `problems` |
+| 2xx of JSON with an identity, other fields missing or odd            | done, named in `problems` |
 | 2xx of JSON without anything that identifies the result              | done: ResponseShapeError |
 """
 
@@ -75,7 +78,7 @@ _AFTER_UNKNOWN = {
 
 
 class CallContext:
-    """What every error of one call carries."""
+    """The state of a call that its errors show."""
 
     __slots__ = (
         "attempts",
@@ -95,25 +98,25 @@ class CallContext:
         self.endpoint = endpoint
         self.call_id = call_id
         self.request_id = call_id
-        """What the last attempt has sent as X-Request-Id, or the first one will."""
+        """The X-Request-Id of the last attempt; before the first attempt, of that one."""
         self.attempts = 0
         self.lost = False
-        """Whether nobody can say what an earlier attempt did."""
+        """Whether the outcome of an earlier attempt is unknown."""
         self.refusal: LimitRefusal | None = None
-        """What was decided about the last answer, where it was a 429."""
+        """The decision about the last response, where it was a 429."""
         self.refusals = 0
-        """How many 429s there were."""
+        """Number of 429s so far."""
         self.problems: Problems | None = None
-        """What is wrong in an answer that was read as far as it went."""
+        """The problems of a response that was decoded leniently."""
         self.body: str | None = None
-        """What came of an answer that could not be read, as text."""
+        """The text of a response that could not be read."""
         self.ids: tuple[str, ...] = ()
-        """Whatever looks like an id in it, or in its Location."""
+        """What looks like an id in that response, or in its Location."""
         self.creation: int | None = None
-        """The first creation that it names, where its number is whole."""
+        """The id of the first creation in it, where it is complete."""
 
     def note_ids(self, came: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
-        """Note the ids in all of an answer's bytes, and the one that its Location names; return them."""
+        """Store and return the ids in a response's body and in its Location."""
         text, located = to_utf8(came).decode("utf-8", "replace"), result_evidence.id_in_location(headers)
         self.ids, self.creation = find_ids(text), find_creation_id(text)
         if located is not None:
@@ -123,13 +126,13 @@ class CallContext:
         return self.ids
 
     def keep(self, came: bytes, headers: Mapping[str, str]) -> str | None:
-        """Keep what came of an answer that can't be read, and the ids in all of it; return its text, None for none."""
+        """Store the text of a response that can't be read, and its ids; return the text, None for an empty one."""
         self.note_ids(came, headers)
         self.body = mask_secrets(body_text(came), self.endpoint.secrets) if came else None
         return self.body
 
     def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
-        """Return the fields of APIError."""
+        """Return the fields that all APIErrors have."""
         request_id = reply.headers.get("X-Request-Id", self.request_id) if reply else self.request_id
         return {
             "operation": self.endpoint.name,
@@ -141,14 +144,14 @@ class CallContext:
 
 
 def status_outcome(endpoint: Endpoint[Any], status: int, code: str | None = None, *, busy: bool) -> Outcome:
-    """Tell from a status, an error code, and whether the API itself says that it is busy, what the attempt came to."""
+    """Return the outcome by status and error code; `busy` tells whether it is the API's documented 502 or 503."""
     if 300 <= status < 400:
         return "unknown" if status == 303 and endpoint.retry_safety in {"plain", "bills"} else "refused"
     return "refused" if busy or endpoint.vendor.refuses(status, code) else "unknown"
 
 
 def connection_error(context: CallContext, error: TransportError, elapsed: float) -> APIConnectionError:
-    """Make the error of an attempt that brought no whole answer; `elapsed` is in seconds."""
+    """Make the error of an attempt without a complete response; `elapsed` is in seconds."""
     known = context.known("unknown" if error.sent else "not_sent")
     body = context.keep(error.partial, {"Location": error.location})
     if error.timed_out:
@@ -158,7 +161,7 @@ def connection_error(context: CallContext, error: TransportError, elapsed: float
 
 
 def outcome_unknown_error(context: CallContext, error: APIError) -> OutcomeUnknownError:
-    """Make the error of a call that must not be repeated and of which nobody can say what it did."""
+    """Make the error of a call that must not be repeated, and whose outcome is unknown."""
     name = context.endpoint.name
     known = context.known("unknown")
     known["request_id"] = error.request_id
@@ -182,7 +185,7 @@ def outcome_unknown_error(context: CallContext, error: APIError) -> OutcomeUnkno
 
 
 def interrupted_error(context: CallContext, came: bytes, location: str) -> OutcomeUnknownError | None:
-    """Make the error that tells what has come of the answer to a call that was cancelled; None where nothing has."""
+    """Make the error with the partial response to a cancelled call; None where nothing had arrived."""
     if not (came or location) or context.endpoint.retry_safety in {"read", "idempotent"}:
         return None
     context.keep(came, {"Location": location})
@@ -192,7 +195,7 @@ def interrupted_error(context: CallContext, came: bytes, location: str) -> Outco
 
 
 def describe_cancelled(context: CallContext, failure: OutcomeUnknownError | None = None, *, sent: bool) -> str:
-    """Say what became of a request that was cancelled; `failure` tells what has come of its answer."""
+    """Return a sentence about a cancelled request; `failure` has its partial response."""
     which = f"{context.endpoint.name} (request id {context.request_id})"
     if not sent:
         return f"{which} was cancelled before it was sent"
@@ -205,7 +208,7 @@ def describe_cancelled(context: CallContext, failure: OutcomeUnknownError | None
 
 
 def client_closed_error(context: CallContext, *, sent: bool) -> APIError:
-    """Make the error of a call that was cut off because its client was closed."""
+    """Make the error of a call that was interrupted by the close of its client."""
     when = "before its answer came" if sent else "before it was sent"
     known = context.known("unknown" if sent else "not_sent")
     error = ClientClosedError(f"the client was closed {when}", retryable=False, **known)
@@ -215,12 +218,12 @@ def client_closed_error(context: CallContext, *, sent: bool) -> APIError:
 
 
 def is_documented_outage(error: APIError) -> bool:
-    """Tell whether the API says, in its own shape, that it is away for a while (Luma's 502 and 503, documented)."""
+    """Tell whether an error is one of Luma's documented 502 and 503, which mean that the API is unavailable."""
     return isinstance(error, InternalServerError) and error.retryable
 
 
 def outage_error(context: CallContext, error: APIError | None) -> APIError:
-    """Make the error of a call that was not sent, because the API was away for as long as the call could wait."""
+    """Make the error of a call that was not sent, because the outage lasted longer than the call could wait."""
     assert error is not None
     known = context.known("not_sent" if not context.attempts else "refused")
     failure = copy.copy(error)
@@ -230,7 +233,7 @@ def outage_error(context: CallContext, error: APIError | None) -> APIError:
 
 
 def blocked_error(context: CallContext, hold: Hold, left: float) -> RateLimitError:
-    """Make the error of a call that a 429 to another one holds for longer than the call can wait; in seconds."""
+    """Make the error of a call that can't wait until a hold ends; `left` is in seconds."""
     vendor = context.endpoint.vendor
     return RateLimitError(
         f"calls are held for another {left:.0f} s: the API said {hold.reason!r}",
@@ -244,10 +247,10 @@ def blocked_error(context: CallContext, hold: Hold, left: float) -> RateLimitErr
 
 
 def wants_images_inline(error: APIError, statuses: Collection[int]) -> bool:
-    """Tell whether the API can't fetch an image by its URL, and would take it as base64 (documented).
+    """Tell whether the API can't fetch an image by its URL, and would accept it as base64 (documented).
 
-    `statuses` are those that the caller wants that for: 503, where it can fetch none now, and 422, where a host has
-    refused it this one.
+    `statuses` are those that the caller chose: 503, while the API can fetch nothing, and 422, after a host refused the
+    API this image.
     """
     match error:
         case ServiceUnavailableError():
@@ -259,4 +262,4 @@ def wants_images_inline(error: APIError, statuses: Collection[int]) -> bool:
 
 
 _NOT_FETCHED: Final = ("failed to fetch URL", "content-type is not an image")
-"""How a 422 says that a host has not given the API an image (documented): some answer programs with a page."""
+"""Messages of a 422 after a host didn't return an image to the API (documented)."""

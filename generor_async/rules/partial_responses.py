@@ -1,4 +1,7 @@
-"""What can be read of an answer's bytes where it broke off, or wasn't HTTP as the parser wants it."""
+"""Reads what arrived of a response that broke off, or that the HTTP parser refused.
+
+A paid call may have succeeded although its response is damaged. The ids in what arrived then name the paid result.
+"""
 
 import json
 import re
@@ -9,10 +12,10 @@ from typing import Final, Protocol
 __all__ = ["decompress", "partial_success", "to_utf8"]
 
 MOST_INFLATED: Final = 8 * 1024 * 1024
-"""Bytes beyond which compressed remains are read no further."""
+"""Most bytes that are decompressed."""
 
 MOST_LAYERS: Final = 3
-"""How often a body is inflated: a gateway may compress what is compressed already."""
+"""Most layers of compression: a gateway may compress a body again."""
 
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 """Some servers end their lines with a line feed alone."""
@@ -24,9 +27,9 @@ _BLOCK: Final = 16 * 1024
 _GZIP_OR_ZLIB: Final = 47
 """The `wbits` with which zlib tells the two apart by itself."""
 _PLAIN: Final = (b"{", b"[", b'"', b" ", b"\n", b"\r", b"\t")
-"""How JSON begins that isn't compressed; no compressed JSON does."""
+"""First bytes of uncompressed JSON; compressed JSON never begins so."""
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-"""How what zlib wrote begins, by its levels: an x alone may begin a text."""
+"""First bytes of zlib data, by compression level: `x` alone may begin a text."""
 
 
 class _Inflating(Protocol):
@@ -39,9 +42,9 @@ class _Inflating(Protocol):
 
 
 def partial_success(raw: bytes) -> tuple[bytes, str]:
-    """Return the body of a success, as far as it goes, and its Location; nothing of other answers.
+    """Return the body of a successful response as far as it arrived, and its Location; empty for other responses.
 
-    The body is without the frames of its chunks, and not compressed.
+    The body is dechunked and decompressed.
     """
     status, head = 100, b""
     while status < 200:  # interim answers come before it
@@ -59,7 +62,7 @@ def partial_success(raw: bytes) -> tuple[bytes, str]:
 
 
 def _dechunk(raw: bytes) -> bytes:
-    """Return what is in the chunks, up to the first one that isn't one."""
+    """Return the content of the chunks, up to the first malformed one."""
     chunks, at = list[bytes](), 0
     while (found := _CHUNK_SIZE.match(raw, at)) and (size := int(found[1], 16)):
         chunks.append(raw[found.end() : found.end() + size])
@@ -69,7 +72,7 @@ def _dechunk(raw: bytes) -> bytes:
 
 
 def decompress(body: bytes) -> bytes:
-    """Return what was compressed, up to what is missing or wrong; a body that is plain, whatever its head says."""
+    """Decompress a body up to where it is damaged; return an uncompressed one as it is, whatever its headers say."""
     return _inflate(zlib.decompressobj(_GZIP_OR_ZLIB), body) if _is_compressed(body) else body
 
 
@@ -94,7 +97,7 @@ def _inflate(stream: "_Inflating", body: bytes) -> bytes:
 
 
 def _inflate_bytewise(inflate: Callable[[bytes], bytes], block: bytes) -> Iterator[bytes]:
-    """Inflate byte by byte: what comes with the one that is wrong is lost."""
+    """Decompress byte by byte: zlib discards the output of the whole piece that has an error."""
     try:
         for at in range(len(block)):
             yield inflate(block[at : at + 1])
@@ -103,7 +106,7 @@ def _inflate_bytewise(inflate: Callable[[bytes], bytes], block: bytes) -> Iterat
 
 
 def to_utf8(body: bytes) -> bytes:
-    """Return a body as UTF-8, not compressed: what is compressed though no head says so, or is UTF-16 or UTF-32."""
+    """Return a body decompressed and as UTF-8, whatever its headers say: it may be UTF-16 or UTF-32."""
     for _ in range(MOST_LAYERS):
         body = decompress(body)
     encoding = json.detect_encoding(body)

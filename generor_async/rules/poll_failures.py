@@ -1,4 +1,4 @@
-"""Decides what the answer to a poll means for the wait for a job.
+"""Decides what a failed poll means for the wait for a job.
 
 A job whose 201 or state was seen exists and was paid for. A single answer that says otherwise may come from a firewall,
 a proxy, or a replica that lags behind. Such answers end a wait only where they are repeated: `ODD_POLLS` times in a row

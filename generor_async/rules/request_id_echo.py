@@ -1,4 +1,4 @@
-"""Tells by the X-Request-Id of an answer whether it belongs to the request.
+"""Tells by the X-Request-Id of a response whether it belongs to the request.
 
 Luma echoes the id of the request (documented); other servers may use ids of their own, or none. So an unknown id, or a
 missing one, counts against an answer only where the server is known to echo ids.

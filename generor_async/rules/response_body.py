@@ -9,7 +9,7 @@ from generor_async.values import JSON, Secret, is_array, is_object
 __all__ = ["body_text", "mask_secrets", "read_json"]
 
 LONGEST_BODY_TEXT = 65_536
-"""Characters kept of an answer that isn't JSON."""
+"""Characters that are kept of a body that isn't JSON."""
 
 
 def _refuse_constant(name: str) -> None:
@@ -20,7 +20,7 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def read_json(body: bytes) -> JSON:
-    """Decode strict JSON, in whatever encoding JSON may have; ValueError for anything else, however deep it is."""
+    """Decode strict JSON in any Unicode encoding; raises ValueError for anything else, at any depth."""
     try:
         text = body.decode()
         if text[:1] == "{":
@@ -37,15 +37,14 @@ def read_json(body: bytes) -> JSON:
 
 
 def body_text(body: bytes) -> str:
-    """Return an answer that isn't JSON as text, for people."""
+    """Return the text of a body that isn't JSON, cut to `LONGEST_BODY_TEXT`."""
     return to_utf8(body)[:LONGEST_BODY_TEXT].decode("utf-8", "replace")
 
 
 def mask_secrets(body: JSON, secrets: tuple[str, ...]) -> JSON:
-    """Mask the values of secret keys in place, so that no frame above holds them bare; return the body.
+    """Mask the values of secret fields, in place, so that no traceback shows them; return the body.
 
-    In a text that isn't JSON, or broke off, their values give way to asterisks. However deep the body is nested: no
-    recursion.
+    In a text that isn't JSON, or broke off, they are replaced by asterisks. There is no recursion, so any depth is fine.
     """
     if isinstance(body, str):
         names = "|".join(secrets)

@@ -1,4 +1,7 @@
-"""Makes the error of a response that reports a failure, or that can't be read."""
+"""Makes the errors of responses that report a failure, can't be read, or answer another request.
+
+What such a response means for the call, its outcome, is in the table of `rules.outcome`.
+"""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,13 +28,13 @@ from generor_async.values import JSON, DecodeError, ResponseInfo, is_object
 __all__ = ["misdirected_error", "shape_error", "status_error", "undecodable_error"]
 
 _SAME_FROM_ANYBODY = frozenset({402, 413, 422, 429})
-"""Statuses that mean the same whoever answers with them."""
+"""Statuses that mean the same from the API, a framework or a gateway."""
 IDS_NAMED = 3
-"""Ids that the message about another's answer names."""
+"""Most ids in the message about a misdirected response."""
 
 
 def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) -> bool:
-    """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
+    """Tell whether the error response to a call that bills contains a result or a charge."""
     if endpoint.retry_safety != "bills":
         return False
     if 300 <= reply.status < 400 and result_evidence.id_in_location(reply.headers) is not None:
@@ -41,7 +44,7 @@ def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) 
 
 
 def status_error(context: CallContext, reply: Reply, body: JSON, now: float) -> APIStatusError:
-    """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
+    """Make the error of a response that reports a failure; `body` is its JSON, or its text."""
     vendor = context.endpoint.vendor
     body = mask_secrets(body, context.endpoint.secrets)
     own = None if 300 <= reply.status < 400 else vendor.failure(body)
@@ -76,7 +79,7 @@ def status_error(context: CallContext, reply: Reply, body: JSON, now: float) -> 
 
 
 def undecodable_error(context: CallContext, reply: Reply, problem: str) -> ResponseShapeError:
-    """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
+    """Make the error of a success whose body isn't JSON: the outcome is unknown, although it probably had an effect."""
     kind = _content_type(reply)
     is_json = kind == "application/json"
     may_pass = is_json or not reply.body
@@ -98,7 +101,7 @@ def undecodable_error(context: CallContext, reply: Reply, problem: str) -> Respo
 
 
 def shape_error(context: CallContext, reply: Reply, body: JSON, problem: DecodeError) -> ResponseShapeError:
-    """Make the error of a success whose JSON doesn't say what it is about."""
+    """Make the error of a success whose JSON doesn't identify the result."""
     ids = context.note_ids(reply.body, reply.headers)
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""
     body = mask_secrets(body, context.endpoint.secrets)
@@ -116,9 +119,9 @@ def shape_error(context: CallContext, reply: Reply, body: JSON, problem: DecodeE
 
 
 def misdirected_error(context: CallContext, reply: Reply, why: str) -> APIConnectionError:
-    """Make the error of an answer that was meant for another request: what came of this one, nobody can say.
+    """Make the error of a response to another request: the outcome of this one is unknown.
 
-    The ids in it are another's: people are told of them, and the error has no body in which they could be found.
+    Its ids belong to the other request. So the message names them, and the error has no body.
     """
     ids = ", ".join(find_ids(body_text(reply.body))[:IDS_NAMED])
     return APIConnectionError(
@@ -139,7 +142,7 @@ def _rate_limit_error(
 
 
 def _own_error(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None]) -> tuple[str, str | None, int]:
-    """Return message, code and status of an error in the API's own shape; one in a success says its status itself."""
+    """Return message, code and status of an error in the API's own shape; in a 2xx the body has the status."""
     message, code, stated = own
     if not 200 <= reply.status < 300:
         return message, code, reply.status
@@ -147,7 +150,7 @@ def _own_error(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | N
 
 
 def _foreign_message(reply: Reply, body: JSON) -> str:
-    """Return what an answer in another shape than the API's says, in its own words where it has any."""
+    """Return the message of a response in a foreign shape, or a description of it."""
     if 300 <= reply.status < 400:
         return f"a redirect to {_redirect_host(reply.headers.get('Location', ''))}, which API calls do not follow"
     if reply.status < 200:
@@ -171,7 +174,7 @@ def _redirect_host(location: str) -> str:
 
 
 def _foreign_advice(context: CallContext, reply: Reply, body: JSON) -> str:
-    """Return what to do about an answer in another shape than the API's: nothing that can't be meant."""
+    """Return advice for a response in a foreign shape."""
     vendor, status = context.endpoint.vendor, reply.status
     said = "" if isinstance(body, str) else error_words.error_message(body)
     if status in _SAME_FROM_ANYBODY or (said and 400 <= status < 500):

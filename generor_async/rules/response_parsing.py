@@ -1,4 +1,4 @@
-"""From a whole answer to the result of a call, or to the error that it is."""
+"""Parses a complete response into the result of a call, or raises the error that it reports."""
 
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
@@ -22,10 +22,10 @@ T = TypeVar("T")
 def parse_response(
     endpoint: Endpoint[T], context: outcome.CallContext, reply: Reply, *, path: str, now: float, elapsed: float
 ) -> T:
-    """Return the decoded result, or raise what the answer came to.
+    """Return the decoded result; raise the error of any other response.
 
-    `path` is what was asked for; `now` is Unix seconds, against which dates are held; `elapsed` is the seconds since
-    the call began.
+    `path` is the requested path. `now` is in Unix seconds; a Retry-After date is compared with it. `elapsed` is in
+    seconds since the call began.
     """
     succeeded = 200 <= reply.status < 300
     deletes = endpoint.method == "DELETE"
@@ -69,7 +69,7 @@ def parse_response(
 
 
 def _decode_leniently(endpoint: Endpoint[T], context: outcome.CallContext, reply: Reply, body: JSON) -> T:
-    """Read an answer that is not as the documents show it; what is wrong in it is noted in the context."""
+    """Decode a response that differs from the documented shape, and keep its problems in the context."""
     problems: Problems = []
     try:
         result = endpoint.decode.lenient(body, problems)
@@ -86,19 +86,19 @@ def _misdirected_reason(echoed: str | None) -> str:
 
 
 def _path_has_id(path: str, identity: str | int | None) -> bool:
-    """Tell whether a path names the id that a result has; one without an id is not held against it."""
+    """Tell whether the path has the id of the result, or the result has none."""
     if identity is None or f"/{identity}/" in f"{path}/":
         return True
     return _normalized_id(str(identity)) in map(_normalized_id, path.split("/"))
 
 
 def _normalized_id(identity: str) -> str:
-    """Return an id as it can be compared: a server may write one another way than it was asked for."""
+    """Return an id in one form for comparison: a server may spell it differently than the request."""
     return unquote(identity).lower().replace("-", "")
 
 
 def _attach_response_info(result: Any, info: ResponseInfo) -> None:
-    """Let every model that is handed out know the answer it came from."""
+    """Attach the response information to every model in the result."""
     if isinstance(result, Model):
         remember_response(result, info)
     elif isinstance(result, PageData):

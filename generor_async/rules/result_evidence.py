@@ -1,9 +1,9 @@
-"""Whether an answer that says no tells, all the same, of something that was made or charged.
+"""Detects that an error response contains the result of the call, or a charge.
 
-Gateways and frameworks put their own status over an API's answer, and an error may stand beside the result of the call.
-A call that bills must not be sent again then, whatever the status or the code says. Only what the answer to such a
-call consists of counts: a job with its state, creations, a cost. An id alone doesn't: errors have ids too, and they
-repeat what was asked for.
+Gateways and frameworks may replace the status of an API's response, and an error may stand beside the result of the
+call. A call that bills must not be sent again then, whatever the status or the code says. Evidence is what the response
+to such a call consists of: a job with its state, creations, or a cost. An id alone is none: errors have ids too, and
+repeat those of the request.
 """
 
 import re
@@ -19,7 +19,7 @@ from generor_async.values.shapes import as_float
 __all__ = ["id_in_location", "shows_result"]
 
 _RESULT_PLACES: Final = ("data", "generation", "result")
-"""Where a result stands in an answer, if not at its top. What is elsewhere, such as in an error, may be a request."""
+"""Fields that may contain a result, besides the top level. Elsewhere, as in an error, it may be the request."""
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _JOB_IN_TEXT: Final = (
     re.compile(rf"""["']id["']\s*:\s*["']{_UUID}["']""", re.IGNORECASE),
@@ -31,10 +31,10 @@ _COLLECTIONS: Final = frozenset({"generations", "creations"})
 
 
 def shows_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
-    """Tell whether an error's body has what the answer to a call that bills consists of.
+    """Tell whether the body of an error contains the result of a call that bills.
 
     `body` is its JSON, or its text where it isn't JSON. `costs_count` is False where the API says that the account
-    can't pay: a cost is then what it would have been.
+    can't pay: a cost is then the price that it could not pay.
     """
     if isinstance(body, str):
         signs = _JOB_IN_TEXT if vendor is LUMA else _CREATION_IN_TEXT
@@ -45,7 +45,7 @@ def shows_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
 
 
 def id_in_location(headers: Mapping[str, str]) -> str | None:
-    """Return the id of the job or the creation that an answer's Location names; None where it names none."""
+    """Return the id of the job or creation that the Location header names; None for no id."""
     try:
         *before, name = urlsplit(headers.get("Location", "")).path.rstrip("/").split("/")
     except ValueError:
@@ -55,7 +55,7 @@ def id_in_location(headers: Mapping[str, str]) -> str | None:
 
 
 def _objects(body: JSON) -> Iterator[Mapping[str, JSON]]:
-    """Yield the objects of an answer that may be its result, or in it."""
+    """Yield the objects of a response that may be its result."""
     around = [body.get(name) for name in _RESULT_PLACES] if is_object(body) else []
     for found in (body, *around):
         for one in found if is_array(found) else [found]:
@@ -64,7 +64,7 @@ def _objects(body: JSON) -> Iterator[Mapping[str, JSON]]:
 
 
 def _is_job(found: Mapping[str, JSON]) -> bool:
-    """Tell a job of Luma: it has an id, and a state or outputs, which no request and no error has."""
+    """Tell whether an object is a Luma job: it has an id, and a state or outputs, unlike requests and errors."""
     return _is_id(found.get("id")) and (isinstance(found.get("state"), str) or is_array(found.get("output")))
 
 
@@ -74,7 +74,7 @@ def _has_creations(found: Mapping[str, JSON]) -> bool:
 
 
 def _has_cost(found: Mapping[str, JSON]) -> bool:
-    """Tell whether something was charged; nobody is for 0 credits."""
+    """Tell whether an object reports a charge of more than 0 credits."""
     try:
         return bool(valid_cost(as_float(found.get("credit_cost"), "", [])))
     except DecodeError:

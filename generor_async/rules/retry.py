@@ -35,11 +35,11 @@ OUTAGE_DELAYS = {502: 10.0, 503: 2.0}
 """Longest first wait after Luma's documented 502 and 503. The shortest is half of it: 5 to 10 s after a 502
 (documented)."""
 LEAST_SECONDS = 1.0
-"""Least seconds that must be left for a call that can't be repeated."""
+"""Least remaining seconds for a call that can't be repeated."""
 LEAST_PART = 0.1
-"""The part of its timeout that is always enough."""
+"""Part of its timeout that is enough as well."""
 NEVER_RETRIED = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
-"""Statuses that the same request would get again, whether or not the API documents them."""
+"""Statuses that the same request would get again."""
 
 
 def _delays() -> tuple[float, ...]:
@@ -56,11 +56,7 @@ DELAYS = _delays()
 
 
 def may_retry(retry_safety: RetrySafety, error: APIError) -> bool:
-    """Tell whether a call may be sent again after this error.
-
-    A call that may be repeated is sent again whenever its answer was lost; any other only where it is certain that the
-    request had no effect.
-    """
+    """Tell whether a call may be sent again after this error; the module's table says when."""
     if isinstance(error, APIStatusError):
         if error.retryable:
             return True
@@ -74,7 +70,7 @@ def may_retry(retry_safety: RetrySafety, error: APIError) -> bool:
 
 
 def least_seconds_left(retry_safety: RetrySafety, timeout: float) -> float:
-    """Return the seconds that must be left for a call to be sent: one that is cut off may have been charged."""
+    """Return the least remaining seconds with which a call is sent: a paid call that times out may be charged."""
     return 0.0 if retry_safety in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
 
 

@@ -1,6 +1,6 @@
-"""How far a server's clock is ahead of our own, told from the Date of its answers: by most of those near a moment.
+"""Estimates the difference between the server's clock and ours, by a vote of the Date headers near a moment.
 
-One answer's date may be wrong, as one endpoint's may be each time. Where nothing else tells, both clocks are right.
+The Date of one response may be wrong, and that of one endpoint always. Without any Date the difference is zero.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,17 @@ from generor_async.values import JSON
 __all__ = ["ServerTime"]
 
 AGREE_SECONDS: Final = 5.0
-"""Seconds by which dates that agree may differ: they are whole seconds, and some time under way."""
+"""Seconds within which differences count as equal: dates are whole seconds, and responses take time."""
 DATES_COUNTED: Final = 15
-"""How many dates, of those nearest to a moment, tell how far ahead the server was then."""
+"""Number of dates nearest to a moment that vote."""
 SPANS_KEPT: Final = 200
-"""Stretches of dates that agree, of each run."""
+"""Spans of each run that are kept."""
 RUNS_KEPT: Final = 50
 
 
 @frozen
 class _OffsetSpan:
-    """Dates in a row that agree."""
+    """Consecutive dates with the same difference."""
 
     first: float
     last: float
@@ -31,13 +31,13 @@ class _OffsetSpan:
     count: int
 
     def away(self, moment: float) -> float:
-        """Return how many seconds it is from a moment."""
+        """Return the distance from a moment in seconds."""
         return max(self.first - moment, moment - self.last, 0.0)
 
 
 @define
 class _ClockRun:
-    """What was learned since our clock was looked at, and carried on by what nobody can set."""
+    """The spans of one run of a batch, whose clock is monotonic."""
 
     began: float
     stretches: list[_OffsetSpan] = field(factory=list[_OffsetSpan])
@@ -45,29 +45,29 @@ class _ClockRun:
 
 @define
 class ServerTime:
-    """The server's time by our own, over the runs of a batch: between two of them our clock may have been set."""
+    """Converts our time into the server's, over the runs of a batch; our clock may be set between two runs."""
 
     _runs: list[_ClockRun] = field(factory=list[_ClockRun])
 
     @classmethod
     def from_json(cls, runs: JSON) -> "ServerTime":
-        """Go on with what `to_json` wrote."""
+        """Restore what `to_json` returned."""
         noted: Any = runs or []
         told: list[tuple[float, list[tuple[float, float, float, int]]]] = noted
         return cls([_ClockRun(began, [_OffsetSpan(*each) for each in stretches]) for began, stretches in told])
 
     def to_json(self) -> JSON:
-        """Write down what is known."""
+        """Return the spans as JSON."""
         return [
             [run.began, [[one.first, one.last, one.ahead, one.count] for one in run.stretches]] for run in self._runs
         ]
 
     def begin(self, now: float) -> None:
-        """Begin a run, whose clock may be another one."""
+        """Begin a run."""
         self._runs = [*self._runs[1 - RUNS_KEPT :], _ClockRun(now)]
 
     def learn(self, now: float, date: float) -> None:
-        """Take note of an answer's date; `now` is when it came, by our clock."""
+        """Record the Date of a response that arrived at `now`, by our clock."""
         stretches, ahead = self._runs[-1].stretches, date - now
         if stretches and abs(stretches[-1].ahead - ahead) <= AGREE_SECONDS:
             last = stretches.pop()
@@ -83,7 +83,7 @@ class ServerTime:
 
 
 def _ahead(stretches: Sequence[_OffsetSpan], moment: float) -> float:
-    """Return what most of the nearest dates say, our own clock among them."""
+    """Return the difference that most of the nearest dates agree on; a difference of zero has one vote, too."""
     votes: list[tuple[float, int]] = [(0.0, 1)]
     missing = DATES_COUNTED
     for one in sorted(stretches, key=lambda one: one.away(moment)):

@@ -1,8 +1,7 @@
-"""How long rows are likely to take yet, told by how they moved of late; where nothing moves, nobody can say.
+"""Estimates the remaining time of a batch from the rows that ended in the last minutes.
 
-A rate over the whole run, or over the last so many rows, goes on promising an end for as long as nothing moves, and
-is far off for long after it does again. So the rate is that of the last minutes, begins anew after a standstill, and
-says nothing in one.
+A rate over the whole run, or over the last N rows, would still promise an end in a standstill, and be wrong long after
+it. So the rate is that of the last minutes and starts anew after a standstill, and there is none during one.
 """
 
 import math
@@ -14,50 +13,50 @@ from attrs import define, field
 __all__ = ["LEAST_ROWS", "QUIET_SECONDS", "RATE_SECONDS", "Throughput"]
 
 RATE_SECONDS: Final = 300.0
-"""Seconds of which the rate is taken."""
+"""Length of the period of the rate, in seconds."""
 LEAST_ROWS: Final = 10
-"""How many rows must have ended before their rate says anything; where fewer have lately, it is that of the last."""
+"""Least number of rows for a rate; the period is extended to contain as many."""
 QUIET_SECONDS: Final = 15.0
-"""Seconds without any movement that say nothing yet."""
+"""Shorter pauses, in seconds, are never a standstill."""
 REPEATED_PAUSES: Final = 3
-"""How many pauses have to come in a short time to be taken for usual: bursts, one in a minute, are no standstills."""
+"""Number of recent pauses that count as usual: rows that end in bursts are no standstill."""
 STANDSTILL_FACTOR: Final = 1.5
-"""How much longer than usual a row may take, or a pause, before it is a standstill."""
+"""A pause is a standstill when it is this many times as long as a usual pause or row."""
 DURATION_WEIGHT: Final = 0.2
-"""How much the last row counts in how long one takes."""
+"""Weight of the newest row in the average duration."""
 BUCKET_SECONDS: Final = 1.0
-"""Seconds in which ends are counted together."""
+"""Rows that end within so many seconds are counted together."""
 
 
 @define
 class Throughput:
-    """When calls left and rows ended, by the monotonic clock."""
+    """Times of sent calls and ended rows, by the monotonic clock."""
 
     _moved: float
-    """When anything last did; at first when it began."""
+    """Time of the last event; at first that of the beginning."""
     _ends: "deque[tuple[float, int]]" = field(
         init=False, factory=lambda: deque(maxlen=2 * int(RATE_SECONDS / BUCKET_SECONDS))
     )
-    """How many rows ended, and when, since the last standstill."""
+    """Time and number of ended rows, since the last standstill."""
     _pauses: "deque[tuple[float, float]]" = field(init=False, factory=lambda: deque(maxlen=REPEATED_PAUSES))
-    """When the last pauses were over, and how long they were."""
+    """End and length of the last pauses."""
     _first_left: float = field(init=False, default=math.inf)
-    """When the first call left."""
+    """Time of the first call."""
     _last_left: float = field(init=False, default=-math.inf)
-    """When the last call left."""
+    """Time of the last call."""
     _resumed: float = field(init=False, default=-math.inf)
-    """When the last standstill was over: rows whose call left before took longer than they do."""
+    """End of the last standstill: rows sent before it took unusually long."""
     _takes: float | None = field(init=False, default=None)
-    """How long a row takes from its call to its end; None before any has ended."""
+    """Average seconds from a call to the end of its row; None before any has ended."""
 
     def left(self, now: float) -> None:
-        """Note that a call has left."""
+        """Record that a call was sent."""
         self._moves(now)
         self._first_left = min(self._first_left, now)
         self._last_left = now
 
     def ended(self, now: float, took: float | None = None) -> None:
-        """Note that a row has ended, and how long after its call, where that was seen."""
+        """Record that a row has ended, `took` seconds after its call where that is known."""
         self._moves(now)
         if self._ends and now - self._ends[-1][0] < BUCKET_SECONDS:
             at, rows = self._ends.pop()
@@ -77,21 +76,21 @@ class Throughput:
         self._moved = now
 
     def idle(self, now: float) -> float:
-        """Return for how long nothing has moved."""
+        """Return the seconds since the last event."""
         return now - self._moved
 
     def is_still(self, now: float, *, running: bool) -> bool:
-        """Tell whether nothing has moved for longer than is usual; a row that is `running` takes its time."""
+        """Tell whether there is a standstill; `running` tells whether rows are under way."""
         row = self._takes if running and self._takes is not None else 0.0
         return self.idle(now) > max(QUIET_SECONDS, STANDSTILL_FACTOR * max(row, self._usual_pause(now)))
 
     def _usual_pause(self, now: float) -> float:
-        """Return how long a pause is that came repeatedly of late; 0 where none did."""
+        """Return the length of pauses that were repeated recently; 0 for none."""
         lately = [length for over, length in self._pauses if now - over <= 2 * RATE_SECONDS]
         return min(lately) if len(lately) == REPEATED_PAUSES else 0.0
 
     def rate(self, now: float) -> tuple[float, int]:
-        """Return how many rows end in a second, and of how many rows that is."""
+        """Return the rows per second, and the number of rows that this is based on."""
         rows, at, earliest = 0, now, 0
         for since, ended in reversed(self._ends):
             if now - since > RATE_SECONDS and rows >= LEAST_ROWS:
@@ -101,13 +100,13 @@ class Throughput:
         return ((rows - earliest) / (now - at) if now > at else 0.0), rows
 
     def seconds_left(self, now: float, *, coming: int, running: int, leaving: float | None) -> float | None:
-        """Return how long it is likely to take yet; None in a standstill, and where nobody can say.
+        """Return the estimated remaining seconds; None in a standstill, or while there is too little to go by.
 
         Args:
             now: By the same clock.
-            coming: Rows whose call has not left.
+            coming: Rows whose call was not sent yet.
             running: Rows under way.
-            leaving: Seconds until the last of those to come may leave, at the least; None where that is not known.
+            leaving: Least seconds until the last of the coming calls may be sent; None where that is unknown.
         """
         if not (coming or running) or self.is_still(now, running=running > 0):
             return None

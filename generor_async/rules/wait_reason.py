@@ -1,4 +1,4 @@
-"""What a batch waits for while nothing moves, in words, and until when."""
+"""Says what a batch waits for while nothing moves, and until when."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -22,12 +22,12 @@ BLOCKED_BY: Final[Mapping[HoldScope, str]] = {
 
 @frozen
 class WaitReason:
-    """What is waited for."""
+    """What a batch waits for."""
 
     what: str
-    """In words that stand behind "waiting for"."""
+    """The rest of a sentence that begins with "waiting for"."""
     until: float | None = None
-    """Until when, in Unix seconds; None where nobody can say."""
+    """The end of the wait in Unix seconds; None for an unknown end."""
 
 
 NO_WAIT: Final = WaitReason("")
@@ -44,9 +44,9 @@ def next_call_wait(
     jobs: SlotState | None,
     running: int,
 ) -> WaitReason:
-    """Return what keeps the next call from leaving, what lasts longest first; all times are Unix seconds.
+    """Return what blocks the next call; NO_WAIT where nothing is known to. All times are Unix seconds.
 
-    `paused` is until when no row is begun, as an answer asked for it. NOTHING where nothing is known to.
+    `paused` is the moment before which no row begins, because a response asked for that.
     """
     if held is not None and held.until > now:
         return WaitReason(BLOCKED_BY[held.scope], held.until)
@@ -69,7 +69,7 @@ def _is_full(window: WindowState, share: float) -> bool:
 
 
 def running_rows_wait(running: int) -> WaitReason:
-    """Return what is waited for where rows are under way, and where none is."""
+    """Return the wait for the rows under way, or for the next call where there are none."""
     if not running:
         return WaitReason("the next call's turn")
     return WaitReason("the row that is under way" if running == 1 else f"the {running:,} rows that are under way")
