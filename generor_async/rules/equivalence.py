@@ -57,8 +57,8 @@ def canonical_parameters(
 ) -> Mapping[str, JSON]:
     """Return the parameters of a call in canonical form: equal for all calls that ask for the same.
 
-    `defaults` are the server's, by parameter; `version` is 2 or later. Parameters in canonical form are returned as they
-    are.
+    `defaults` are the server's, by parameter; `version` is 2 or later. Parameters in canonical form are returned
+    unchanged.
     """
     for name, value in parameters.items():
         if type(value) not in SINGLE or (name in defaults and _equal(value, defaults[name])):

@@ -1,8 +1,8 @@
 """Tells by SHA-256 whether a file of rows has changed since it was read to its end.
 
-Dates and inodes would not do: `git checkout`, `cp` and `touch` give the same rows another date, and an edit in place may
-keep size, inode and date, as after `touch -r` or on a file system that counts whole seconds. A digest of 200 MB takes a
-fraction of a second, and every row that is run twice costs money.
+Dates and inodes would not do: `git checkout`, `cp` and `touch` give the same rows another date, and an edit in place
+may keep size, inode and date, as after `touch -r` or on a file system that counts whole seconds. A digest of 200 MB
+takes a fraction of a second, and every row that is run twice costs money.
 """
 
 from collections.abc import Sequence

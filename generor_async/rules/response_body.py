@@ -44,7 +44,7 @@ def body_text(body: bytes) -> str:
 def mask_secrets(body: JSON, secrets: tuple[str, ...]) -> JSON:
     """Mask the values of secret fields, in place, so that no traceback shows them; return the body.
 
-    In a text that isn't JSON, or broke off, they are replaced by asterisks. There is no recursion, so any depth is fine.
+    In a text that isn't JSON, or broke off, they are replaced by asterisks. Any depth is fine, without recursion.
     """
     if isinstance(body, str):
         names = "|".join(secrets)
