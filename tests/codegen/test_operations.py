@@ -69,7 +69,7 @@ def test_a_query_parameter_may_be_positional() -> None:
     [
         ({"type": "string"}, "arguments.text(q, 'q')"),
         ({"type": "integer"}, "str(arguments.whole(q, 'q'))"),
-        ({"type": "boolean"}, '"true" if arguments.truth(q, \'q\') else "false"'),
+        ({"type": "boolean"}, '"true" if arguments.boolean(q, \'q\') else "false"'),
         ({"type": "string", "x-datetime": True}, "arguments.moment(q, 'q').isoformat()"),
     ],
 )
