@@ -88,7 +88,7 @@ def test_a_batch_is_run_shown_and_reported(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("simulated", [False, True])
-def test_a_run_that_was_killed_before_its_journal_held_anything_is_run_again(
+def test_a_run_killed_with_an_empty_journal_is_run_again(
     run: Run, tmp_path: Path, serve: Serve, simulated: Any
 ) -> None:
     out, (_, environment) = tmp_path / "out", serve(speed=60)
@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_before_its_journal_held_anything_is_run_again(
     assert (ended.returncode, json.loads(ended.stdout)["rows"]) == (0, {"done": 1})
 
 
-def test_nothing_is_spent_where_nobody_can_be_asked(run: Run, tmp_path: Path) -> None:
+def test_without_a_terminal_nothing_is_spent_unless_confirmed(run: Run, tmp_path: Path) -> None:
     ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--max-credits", "20")
     assert ended.returncode == 2
     said = " ".join(ended.stderr.replace("│", " ").split())
@@ -107,7 +107,7 @@ def test_nothing_is_spent_where_nobody_can_be_asked(run: Run, tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(run: Run, tmp_path: Path) -> None:
+def test_failed_rows_set_the_exit_code_and_can_be_retried(run: Run, tmp_path: Path) -> None:
     out, rows = str(tmp_path / "out"), prompts(tmp_path, GOOD, BAD)
     assert run("run", rows, "--out", out, "--simulate").returncode == 3
     assert run("retry", out).returncode == 2
@@ -115,7 +115,7 @@ def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(ru
     assert json.loads(run("status", out).stdout)["rows"] == {"ready": 1, "done": 1}
 
 
-def test_what_a_person_can_mend_is_one_line(run: Run, tmp_path: Path) -> None:
+def test_errors_that_users_can_correct_are_one_line(run: Run, tmp_path: Path) -> None:
     for command in ("status", "report", "export"):
         ended = run(command, str(tmp_path / "nothing"))
         assert ended.returncode == 2
@@ -123,7 +123,7 @@ def test_what_a_person_can_mend_is_one_line(run: Run, tmp_path: Path) -> None:
         assert "holds no batch" in ended.stderr
 
 
-def test_a_line_that_cannot_be_run_is_named_with_its_reason(run: Run, tmp_path: Path) -> None:
+def test_a_line_that_cannot_be_run_is_reported_with_its_reason(run: Run, tmp_path: Path) -> None:
     rows = prompts(tmp_path, GOOD, {"promt": "misspelt"})
     ended = run("run", rows, "--out", str(tmp_path / "out"), "--simulate")
     assert ended.returncode == 3
@@ -134,7 +134,7 @@ def test_a_line_that_cannot_be_run_is_named_with_its_reason(run: Run, tmp_path: 
     assert "'promt' is no parameter" in aside["reason"]
 
 
-def test_ctrl_c_waits_for_what_is_paid_for(commands: Commands, tmp_path: Path) -> None:
+def test_ctrl_c_waits_for_paid_rows(commands: Commands, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, *herons(200)), tmp_path / "out"
     running = commands.begin("batch", "run", rows, "--out", str(out), "--simulate")
     deadline = time.monotonic() + 30
@@ -149,14 +149,14 @@ def test_ctrl_c_waits_for_what_is_paid_for(commands: Commands, tmp_path: Path) -
     assert set(counts) == {"ready", "done"}
 
 
-def test_a_row_that_comes_again_is_run_once_unless_it_may(run: Run, tmp_path: Path) -> None:
+def test_a_duplicate_row_is_run_once_unless_duplicates_are_allowed(run: Run, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, GOOD, GOOD, GOOD), str(tmp_path / "out")
     assert json.loads(run("run", rows, "--out", out, "--simulate").stdout)["rows"] == {"done": 1}
     ended = run("run", rows, "--out", out, "--simulate", "--allow-duplicates")
     assert json.loads(ended.stdout)["rows"] == {"done": 3}
 
 
-def test_what_the_folder_has_is_not_bought_again_by_yes(run: Run, tmp_path: Path, serve: Serve) -> None:
+def test_yes_does_not_buy_again_what_the_folder_has(run: Run, tmp_path: Path, serve: Serve) -> None:
     simulator, environment = serve(speed=60)
     rows, out = prompts(tmp_path, *herons(3)), str(tmp_path / "out")
     command = ["run", rows, "--out", out, "--yes"]
@@ -188,7 +188,7 @@ def test_a_person_is_asked_whether_to_buy_again(commands: Commands, run: Run, tm
         assert len(simulator.ledger.charges) == charges
 
 
-def test_where_rows_came_by_a_pipe_nobody_is_asked_whether_to_buy_again(
+def test_rows_from_a_pipe_are_refused_instead_of_asking_to_buy_again(
     commands: Commands, run: Run, tmp_path: Path, serve: Serve
 ) -> None:
     """They can't be read again: it is refused, and says what to do."""
@@ -208,7 +208,7 @@ def test_where_rows_came_by_a_pipe_nobody_is_asked_whether_to_buy_again(
     assert len(simulator.ledger.charges) == 2
 
 
-def test_what_is_kept_comes_out_again_with_those_that_come_again(run: Run, tmp_path: Path) -> None:
+def test_kept_columns_are_exported_also_for_duplicates(run: Run, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     rows = prompts(tmp_path, {**GOOD, "sku": "a-1", "promt": "x"}, {**GOOD, "sku": "a-2", "promt": "y"})
     ended = run("run", rows, "--out", out, "--simulate", "--keep", "sku", "--keep", "promt")
@@ -243,7 +243,7 @@ def test_every_row_is_exported(run: Run, tmp_path: Path) -> None:
     assert "://" not in run("export", str(out)).stdout
 
 
-def test_who_reads_an_export_may_have_enough(run: Run, tmp_path: Path) -> None:
+def test_a_reader_may_stop_reading_an_export(run: Run, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     run("run", prompts(tmp_path, *herons(3)), "--out", out, "--simulate")
     process = subprocess.Popen([*COMMAND, "export", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -263,7 +263,7 @@ def test_an_export_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) 
     assert ended.stderr == f"generor: {tmp_path / 'nowhere/rows.csv'}: No such file or directory\n"
 
 
-def test_an_export_replaces_no_pipe_no_link_and_nothing_of_the_batchs_own(run: Run, tmp_path: Path) -> None:
+def test_an_export_replaces_no_pipe_no_link_and_no_file_of_the_batch(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("run", prompts(tmp_path, GOOD), "--out", str(out), "--simulate")
     expected = run("export", str(out), "--format", "csv").stdout
@@ -293,13 +293,13 @@ def test_rows_are_not_read_from_a_file_that_the_batch_writes(run: Run, tmp_path:
     assert json.loads(rows.read_text()) == GOOD
 
 
-def test_what_begins_nothing_says_all_the_same_that_it_was_simulated(run: Run, tmp_path: Path) -> None:
+def test_a_refused_simulated_run_says_that_it_is_simulated(run: Run, tmp_path: Path) -> None:
     ended = run("run", rows := prompts(tmp_path, GOOD), "--out", rows, "--simulate")
     told = json.loads(ended.stdout)
     assert (ended.returncode, told["reason"], told["simulated"]) == (2, "folder", True)
 
 
-def test_streams_that_were_closed_lead_nowhere(run: Run, tmp_path: Path) -> None:
+def test_closed_streams_are_the_null_device(run: Run, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, GOOD), str(tmp_path / "out")
     for arguments in (["run", rows, "--out", out, "--simulate"], ["status", out], ["export", out], ["report", out]):
         closed = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *COMMAND, *arguments], check=False)
@@ -315,7 +315,7 @@ def test_streams_that_were_closed_lead_nowhere(run: Run, tmp_path: Path) -> None
         (["--tag-rows", "--api", "generor"], "--tag-rows: Generor's API takes no tag"),
     ],
 )
-def test_an_option_is_called_as_it_was_typed(run: Run, tmp_path: Path, options: list[str], said: str) -> None:
+def test_errors_name_options_as_typed(run: Run, tmp_path: Path, options: list[str], said: str) -> None:
     ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--simulate", *options)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"generor: {said}")
@@ -325,7 +325,9 @@ def test_an_option_is_called_as_it_was_typed(run: Run, tmp_path: Path, options: 
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(commands: Commands, tmp_path: Path, columns: int) -> None:
+def test_a_terminal_shows_progress_and_is_restored_after_ctrl_c(
+    commands: Commands, tmp_path: Path, columns: int
+) -> None:
     command = ["batch", "run", prompts(tmp_path, *herons(300)), "--out", str(tmp_path / "out"), "--simulate"]
     with Terminal(commands, *command, columns=columns) as terminal:
         shown = terminal.until("running", "where the limits allow 30 calls", "to come", "left", "nothing is charged")
@@ -342,7 +344,7 @@ def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(commands: Commands,
         assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")  # the cursor is there again
 
 
-def test_no_colour_is_no_colour(commands: Commands, run: Run, tmp_path: Path) -> None:
+def test_no_color_is_respected(commands: Commands, run: Run, tmp_path: Path) -> None:
     command = ["batch", "run", prompts(tmp_path, GOOD, BAD), "--out", str(tmp_path / "out"), "--simulate"]
     for environment, coloured in (({"NO_COLOR": "1"}, False), ({}, True)):
         with Terminal(commands, *command, environment=environment) as terminal:
@@ -359,7 +361,7 @@ def test_a_dumb_terminal_gets_lines(commands: Commands, tmp_path: Path) -> None:
         assert b"\x1b" not in terminal.raw
 
 
-def test_elsewhere_a_line_says_the_same_every_ten_seconds(tmp_path: Path) -> None:
+def test_without_a_terminal_progress_is_a_line_every_ten_seconds(tmp_path: Path) -> None:
     told = io.StringIO()
 
     async def main() -> float:
@@ -380,7 +382,7 @@ def test_elsewhere_a_line_says_the_same_every_ten_seconds(tmp_path: Path) -> Non
     assert re.search(r"spent, about [\d,.]+ \(\$\d\.\d\d\) to come; 70 s so far, about \d+ s left$", lines[6])
 
 
-def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
+def test_the_price_is_shown_and_confirmed_before_anything_is_spent(
     commands: Commands, tmp_path: Path, serve: Serve
 ) -> None:
     simulator, environment = serve(speed=60)
@@ -420,7 +422,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
         (signal.SIGHUP, 129, "stopped before any row was started"),
     ],
 )
-def test_a_question_that_is_not_agreed_to_ends_in_json_and_writes_none_of_itself_there(
+def test_a_declined_question_ends_in_json_without_the_question(
     commands: Commands, tmp_path: Path, serve: Serve, answer: bytes | signal.Signals, code: int, said: str
 ) -> None:
     simulator, environment = serve(speed=60)
@@ -443,7 +445,7 @@ def test_a_question_that_is_not_agreed_to_ends_in_json_and_writes_none_of_itself
     assert not out.exists()
 
 
-def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cost(
+def test_a_generor_batch_shows_price_and_time_before_and_its_cost_after(
     commands: Commands, tmp_path: Path, serve: Serve
 ) -> None:
     simulator, environment = serve(speed=60, tier="pro", exact_cost=True)
@@ -463,7 +465,7 @@ def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cos
 # --- what stops it ----------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_account_stops_it_with_what_to_do(run: Run, tmp_path: Path, serve: Serve) -> None:
+def test_an_empty_account_stops_the_run_with_advice(run: Run, tmp_path: Path, serve: Serve) -> None:
     _, environment = serve(speed=60, luma_balance=0.1)
     rows, out = prompts(tmp_path, *herons(5)), tmp_path / "out"
     ended = run("run", rows, "--out", str(out), "--yes", environment=environment)
@@ -497,7 +499,9 @@ def test_a_bad_key_is_reported_before_any_call(
     assert not out.exists()
 
 
-def test_of_a_row_in_doubt_is_said_why_and_that_nothing_is_waited_for(run: Run, tmp_path: Path, serve: Serve) -> None:
+def test_the_status_says_why_a_row_is_unknown_and_that_nothing_is_awaited(
+    run: Run, tmp_path: Path, serve: Serve
+) -> None:
     simulator, environment = serve()
     simulator.faults.add_spec("luma.generations.create=reset:after_charge:1x")
     out = str(tmp_path / "out")
@@ -510,7 +514,7 @@ def test_of_a_row_in_doubt_is_said_why_and_that_nothing_is_waited_for(run: Run, 
         assert f"1 unknown: {doubt['why']}" in told.stderr
 
 
-def test_columns_that_are_no_parameters_are_bad_use(run: Run, tmp_path: Path) -> None:
+def test_columns_that_are_no_parameters_are_refused(run: Run, tmp_path: Path) -> None:
     rows = tmp_path / "prompts.csv"
     rows.write_text("promt\na heron\n")
     ended = run("run", str(rows), "--out", str(tmp_path / "out"), "--simulate")
@@ -518,9 +522,7 @@ def test_columns_that_are_no_parameters_are_bad_use(run: Run, tmp_path: Path) ->
     assert "'promt'" in ended.stderr
 
 
-def test_a_simulated_run_that_is_killed_goes_on_with_the_same_account(
-    commands: Commands, run: Run, tmp_path: Path
-) -> None:
+def test_a_killed_simulated_run_continues_with_the_same_account(commands: Commands, run: Run, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, *herons(24)), tmp_path / "out"
     running = commands.begin("batch", "run", rows, "--out", str(out), "--simulate", "--concurrency", "6")
     results = out / "results.jsonl"
@@ -540,7 +542,7 @@ def test_a_simulated_run_that_is_killed_goes_on_with_the_same_account(
     assert "Luma, simulated: nothing was paid" in (moved / "report.html").read_text()
 
 
-def test_a_folder_of_a_simulated_run_takes_no_real_one_and_the_reverse(run: Run, tmp_path: Path, serve: Serve) -> None:
+def test_simulated_and_real_runs_do_not_share_a_folder(run: Run, tmp_path: Path, serve: Serve) -> None:
     _, real = serve()
     rows = prompts(tmp_path, GOOD)
     simulated, paid = tmp_path / "simulated", tmp_path / "paid"

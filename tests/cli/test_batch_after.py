@@ -41,7 +41,7 @@ def out(run: Run, tmp_path: Path) -> str:
     return str(tmp_path / "out")
 
 
-def test_retry_makes_rows_ready_by_their_ids(run: Run, out: str) -> None:
+def test_retry_selects_rows_by_id(run: Run, out: str) -> None:
     assert run("retry", out, "--id", "b").stdout == "1 row is ready to be run again\n"
     assert json.loads(run("status", out).stdout)["rows"] == {"ready": 1, "done": 1, "failed": 1}
     refused = run("retry", out, "--id", "a", "--id", "c")
@@ -49,7 +49,7 @@ def test_retry_makes_rows_ready_by_their_ids(run: Run, out: str) -> None:
     assert "'a' is done" in refused.stderr
 
 
-def test_an_export_is_what_the_file_is_called(run: Run, out: str, tmp_path: Path) -> None:
+def test_the_format_of_an_export_follows_the_file_name(run: Run, out: str, tmp_path: Path) -> None:
     exports = {suffix: tmp_path / f"rows.{suffix}" for suffix in ("csv", "jsonl", "json", "JSON")}
     for path in exports.values():
         assert run("export", out, "--to", str(path)).returncode == 0
@@ -69,7 +69,7 @@ def test_an_export_is_what_the_file_is_called(run: Run, out: str, tmp_path: Path
     assert not Path("-").exists()
 
 
-def test_files_that_were_deleted_are_fetched_again(run: Run, out: str) -> None:
+def test_deleted_files_are_fetched_again(run: Run, out: str) -> None:
     assert run("fetch", out).stdout == "no file is missing\n"
     (file,) = (Path(out) / "media").rglob("*.png")
     content = file.read_bytes()
@@ -84,7 +84,7 @@ def test_files_that_were_deleted_are_fetched_again(run: Run, out: str) -> None:
     assert "the files of a could not be downloaded: " in lost.stderr
 
 
-def test_a_run_is_followed_until_it_ends(commands: Commands, run: Run, tmp_path: Path) -> None:
+def test_status_follows_a_run_until_it_ends(commands: Commands, run: Run, tmp_path: Path) -> None:
     path, out = tmp_path / "rows.jsonl", tmp_path / "out"
     path.write_text("".join(f"{json.dumps({'prompt': f'heron {n}'})}\n" for n in range(400)))
     running = commands.begin("batch", "run", str(path), "--out", str(out), "--simulate")
@@ -111,7 +111,7 @@ def test_a_run_that_has_ended_is_shown_at_once_on_a_terminal_too(commands: Comma
         assert re.search(r"^failed +2$", terminal.text, re.MULTILINE)
 
 
-def test_files_of_a_call_are_replaced_where_that_is_said(commands: Commands, tmp_path: Path) -> None:
+def test_overwrite_replaces_the_files_of_a_call(commands: Commands, tmp_path: Path) -> None:
     with Simulator(speed=50) as simulator:
         env = os.environ | {"LUMA_BASE_URL": simulator.luma_url, "LUMA_AGENTS_API_KEY": simulator.luma_key}
         made = commands.run("call", "luma.generations.create", "--prompt", "heron", "--wait", "--yes", env=env)

@@ -177,7 +177,7 @@ def _walk_luma(call: Callable[..., Any], shell: Shell) -> None:
     call("luma.generations.get", "--generation-id", call(CREATE, *edit)["id"], "--out", "edits")
 
 
-def test_every_operation_can_be_called_and_answers(shell: Shell) -> None:
+def test_every_operation_can_be_called(shell: Shell) -> None:
     answers = walk(shell)
     assert set(answers) == set(NAMES)
     assert answers["generor.ratings.get"]["average"] is not None
@@ -192,7 +192,7 @@ def test_every_operation_can_be_called_and_answers(shell: Shell) -> None:
         assert (shell.folder / path).stat().st_size > 100
 
 
-def test_the_list_of_operations_is_grouped_and_says_what_each_is_for(shell: Shell) -> None:
+def test_the_list_of_operations_is_grouped_with_summaries(shell: Shell) -> None:
     ended = shell.call()
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
@@ -215,7 +215,7 @@ def test_the_help_of_an_operation_shows_its_own_options(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_help_of_every_operation_has_all_that_it_takes(name: str) -> None:
+def test_the_help_of_every_operation_has_all_parameters(name: str) -> None:
     ended = CliRunner().invoke(app, ["call", name, "--help"], env={"COLUMNS": "300"})
     assert ended.exit_code == 0
     said = " ".join(ended.stdout.replace("│", " ").replace("`", "").split())
@@ -233,7 +233,7 @@ def test_the_help_of_every_operation_has_all_that_it_takes(name: str) -> None:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_body_and_a_text_come_from_files_and_options_go_before_the_body(shell: Shell) -> None:
+def test_values_come_from_files_and_options_take_precedence_over_json(shell: Shell) -> None:
     (shell.folder / "body.json").write_text('{"bio": "from the body", "website": "https://example.org"}')
     (shell.folder / "bio.txt").write_text("Herons,\nmostly\n")
     told = shell.answer("generor.users.update_me", "--json", "@body.json", "--bio", "@bio.txt")
@@ -262,7 +262,9 @@ BAD: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), BAD)
-def test_bad_use_is_one_line_and_nothing_is_sent(shell: Shell, arguments: list[str], said: str) -> None:
+def test_wrong_options_are_reported_in_one_line_and_nothing_is_sent(
+    shell: Shell, arguments: list[str], said: str
+) -> None:
     ended = shell.call(*arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"generor: {said}")
@@ -270,7 +272,7 @@ def test_bad_use_is_one_line_and_nothing_is_sent(shell: Shell, arguments: list[s
     assert shell.simulator.ledger.requests == ()
 
 
-def test_a_key_comes_from_the_environment_alone(shell: Shell) -> None:
+def test_a_key_only_comes_from_the_environment(shell: Shell) -> None:
     del shell.environment["LUMA_AGENTS_API_KEY"]
     ended = shell.call("luma.files.list")
     assert ended.returncode == 2
@@ -281,7 +283,7 @@ def test_a_key_comes_from_the_environment_alone(shell: Shell) -> None:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def test_pages_are_one_or_so_many_items_or_all(shell: Shell) -> None:
+def test_a_list_is_one_page_or_a_number_of_items_or_all(shell: Shell) -> None:
     public = "generor.creations.list_public"
     one = shell.call(public, "--per-page", "5")
     assert len(json.loads(one.stdout)) == 5
@@ -303,7 +305,7 @@ def test_a_terminal_gets_a_table_and_a_pipe_json(shell: Shell) -> None:
     assert isinstance(shell.answer("generor.models.list_by_type", "--type", "text"), list)
 
 
-def test_a_terminal_is_not_commanded_by_what_others_wrote(shell: Shell) -> None:
+def test_control_characters_from_others_do_not_reach_the_terminal(shell: Shell) -> None:
     bio = "red \x1b[31m\x07 alert, \u202eturned, \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}"
     shell.answer("generor.users.update_me", "--bio", bio)
     _, seen = shell.on_terminal("generor.users.me")
@@ -324,7 +326,7 @@ def test_a_new_key_goes_into_a_file_and_nowhere_else(shell: Shell) -> None:
     assert shell.answer("generor.users.me")["username"] == "johndoe"
 
 
-def test_a_file_for_a_key_is_never_replaced_nor_left_empty(shell: Shell) -> None:
+def test_a_key_file_is_neither_replaced_nor_left_empty(shell: Shell) -> None:
     (shell.folder / "key").write_text("another\n")
     ended = shell.call("generor.api_keys.create", "--name", "mine", "--secret-to", "key")
     assert ended.returncode == 2
@@ -346,7 +348,7 @@ def test_a_terminal_is_asked_before_credits_are_spent(shell: Shell, typed: str, 
     assert shell.charges() == charges
 
 
-def test_the_price_of_lumas_is_told_where_it_is_known(shell: Shell) -> None:
+def test_lumas_price_is_shown_where_it_is_known(shell: Shell) -> None:
     _, seen = shell.on_terminal(CREATE, "--prompt", "x", typed="n\n")
     assert "spends real credits, about 13.5 ($0.0404), prices of mid-2026. Continue?" in seen
     assert "generor: nothing was sent" in seen
@@ -376,7 +378,7 @@ def test_the_simulator_never_gives_an_id_twice(shell: Shell, arguments: tuple[st
     assert len(list((shell.folder / "pictures").iterdir())) == 2
 
 
-def test_what_nobody_can_be_sure_of_is_told_whole(shell: Shell) -> None:
+def test_an_unknown_outcome_is_reported_with_the_answer(shell: Shell) -> None:
     shell.simulator.faults.add_spec(f"{CREATE}=reset:after_charge:1x")
     ended = shell.call(CREATE, "--prompt", "a heron", "--yes")
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -386,7 +388,7 @@ def test_what_nobody_can_be_sure_of_is_told_whole(shell: Shell) -> None:
     assert f"(request id {charge.request_id})" in ended.stderr
 
 
-def test_what_came_of_an_answer_that_broke_off_is_shown(shell: Shell) -> None:
+def test_the_part_of_a_broken_answer_is_shown(shell: Shell) -> None:
     shell.simulator.faults.add_spec(f"{CREATE}=truncate:after_charge:1x")
     ended = shell.call(CREATE, "--prompt", "a heron", "--yes")
     assert ended.returncode == 1
@@ -395,14 +397,14 @@ def test_what_came_of_an_answer_that_broke_off_is_shown(shell: Shell) -> None:
     assert 'what came of the answer: {"id"' in ended.stderr.replace("{ ", "{")
 
 
-def test_a_job_that_fails_is_shown_as_it_ended(shell: Shell) -> None:
+def test_a_failed_job_is_printed(shell: Shell) -> None:
     ended = shell.call(CREATE, "--prompt", "[[moderate]] a heron", "--yes", "--wait")
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["failure_code"] == "content_moderated"
     assert "content_moderated" in ended.stderr.splitlines()[-1]
 
 
-def test_what_was_made_is_shown_although_its_download_fails(shell: Shell) -> None:
+def test_a_result_is_printed_although_its_download_fails(shell: Shell) -> None:
     id_ = shell.answer(CREATE, "--prompt", "a heron", "--yes")["id"]
     look = ("luma.generations.get", "--generation-id", id_, "--out", "out")
     assert len(shell.answer(*look)["files"]) == 1
@@ -413,7 +415,7 @@ def test_what_was_made_is_shown_although_its_download_fails(shell: Shell) -> Non
     assert again.stderr.count("\n") == 1
 
 
-def test_a_job_outlives_its_wait_and_is_found_again(shell: Shell) -> None:
+def test_a_job_outlives_its_wait_and_can_be_found(shell: Shell) -> None:
     shell.simulator.faults.add_spec("luma.generations.get=503")
     ended = shell.call(CREATE, "--prompt", "a heron", "--yes", "--wait", "--timeout", "1")
     assert ended.returncode == 1
@@ -424,7 +426,7 @@ def test_a_job_outlives_its_wait_and_is_found_again(shell: Shell) -> None:
 # --- interrupts -------------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_tells_how_to_find_the_job_again(shell: Shell) -> None:
+def test_ctrl_c_says_how_to_find_the_job(shell: Shell) -> None:
     shell.simulator.faults.add_spec("luma.generations.get=503")
     process = shell.begin(CREATE, "--prompt", "a heron", "--yes", "--wait")
     submitted = process.stderr.readline()
@@ -439,7 +441,7 @@ def test_ctrl_c_tells_how_to_find_the_job_again(shell: Shell) -> None:
     )
 
 
-def test_ctrl_c_tells_that_a_call_under_way_may_take_effect(shell: Shell) -> None:
+def test_ctrl_c_says_that_a_call_under_way_may_take_effect(shell: Shell) -> None:
     shell.simulator.faults.add_spec("generor.generators.generate=stall:after_charge")
     process = shell.begin(*GENERATE, "--yes")
     while not shell.charges():
@@ -478,7 +480,7 @@ def test_bash_completes_operations_options_and_values(shell: Shell) -> None:
     assert in_bash(shell, CREATE, "--image-ref", "@") == ["@cat.png", f"@pictures{os.sep}"]
 
 
-def test_zsh_completes_with_a_few_words_about_each(shell: Shell) -> None:
+def test_zsh_completes_with_descriptions(shell: Shell) -> None:
     asked = {"_GENEROR_COMPLETE": "complete_zsh"}
     lines = complete(shell, **asked, _TYPER_COMPLETE_ARGS="generor call luma.generations.")
     assert '"luma.generations.get":"Return one generation as it is now."' in lines[1]

@@ -25,7 +25,7 @@ def environment(simulator: Simulator, **keys: str) -> dict[str, str]:
     }
 
 
-def test_a_good_key_is_told_as_json(simulator: Simulator, commands: Commands) -> None:
+def test_a_valid_key_is_reported_as_json(simulator: Simulator, commands: Commands) -> None:
     luma = commands.run("check", env=environment(simulator))
     assert (luma.returncode, luma.stderr) == (0, "")
     assert json.loads(luma.stdout) == {
@@ -41,7 +41,7 @@ def test_a_good_key_is_told_as_json(simulator: Simulator, commands: Commands) ->
     assert not simulator.ledger.charges
 
 
-def test_a_key_that_is_no_good_is_one_line(simulator: Simulator, commands: Commands) -> None:
+def test_an_invalid_key_is_reported_in_one_line(simulator: Simulator, commands: Commands) -> None:
     key = simulator.luma.keys["revoked"]
     ended = commands.run("check", env=environment(simulator, LUMA_AGENTS_API_KEY=key))
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
@@ -49,7 +49,7 @@ def test_a_key_that_is_no_good_is_one_line(simulator: Simulator, commands: Comma
     assert key not in ended.stderr
 
 
-def test_the_older_apis_address_is_told_apart(simulator: Simulator, commands: Commands) -> None:
+def test_the_older_apis_address_is_recognized(simulator: Simulator, commands: Commands) -> None:
     address = "https://api.lumalabs.ai/dream-machine/v1"
     ended = commands.run("check", "--base-url", address, env=environment(simulator))
     assert ended.returncode == 1

@@ -39,7 +39,7 @@ def begin(commands: Commands) -> Begin:
     return partial(commands.begin, env=ENVIRONMENT)
 
 
-def test_the_demo_makes_every_kind_of_file_and_says_where(tmp_path: Path) -> None:
+def test_the_demo_makes_every_kind_of_file_and_prints_the_folder(tmp_path: Path) -> None:
     before = os.times()
     ended = subprocess.run(
         [*COMMAND, "demo", "--out", str(tmp_path / "out"), "--seed", "3"],
@@ -74,7 +74,7 @@ def test_the_demo_may_be_run_again_into_the_same_folder(run: Run, tmp_path: Path
     assert [run("demo", "--out", str(tmp_path)).returncode for _ in range(2)] == [0, 0]
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(run: Run, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line_with_advice(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = run("demo", "--out", str(tmp_path / "file/out"))
     assert ended.returncode == 2
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(run
     assert re.fullmatch(r"generor: the folder .* cannot be written to .*--out\.\n", ended.stderr)
 
 
-def test_an_interrupted_demo_says_so_in_one_line(begin: Begin, tmp_path: Path) -> None:
+def test_an_interrupted_demo_prints_one_line(begin: Begin, tmp_path: Path) -> None:
     process = begin("demo", "--out", str(tmp_path / "out"))
     process.stdout.readline()
     process.interrupt()
@@ -91,7 +91,7 @@ def test_an_interrupted_demo_says_so_in_one_line(begin: Begin, tmp_path: Path) -
     assert errors == f"generor: interrupted; finished files are in {tmp_path / 'out'}\n"
 
 
-def test_simulate_serves_and_says_how_to_reach_it(begin: Begin) -> None:
+def test_simulate_serves_and_prints_addresses_and_keys(begin: Begin) -> None:
     process = begin("simulate", "--port", "0")
     printed = "".join(process.stdout.readline() for _ in range(6))
     for name in ("GENEROR_BASE_URL", "GENEROR_API_KEY", "LUMA_BASE_URL", "LUMA_AGENTS_API_KEY"):
@@ -104,7 +104,7 @@ def test_simulate_serves_and_says_how_to_reach_it(begin: Begin) -> None:
     assert (code, errors) == (0, "")
 
 
-def test_simulate_serves_with_the_faults_that_are_asked_for(begin: Begin) -> None:
+def test_simulate_serves_with_the_given_faults(begin: Begin) -> None:
     process = begin("simulate", "--port", "0", "--fault", "luma.files.list=503:1x", "--fault", "luma.*=wrong_json")
     printed = "".join(process.stdout.readline() for _ in range(8))
     (url,) = re.findall(r"curl (http\S+)/__sim__/state", printed)
@@ -151,7 +151,7 @@ def test_the_help_of_simulate_names_every_fault_with_its_details(run: Run) -> No
             assert f"{detail}=" in printed
 
 
-def test_a_port_in_use_is_one_line_that_says_what_to_do(run: Run) -> None:
+def test_a_port_in_use_is_reported_in_one_line_with_advice(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("simulate", "--port", str(port))
@@ -179,7 +179,7 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(run: Run) -> None:
         (("--fault", "*=reset", "--fault", "*=drip:peices=3"), "drip takes no detail 'peices'; the nearest: pieces"),
     ],
 )
-def test_what_cannot_be_simulated_is_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_settings_are_reported_in_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
     ended = run("simulate", *arguments)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"generor: {said}")
@@ -187,7 +187,7 @@ def test_what_cannot_be_simulated_is_one_line(run: Run, arguments: tuple[str, ..
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help"), ("simulate", "-h")])
-def test_every_help_reads_well(run: Run, arguments: tuple[str, ...]) -> None:
+def test_every_help_text_is_well_formed(run: Run, arguments: tuple[str, ...]) -> None:
     ended = run(*arguments)
     assert ended.returncode == 0
     assert "Usage:" in ended.stdout
@@ -216,7 +216,7 @@ def test_subcommands_are_listed_as_they_describe_themselves(run: Run) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("nonsense",)])
-def test_what_is_not_called_is_not_imported(arguments: tuple[str, ...]) -> None:
+def test_uncalled_commands_are_not_imported(arguments: tuple[str, ...]) -> None:
     code = (
         "import sys, atexit\n"
         "atexit.register(lambda: print(*(name for name in sys.modules if name.startswith('generor_async')), sep=','))\n"

@@ -160,7 +160,7 @@ def check(ended: "subprocess.CompletedProcess[str]", reason: str, code: int, sai
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_all_rows_done_is_done(stage: Callable[..., Stage], api: API) -> None:
+def test_the_reason_is_done_when_all_rows_are_done(stage: Callable[..., Stage], api: API) -> None:
     at = stage(api)
     assert check(at.run(rows_of(api, 3)), "done", 0) == {"done": 3}
     assert check(at.run(rows_of(api, 3)), "done", 0) == {"done": 3}
@@ -168,9 +168,7 @@ def test_all_rows_done_is_done(stage: Callable[..., Stage], api: API) -> None:
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_a_run_to_its_end_in_which_rows_failed_or_were_set_aside_is_failed(
-    stage: Callable[..., Stage], api: API
-) -> None:
+def test_the_reason_is_failed_when_rows_failed_or_were_set_aside(stage: Callable[..., Stage], api: API) -> None:
     at = stage(api)
     rows = [*rows_of(api, 2), {**rows_of(api, 3)[2], "prompt": "[[moderate]] no"}]
     ended = at.run(rows)
@@ -180,7 +178,7 @@ def test_a_run_to_its_end_in_which_rows_failed_or_were_set_aside_is_failed(
     assert check(ended, "failed", 3, "1 set aside (correct those lines")["done"] == 2
 
 
-def test_a_run_to_its_end_with_few_unknown_rows_is_failed(stage: Callable[..., Stage]) -> None:
+def test_the_reason_is_failed_when_few_rows_are_unknown(stage: Callable[..., Stage]) -> None:
     at = stage("luma")
     at.fault("504:after_charge:2x:shape=gateway")
     assert check(at.run(rows_of("luma", 6)), "failed", 3, "2 unknown (") == {"done": 4, "unknown": 2}
@@ -190,7 +188,7 @@ def test_a_run_to_its_end_with_few_unknown_rows_is_failed(stage: Callable[..., S
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_a_cap_that_allows_no_more_is_cap(stage: Callable[..., Stage], api: API) -> None:
+def test_the_reason_is_cap_when_the_cap_is_reached(stage: Callable[..., Stage], api: API) -> None:
     at = stage(api)
     cap = {"luma": "60", "generor": "5"}[api]
     rows = check(at.run(rows_of(api, 12), "--max-credits", cap), "cap", 4, "a higher --max-credits")
@@ -199,7 +197,9 @@ def test_a_cap_that_allows_no_more_is_cap(stage: Callable[..., Stage], api: API)
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_an_account_without_credits_is_credits_also_at_the_start(stage: Callable[..., Stage], api: API) -> None:
+def test_the_reason_is_credits_when_the_account_is_empty_also_at_the_start(
+    stage: Callable[..., Stage], api: API
+) -> None:
     at = stage(api, luma_balance=0.1, generor_credits=5)
     rows = check(at.run(rows_of(api, 12)), "credits", 4, "Add credits")
     assert rows["done"] == at.charges > 0
@@ -210,7 +210,7 @@ def test_an_account_without_credits_is_credits_also_at_the_start(stage: Callable
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_a_key_that_is_refused_at_the_start_begins_nothing(stage: Callable[..., Stage], api: API) -> None:
+def test_a_key_that_is_refused_at_the_start_exits_with_2(stage: Callable[..., Stage], api: API) -> None:
     at = stage(api)
     for _ in range(2):
         ended = at.run(rows_of(api, 8), key={"luma": "luma-api-nobody", "generor": "gnr_live_nobody"}[api])
@@ -220,7 +220,7 @@ def test_a_key_that_is_refused_at_the_start_begins_nothing(stage: Callable[..., 
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_a_key_that_is_refused_in_the_midst_is_key(stage: Callable[..., Stage], api: API) -> None:
+def test_the_reason_is_key_when_it_is_refused_during_the_run(stage: Callable[..., Stage], api: API) -> None:
     at = stage(api)
     with Generor(**at.simulator.generor_options) as owner:
         made = owner.api_keys.create(name="batch", scopes=["read", "generate"])
@@ -247,7 +247,7 @@ def test_a_key_that_is_refused_in_the_midst_is_key(stage: Callable[..., Stage], 
         ("generor", "close:after_charge"),
     ],
 )
-def test_payments_whose_outcome_is_unknown_stop_it_after_few(stage: Callable[..., Stage], api: API, fault: str) -> None:
+def test_a_few_unknown_outcomes_stop_the_run(stage: Callable[..., Stage], api: API, fault: str) -> None:
     at = stage(api)
     at.fault(fault)
     rows = check(at.run(rows_of(api, 200)), "unknown", 5, "the outcome of 5 calls in a row is unknown")
@@ -255,7 +255,7 @@ def test_payments_whose_outcome_is_unknown_stop_it_after_few(stage: Callable[...
     assert rows == {"ready": 200 - at.charges, "unknown": at.charges}
 
 
-def test_downloads_that_fail_alike_stop_it_and_cost_nothing_later(stage: Callable[..., Stage]) -> None:
+def test_failing_downloads_stop_the_run_and_cost_nothing_later(stage: Callable[..., Stage]) -> None:
     at = stage("luma", luma_jobs=5)
     at.simulator.faults.add_spec("storage.get=expired_url")
     rows = check(fast(at, rows_of("luma", 60)), "downloads", 5, "the host refused the URL (403)")
@@ -266,7 +266,7 @@ def test_downloads_that_fail_alike_stop_it_and_cost_nothing_later(stage: Callabl
     assert at.charges == 60 > paid
 
 
-def test_a_folder_in_use_begins_nothing(stage: Callable[..., Stage]) -> None:
+def test_a_folder_in_use_exits_with_2(stage: Callable[..., Stage]) -> None:
     at = stage("luma")
     with at.running(rows_of("luma", 200)) as running:
         until(lambda: at.done > 0)
@@ -276,7 +276,7 @@ def test_a_folder_in_use_begins_nothing(stage: Callable[..., Stage]) -> None:
 
 
 @pytest.mark.parametrize("how", ["moved", "deleted"])
-def test_a_folder_that_goes_in_the_midst_is_folder(stage: Callable[..., Stage], how: str) -> None:
+def test_the_reason_is_folder_when_it_disappears_during_the_run(stage: Callable[..., Stage], how: str) -> None:
     at = stage("luma", luma_jobs=5)
     with at.running(rows_of("luma", 40)) as running:
         until(lambda: at.done > 2)
@@ -307,7 +307,7 @@ def fills_up(disk: Path) -> None:
         assert at.charges == 60
 
 
-def test_a_full_disk_is_disk() -> None:
+def test_the_reason_is_disk_when_it_is_full() -> None:
     run_on_small_disk(fills_up, kilobytes=20_000)
 
 
@@ -318,9 +318,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("api", BOTH)
-def test_a_signal_stops_it_and_what_is_charged_is_not_unknown(
-    stage: Callable[..., Stage], api: API, number: int
-) -> None:
+def test_a_signal_leaves_no_charged_row_unknown(stage: Callable[..., Stage], api: API, number: int) -> None:
     """Each answer comes two seconds after the charge: the signal meets calls that are charged and not answered."""
     at = stage(api, speed=20)
     at.fault("drip:after_charge:pieces=2:pause=40")
@@ -354,7 +352,7 @@ def test_a_call_that_takes_longer_than_the_drain_is_unknown_and_found_by_the_nex
     assert at.charges == 7
 
 
-def test_a_terminal_that_is_closed_ends_it_in_good_order(stage: Callable[..., Stage]) -> None:
+def test_a_closed_terminal_ends_the_run_in_order(stage: Callable[..., Stage]) -> None:
     at = stage("luma", speed=20)
     at.fault("drip:after_charge:pieces=2:pause=40")
     with Terminal(at.commands, *at.arguments(rows_of("luma", 24)), environment=at.environment()) as terminal:
@@ -366,7 +364,7 @@ def test_a_terminal_that_is_closed_ends_it_in_good_order(stage: Callable[..., St
     assert status["rows"]["ready"] == 24 - at.charges
 
 
-def test_what_was_started_to_ignore_a_hangup_ignores_it(stage: Callable[..., Stage]) -> None:
+def test_an_ignored_hangup_stays_ignored(stage: Callable[..., Stage]) -> None:
     at = stage("luma")
     at.fault("drip:after_charge:pieces=2:pause=60")
     command = [sys.executable, "-c", "from generor_async.cli import main; main()", *at.arguments(rows_of("luma", 3))]
@@ -382,7 +380,7 @@ def test_what_was_started_to_ignore_a_hangup_ignores_it(stage: Callable[..., Sta
     assert check(completed(process), "done", 0) == {"done": 3}
 
 
-def test_several_signals_are_one_end(stage: Callable[..., Stage]) -> None:
+def test_several_signals_stop_the_run_once(stage: Callable[..., Stage]) -> None:
     """As systemd sends SIGHUP right after SIGTERM: the drain is not cut short."""
     at = stage("luma", speed=20)
     at.fault("drip:after_charge:pieces=2:pause=40")
@@ -393,7 +391,7 @@ def test_several_signals_are_one_end(stage: Callable[..., Stage]) -> None:
         assert "unknown" not in check(finished(running), "interrupted", 143)
 
 
-def test_ctrl_c_cuts_a_drain_short(stage: Callable[..., Stage]) -> None:
+def test_ctrl_c_ends_a_drain(stage: Callable[..., Stage]) -> None:
     at = stage("luma")
     at.fault("stall:after_charge")
     with at.running(rows_of("luma", 24), "--drain", "600") as running:
@@ -408,7 +406,7 @@ def test_ctrl_c_cuts_a_drain_short(stage: Callable[..., Stage]) -> None:
 
 
 @pytest.mark.parametrize("api", BOTH)
-def test_docker_stop_leaves_nothing_that_was_charged_unknown(stage: Callable[..., Stage], api: API) -> None:
+def test_docker_stop_leaves_no_charged_row_unknown(stage: Callable[..., Stage], api: API) -> None:
     """SIGTERM, ten seconds, SIGKILL; each answer comes five real seconds after the charge, the drain is the default."""
     at = stage(api, speed=1.0)
     at.fault("drip:after_charge:pieces=2:pause=5")
@@ -425,7 +423,7 @@ def test_docker_stop_leaves_nothing_that_was_charged_unknown(stage: Callable[...
     assert status["rows"]["ready"] == 24 - at.charges == 20
 
 
-def test_ctrl_c_twice_stops_at_once_and_says_what_is_unknown(stage: Callable[..., Stage]) -> None:
+def test_two_ctrl_c_stop_at_once_and_report_unknown_rows(stage: Callable[..., Stage]) -> None:
     at = stage("luma")
     at.fault("stall:after_charge")
     with at.running(rows_of("luma", 24)) as running:
@@ -439,7 +437,7 @@ def test_ctrl_c_twice_stops_at_once_and_says_what_is_unknown(stage: Callable[...
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_before_anything_is_begun_begins_nothing(stage: Callable[..., Stage], number: int) -> None:
+def test_a_signal_before_the_first_row_starts_nothing(stage: Callable[..., Stage], number: int) -> None:
     at = stage("generor")
     at.simulator.faults.add_spec("generor.api_keys.list=stall")
     with at.running(rows_of("generor", 5)) as running:
@@ -450,7 +448,7 @@ def test_a_signal_before_anything_is_begun_begins_nothing(stage: Callable[..., S
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_calls_that_wait_to_be_made_again_are_not_waited_for(stage: Callable[..., Stage], number: int) -> None:
+def test_a_drain_does_not_wait_for_retries(stage: Callable[..., Stage], number: int) -> None:
     at = stage("luma")
     at.fault("429:before_charge:retry_after=3600")
     with at.running(rows_of("luma", 5)) as running:

@@ -24,7 +24,7 @@ def environment(simulator: Simulator, caches: Path) -> dict[str, str]:
     }
 
 
-def test_one_run_knows_of_the_requests_of_another_and_the_file_holds_no_key(
+def test_a_command_counts_the_requests_of_another_and_stores_no_key(
     simulator: Simulator, commands: Commands, tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -41,13 +41,13 @@ def test_one_run_knows_of_the_requests_of_another_and_the_file_holds_no_key(
     assert known == {"minute": (3, 30), "hour": (3, 500), "day": (3, 5_000)}
 
 
-def test_a_simulated_run_keeps_nothing(simulator: Simulator, commands: Commands, tmp_path: Path) -> None:
+def test_a_simulated_command_stores_no_limits(simulator: Simulator, commands: Commands, tmp_path: Path) -> None:
     ended = commands.run("call", "generor.users.me", "--simulate", env=environment(simulator, tmp_path))
     assert ended.returncode == 0
     assert not list(tmp_path.iterdir())
 
 
-def test_where_nothing_can_be_kept_the_call_goes_through(
+def test_a_call_succeeds_although_limits_cannot_be_stored(
     simulator: Simulator, commands: Commands, tmp_path: Path
 ) -> None:
     caches = tmp_path / "no folder"

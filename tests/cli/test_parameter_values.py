@@ -43,7 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.text())
-def test_any_text_can_be_written(text: str) -> None:
+def test_any_text_can_be_given(text: str) -> None:
     written = f"@{text}" if text.startswith("@") else text
     assert read(CREATE, prompt=written) == {"prompt": text}
 
@@ -94,7 +94,7 @@ def test_media_may_be_named_inside_an_object() -> None:
     assert read(CREATE, f'{{"prompt": "x", "video": {video}}}')["video"] == expected
 
 
-def test_a_path_is_nothing_special_where_no_media_are_taken() -> None:
+def test_a_path_key_is_plain_data_for_operations_without_media() -> None:
     told = read(GENERATE, slug="joke", model_id="37", parameters='{"path": "cat.png"}')
     assert told["parameters"] == {"path": "cat.png"}
 
@@ -132,7 +132,7 @@ def test_each_parameter_has_its_type(name: str, written: Any, value: Any) -> Non
     assert (type(found), found) == (type(value), value)
 
 
-def test_null_is_given_in_json_where_the_api_takes_it() -> None:
+def test_json_null_is_accepted_where_the_api_takes_it() -> None:
     assert read(CREATE, '{"prompt": "x", "aspect_ratio": null}')["aspect_ratio"] is None
     with pytest.raises(BadUseError, match="model must be text"):
         read(CREATE, '{"prompt": "x", "model": null}')
@@ -157,7 +157,7 @@ def test_null_is_given_in_json_where_the_api_takes_it() -> None:
         ({"model": "@bytes"}, "bytes is not text in UTF-8"),
     ],
 )
-def test_what_cannot_be_read_is_said(written: dict[str, str], said: str) -> None:
+def test_unreadable_values_are_refused(written: dict[str, str], said: str) -> None:
     Path("bytes").write_bytes(b"\xff")
     with pytest.raises(BadUseError, match=said):
         create(**written)
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_said(written: dict[str, str], said: str) -> None
         ("temperature", "inf", "'inf' is not a number"),
     ],
 )
-def test_what_is_no_number_is_said(name: str, written: str, said: str) -> None:
+def test_invalid_numbers_are_refused(name: str, written: str, said: str) -> None:
     with pytest.raises(BadUseError, match=said):
         read(GENERATE, slug="joke", model_id="37", **{name: written})
 
@@ -190,13 +190,13 @@ def test_what_is_no_number_is_said(name: str, written: str, said: str) -> None:
         ({"promt": "x"}, "'promt' is no parameter of generor.generators.generate; those are: slug, model_id, prompt,"),
     ],
 )
-def test_json_of_the_wrong_type_is_said(value: dict[str, Any], said: str) -> None:
+def test_json_of_the_wrong_type_is_refused(value: dict[str, Any], said: str) -> None:
     with pytest.raises(BadUseError, match=said):
         read(GENERATE, json.dumps(value), slug="joke", model_id="37")
 
 
 @given(st.data())
-def test_whatever_json_is_given_is_built_or_refused(data: st.DataObject) -> None:
+def test_any_json_is_built_or_refused(data: st.DataObject) -> None:
     operation = operation_info(data.draw(st.sampled_from(NAMES)))
     body: dict[str, Any] = data.draw(
         st.fixed_dictionaries({}, optional={each.name: JSON for each in operation.parameters})
@@ -211,7 +211,7 @@ def test_whatever_json_is_given_is_built_or_refused(data: st.DataObject) -> None
     st.fixed_dictionaries({}, optional=dict.fromkeys(("source", "video", "layering", "image_ref"), JSON)),
 )
 @example("video", {"video": {"keyframes": 5}})
-def test_whatever_objects_are_given_are_built_or_refused(kind: str, body: dict[str, Any]) -> None:
+def test_any_objects_are_built_or_refused(kind: str, body: dict[str, Any]) -> None:
     operation = operation_info(CREATE)
     with contextlib.suppress(BadUseError, InvalidRequestError):
         operation.build(**ParameterReader(operation).read({"prompt": "x", "type": kind}, json.dumps(body)))

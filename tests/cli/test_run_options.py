@@ -43,7 +43,7 @@ def table(folder: Path, rows: int) -> str:
 # --- trying it first --------------------------------------------------------------------------------------------------
 
 
-def test_some_rows_are_tried_and_the_same_command_goes_on(
+def test_limit_runs_some_rows_and_the_same_command_continues(
     run: Run, luma: tuple[Simulator, dict[str, str]], tmp_path: Path
 ) -> None:
     rows, out = table(tmp_path, 9), str(tmp_path / "out")
@@ -63,7 +63,7 @@ def test_some_rows_are_tried_and_the_same_command_goes_on(
     assert run("run", rows, "--out", out, "--yes", "--limit", "0").returncode == 2
 
 
-def test_a_person_is_asked_about_as_many_as_the_limit_says(
+def test_the_question_is_about_the_rows_within_the_limit(
     commands: Commands, luma: tuple[Simulator, dict[str, str]], tmp_path: Path
 ) -> None:
     command = ["batch", "run", table(tmp_path, 9), "--out", str(tmp_path / "out"), "--limit", "4"]
@@ -80,7 +80,7 @@ def test_a_person_is_asked_about_as_many_as_the_limit_says(
 
 @pytest.mark.parametrize("simulated", [False, True])
 @pytest.mark.parametrize("from_stdin", [False, True])
-def test_a_dry_run_says_what_it_would_cost_and_leaves_everything_as_it_is(
+def test_a_dry_run_shows_the_cost_and_changes_nothing(
     run: Run, luma: tuple[Simulator, dict[str, str]], tmp_path: Path, simulated: bool, from_stdin: bool
 ) -> None:
     path, out = Path(table(tmp_path, 3)), tmp_path / "out"
@@ -108,7 +108,9 @@ def test_a_dry_run_says_what_it_would_cost_and_leaves_everything_as_it_is(
     assert not luma[0].ledger.requests
 
 
-def test_a_dry_run_knows_what_the_folder_has(run: Run, luma: tuple[Simulator, dict[str, str]], tmp_path: Path) -> None:
+def test_a_dry_run_counts_the_rows_of_the_folder(
+    run: Run, luma: tuple[Simulator, dict[str, str]], tmp_path: Path
+) -> None:
     rows, out = table(tmp_path, 5), tmp_path / "out"
     run("run", rows, "--out", str(out), "--yes", "--limit", "2")
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != "journal.sqlite-shm"}
@@ -121,7 +123,7 @@ def test_a_dry_run_knows_what_the_folder_has(run: Run, luma: tuple[Simulator, di
     assert len(luma[0].ledger.charges) == 2
 
 
-def test_a_dry_run_that_is_bad_use_says_so(run: Run, tmp_path: Path) -> None:
+def test_a_dry_run_with_wrong_options_is_refused(run: Run, tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("promt\na heron\n")
     ended = run("run", str(rows), "--out", str(tmp_path / "out"), "--dry-run")
@@ -151,7 +153,7 @@ def test_on_a_terminal_a_dry_run_is_a_table(
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_each_subject_keeps_to_its_line(commands: Commands, tmp_path: Path, columns: int) -> None:
+def test_each_line_of_progress_fits(commands: Commands, tmp_path: Path, columns: int) -> None:
     rows, out = table(tmp_path, 2_500), str(tmp_path / "out")
     command = ["batch", "run", rows, "--out", out, "--simulate", "--max-credits", "40000", "--concurrency", "40"]
     with Terminal(commands, *command, columns=columns) as terminal:
@@ -168,7 +170,7 @@ def test_each_subject_keeps_to_its_line(commands: Commands, tmp_path: Path, colu
 # --- saying less ------------------------------------------------------------------------------------------------------
 
 
-def test_who_wants_quiet_hears_errors_and_what_is_to_be_known_before_a_charge(run: Run, tmp_path: Path) -> None:
+def test_quiet_only_prints_errors_and_warnings_before_a_charge(run: Run, tmp_path: Path) -> None:
     rows, out = tmp_path / "rows.jsonl", str(tmp_path / "out")
     rows.write_text('{"prompt": "a heron"}\n{"prompt": "a heron"}\n')
     loud = run("run", str(rows), "--out", str(tmp_path / "loud"), "--yes")
@@ -184,7 +186,7 @@ def test_who_wants_quiet_hears_errors_and_what_is_to_be_known_before_a_charge(ru
     assert "price" not in quiet.stderr
 
 
-def test_quiet_asks_all_the_same(commands: Commands, luma: tuple[Simulator, dict[str, str]], tmp_path: Path) -> None:
+def test_quiet_still_asks(commands: Commands, luma: tuple[Simulator, dict[str, str]], tmp_path: Path) -> None:
     command = ["batch", "run", table(tmp_path, 3), "--out", str(tmp_path / "out"), "--quiet", "--json"]
     with Terminal(commands, *command, columns=2000, environment=luma[1]) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())

@@ -30,7 +30,7 @@ def standing(folder: Path) -> Status:
     return run(main())
 
 
-def test_rows_in_doubt_are_listed_each_with_why_and_until_when(
+def test_unknown_rows_are_listed_with_reason_and_end_of_the_wait(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     under_way = "its call may still be under way"

@@ -23,7 +23,7 @@ def rows(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("redirections", ["2>&-", "2>/dev/full", ">&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed_or_full_keep_a_batch_from_nothing(tmp_path: Path, redirections: str) -> None:
+def test_closed_or_full_streams_do_not_stop_a_batch(tmp_path: Path, redirections: str) -> None:
     ended = in_shell(tmp_path, redirections, "batch", "run", rows(tmp_path), "--out", "out", "--simulate")
     assert ended.returncode == 0, ended.stderr
     if ">&-" not in redirections.replace("2>&-", ""):
@@ -33,7 +33,7 @@ def test_streams_that_are_closed_or_full_keep_a_batch_from_nothing(tmp_path: Pat
     assert json.loads(status.stdout)["rows"] == {"done": 3}
 
 
-def test_what_came_of_it_that_cannot_be_written_is_an_error_when_all_is_done(tmp_path: Path) -> None:
+def test_a_result_that_cannot_be_printed_is_an_error_at_the_end(tmp_path: Path) -> None:
     ended = in_shell(tmp_path, ">/dev/full", "batch", "run", rows(tmp_path), "--out", "out", "--simulate")
     assert ended.returncode == 1
     assert ended.stderr.endswith(
@@ -42,7 +42,7 @@ def test_what_came_of_it_that_cannot_be_written_is_an_error_when_all_is_done(tmp
     assert (tmp_path / "out/report.html").exists()
 
 
-def test_an_error_that_nobody_foresaw_exits_with_1_and_shows_where_it_came_from(tmp_path: Path) -> None:
+def test_an_unexpected_error_exits_with_1_and_a_traceback(tmp_path: Path) -> None:
     program = """
         import generor_async.batch.runner as runner
         from generor_async.cli import main

@@ -17,7 +17,7 @@ def test_it_is_up_to_date() -> None:
     assert behaviour.PATH.read_text(encoding="utf-8") == behaviour.render()
 
 
-def test_the_check_says_when_it_is_not(
+def test_the_check_reports_an_outdated_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(behaviour, "PATH", tmp_path / "BEHAVIOUR.md")
@@ -30,7 +30,7 @@ def test_the_check_says_when_it_is_not(
     assert "run python -m generor_async.codegen.behaviour" in capsys.readouterr().err
 
 
-def test_every_described_error_names_a_test_that_there_is() -> None:
+def test_every_described_error_names_an_existing_test() -> None:
     lines = behaviour.render().splitlines()
     refusals = lines[lines.index("## Refusals, word for word") : lines.index("## Every documented status is reached")]
     named = [match[1] for line in refusals if (match := re.search(r"`(test_\w+)[^`]*` \|$", line))]

@@ -50,13 +50,13 @@ def test_each_test_that_a_row_names_exists(row: Behaviour) -> None:
 
 
 @rows
-def test_what_is_said_somewhere_says_where_and_what_is_assumed_is_not(row: Behaviour) -> None:
+def test_every_row_but_an_assumption_names_its_source(row: Behaviour) -> None:
     assert bool(row.where) is (row.weight != "assumed")
     assert row.where.startswith("luma-agents 0.5.0") is (row.weight == "client")
 
 
 @rows
-def test_what_is_assumed_has_a_switch_or_a_reason_why_not(row: Behaviour) -> None:
+def test_every_assumption_has_a_switch_or_a_reason_for_none(row: Behaviour) -> None:
     if row.weight == "assumed":
         assert bool(row.switch) is not bool(row.unswitched)
     else:
@@ -64,14 +64,14 @@ def test_what_is_assumed_has_a_switch_or_a_reason_why_not(row: Behaviour) -> Non
 
 
 @rows
-def test_a_switch_over_what_somebody_says_tells_what_it_is_otherwise(row: Behaviour) -> None:
+def test_a_switch_of_a_sourced_behaviour_describes_its_other_values(row: Behaviour) -> None:
     if row.weight != "assumed":
         assert bool(row.otherwise) is bool(row.switch)
     assert row.switch or not row.otherwise
 
 
 @rows
-def test_a_switch_over_what_is_assumed_measured_or_on_a_page_is_tried_in_both_positions(row: Behaviour) -> None:
+def test_a_switch_of_an_uncertain_behaviour_is_tested_with_both_values(row: Behaviour) -> None:
     if row.switch and row.weight in {"assumed", "measured", "page"}:
         assert any(test.startswith("test_switches.py") for test in row.tests)
 

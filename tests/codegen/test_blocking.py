@@ -180,7 +180,7 @@ RULES = {
 
 
 @pytest.mark.parametrize(("method", "signature", "body"), RULES.values(), ids=RULES)
-def test_a_method_is_written(written: Callable[[str], str], method: str, signature: str, body: str) -> None:
+def test_a_method_is_generated(written: Callable[[str], str], method: str, signature: str, body: str) -> None:
     text = written(method)
     assert signature in text
     assert body in text
@@ -193,7 +193,7 @@ def test_a_client_hides_its_key(written: Callable[[str], str]) -> None:
     assert "def close" not in text, "the bridge closes"
 
 
-def test_a_function_goes_the_way_of_its_client(written: Callable[[str], str]) -> None:
+def test_a_function_uses_the_bridge_of_its_client(written: Callable[[str], str]) -> None:
     text = written("async def get(self) -> int: ...")
     assert "from generor_async.small import run_job as async_run_job" in text
     assert (
@@ -212,7 +212,7 @@ def test_attributes_are_properties(written: Callable[[str], str]) -> None:
     assert "_hidden" not in text
 
 
-def test_docstrings_are_those_of_blocking_calls(written: Callable[[str], str]) -> None:
+def test_docstrings_are_adapted_to_blocking_calls(written: Callable[[str], str]) -> None:
     text = written("async def get(self) -> int:\n    '''Use `async with`, or `await AsyncSmall().get()`.'''")
     assert '"""A client, blocking.\n' in text
     assert '"""`job.wait()` waits."""' in text
@@ -228,12 +228,12 @@ def test_docstrings_are_those_of_blocking_calls(written: Callable[[str], str]) -
         "async def get(self, jobs: list[Job] | Job) -> int: ...",
     ],
 )
-def test_what_there_is_no_rule_for_is_told(written: Callable[[str], str], method: str) -> None:
+def test_code_without_a_rule_is_refused(written: Callable[[str], str], method: str) -> None:
     with pytest.raises(SpecError, match=r"small|there is no rule"):
         written(method)
 
 
-def test_the_tree_is_as_its_sources_say(tmp_path: Path) -> None:
+def test_the_generated_clients_are_up_to_date(tmp_path: Path) -> None:
     generate_blocking(tmp_path)
     tree = Path(generor_async.__file__).parent / "sync"
     assert list(compare(tree, tmp_path, by_hand=BY_HAND)) == []

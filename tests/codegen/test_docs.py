@@ -43,18 +43,18 @@ def test_a_summary_that_does_not_fit_its_line_is_refused() -> None:
         operation_doc(only_operation(summary=f"{LONG.strip()}."))
 
 
-def test_what_would_end_the_docstring_is_refused() -> None:
+def test_quotes_that_would_end_the_docstring_are_refused() -> None:
     with pytest.raises(SpecError, match="cannot hold"):
         method_doc(only_operation(description='Say """ here.'))
 
 
-def test_what_builds_an_operation_points_to_the_method_that_sends_it() -> None:
+def test_a_builder_refers_to_its_method() -> None:
     doc = operation_doc(only_operation(description="More."))
     assert "The client's `things.get` has the same arguments" in doc
     assert "More." not in doc
 
 
-def test_a_method_tells_arguments_result_and_errors() -> None:
+def test_a_method_documents_arguments_result_and_errors() -> None:
     parameter = {
         "name": "q",
         "in": "query",
@@ -74,5 +74,5 @@ def test_a_method_tells_arguments_result_and_errors() -> None:
     ]
 
 
-def test_a_paged_method_tells_how_many_items_it_gives() -> None:
+def test_a_paged_method_documents_its_number_of_items() -> None:
     assert "max_items: How many items" in method_doc(only_operation(**{"x-paged": "cursor"}))

@@ -23,7 +23,7 @@ def run(small: Api, name: str) -> dict[str, Any]:
     return names
 
 
-def test_every_module_says_where_it_comes_from() -> None:
+def test_every_module_names_its_source() -> None:
     for name, source in modules([api()]):
         assert source.startswith("# Generated from spec/"), name
 
@@ -58,7 +58,7 @@ def test_one_of_two_scalars_is_read() -> None:
     assert [problem.problem for problem in problems] == ["expected an integer, found bool"]
 
 
-def test_an_answer_without_what_identifies_it_is_odd() -> None:
+def test_an_answer_without_identity_is_refused() -> None:
     names = run(api(schemas={"Thing": obj("id", properties={"id": text()}, **{"x-identity": ["id"]})}), "models")
     assert names["decode_thing"]({"id": "a"}).id == "a"
     with pytest.raises(UnexpectedShape):
@@ -66,7 +66,7 @@ def test_an_answer_without_what_identifies_it_is_odd() -> None:
     assert names["THING"].identity == ("id",)
 
 
-def test_an_answer_that_no_document_shows_needs_no_field() -> None:
+def test_an_undocumented_answer_needs_no_field() -> None:
     paths = {"/things": {"get": operation(**{"x-answer": "assumed"})}}
     names = run(api(paths=paths, schemas={"Thing": obj("id", properties={"id": text()})}), "models")
     assert names["decode_partial_thing"]({}).id is None
@@ -81,7 +81,7 @@ def test_regenerating_leaves_no_difference(tmp_path: Path) -> None:
     assert list(compare(tmp_path / "first", tmp_path / "second")) == []
 
 
-def test_differences_are_told_by_file(tmp_path: Path) -> None:
+def test_differences_are_reported_by_file(tmp_path: Path) -> None:
     tree, fresh = tmp_path / "tree", tmp_path / "fresh"
     for folder, files in (
         (tree, {"old.py": "", "same.py": "a\n", "changed.py": "a\nb\n"}),

@@ -24,7 +24,7 @@ def asking(name: str, node: dict[str, Any], **more: Any) -> OperationSpec:
     return only_operation(parameters=[{"name": name, "in": "query", "schema": node, **more}])
 
 
-def test_an_operation_is_told_what_its_requests_weigh() -> None:
+def test_an_operation_has_the_weights_of_its_requests() -> None:
     weight = {"model": "m", "type": "t", "units": {"big": {"edit": 3, "video": 2}}}
     found = only_operation(**{"x-weight": weight}).weighing
     assert found == WeightSpec(model="m", type="t", table=(("big", "edit", 3), ("big", "video", 2)))
@@ -44,7 +44,7 @@ def test_parameters_of_the_whole_path_come_first() -> None:
     assert signature(found, method=True) == "self, id: int, *, q: str | Unset = UNSET"
 
 
-def test_headers_are_the_engines_affair() -> None:
+def test_header_parameters_are_left_to_the_engine() -> None:
     header = {"name": "X-Request-Id", "in": "header", "schema": {"type": "string"}}
     assert only_operation(parameters=[header]).parameters == ()
 
@@ -211,7 +211,7 @@ def test_errors_are_named_by_the_class_that_is_raised() -> None:
     assert (error.error, error.status, error.doc) == ("NotFoundError", 404, "No such thing.")
 
 
-def test_where_an_operation_is_known_from_is_told() -> None:
+def test_an_operation_documents_its_source() -> None:
     assert only_operation(**{"x-source": "client"}).description == "Source: client."
     assert "the answer holds is assumed" in only_operation(**{"x-answer": "assumed"}).description
 
@@ -220,7 +220,7 @@ def test_an_assumed_answer_of_an_api_without_envelope_is_read_as_it_is() -> None
     assert only_operation(**{"x-answer": "assumed"}).result.decode == "plain(models.PARTIAL_THING)"
 
 
-def test_what_is_paid_for_has_a_type_of_its_arguments() -> None:
+def test_a_billable_operation_has_a_typed_dict_of_its_arguments() -> None:
     assert only_operation(**{"x-retry-safety": "bills"}).params == "ThingsGetParams"
     assert only_operation().params == ""
 

@@ -26,7 +26,7 @@ def test_a_field_that_may_be_null_is_not_promised_although_required() -> None:
 
 
 @pytest.mark.parametrize("source", ["client", "assumed"])
-def test_a_field_that_no_document_shows_is_not_promised(source: str) -> None:
+def test_an_undocumented_field_is_not_promised(source: str) -> None:
     assert not field("name", **thing({"name": text(**{"x-source": source})}, "name")).promised
 
 
@@ -65,7 +65,7 @@ def test_an_identity_or_an_item_that_is_no_field_is_refused() -> None:
             schema("Thing", **thing({"id": text()}, "id", **more))
 
 
-def test_what_no_answer_holds_gets_no_class() -> None:
+def test_an_unused_schema_gets_no_class() -> None:
     assert [each.name for each in api(schemas={"Stray": obj(properties={})}).schemas] == ["Thing"]
 
 
@@ -105,7 +105,7 @@ def test_a_check_that_would_never_run_is_refused() -> None:
         read_api("luma", document(schemas=schemas))
 
 
-def test_a_name_that_python_keeps_for_itself_gets_an_underscore() -> None:
+def test_a_python_keyword_gets_an_underscore() -> None:
     found = schema("Thing", **thing({"class": text(), "type": text()})).fields
     assert [(each.name, each.local, each.wire) for each in found] == [
         ("class_", "class_", "class"),
@@ -120,7 +120,7 @@ def test_a_computed_field_is_not_on_the_wire() -> None:
     assert found.fields[1].computed
 
 
-def test_a_source_is_told_where_it_differs_from_what_is_around() -> None:
+def test_a_source_is_documented_where_it_differs_from_the_enclosing_one() -> None:
     parts = thing({"name": text(**{"x-source": "client"})})
     assert field("name", **parts).doc == "A text (client)."
     assert schema("Thing", **thing({"a": text()}, **{"x-source": "client"})).doc == "An object (client)."

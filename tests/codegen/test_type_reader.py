@@ -87,7 +87,7 @@ def test_known_values_of_numbers_have_no_alias() -> None:
     assert read.read(level, "level") == (Scalar("int"), False)
 
 
-def test_two_things_of_one_name_are_refused() -> None:
+def test_two_aliases_of_one_name_are_refused() -> None:
     with pytest.raises(SpecError, match="LampState: give the values an x-alias"):
         reader(LampState=obj(properties={}), Lamp=obj(properties={"state": text(**{"x-values": ["on"]})}))
 

@@ -18,20 +18,20 @@ async def test_a_test_that_awaits_has_both_clients(
     assert [entry.api for entry in simulator.ledger.charges] == ["luma", "generor"]
 
 
-def test_a_plain_test_has_them_too_in_as_many_loops_as_it_likes(simulator: Simulator, luma: AsyncLuma) -> None:
+def test_a_plain_test_can_use_them_in_several_loops(simulator: Simulator, luma: AsyncLuma) -> None:
     for _ in range(2):
         asyncio.run(luma.generations.run(prompt="A red bicycle"))
         gc.collect()  # what was left open would be told now
     assert len(simulator.ledger.charges) == 2
 
 
-def test_a_plain_test_has_blocking_ones(simulator: Simulator, generor_sync: Generor, luma_sync: Luma) -> None:
+def test_a_plain_test_has_blocking_clients(simulator: Simulator, generor_sync: Generor, luma_sync: Luma) -> None:
     luma_sync.generations.run(prompt="A red bicycle")
     generor_sync.generators.generate("image", prompt="A red bicycle", model_id=10003)
     assert [entry.api for entry in simulator.ledger.charges] == ["luma", "generor"]
 
 
-def test_clients_are_of_the_simulator(simulator: Simulator, generor: AsyncGeneror, luma: AsyncLuma) -> None:
+def test_clients_use_the_simulator(simulator: Simulator, generor: AsyncGeneror, luma: AsyncLuma) -> None:
     assert simulator.url in repr(generor)
     assert simulator.url in repr(luma)
 

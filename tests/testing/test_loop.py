@@ -53,7 +53,7 @@ def test_a_month_passes_in_no_time() -> None:
     assert time.monotonic() - before < 60
 
 
-def test_time_begins_where_it_is_told_and_stands_still_meanwhile() -> None:
+def test_time_begins_at_start_and_stands_still_between_timers() -> None:
     async def main() -> tuple[float, float]:
         began = now()
         for _ in range(1_000):
@@ -82,7 +82,7 @@ def test_timers_go_off_in_order_and_each_at_its_time() -> None:
     assert run(main()) == [("soon", 0.125), ("timer", 2.5), ("late", 3.0), ("timeout", 3.25)]
 
 
-def test_bytes_on_their_way_are_never_outrun() -> None:
+def test_time_does_not_jump_while_bytes_are_on_their_way() -> None:
     async def main() -> float:
         async with echoing() as (reader, writer):
             for number in range(2_000):
@@ -95,7 +95,7 @@ def test_bytes_on_their_way_are_never_outrun() -> None:
     assert run(main()) == 0
 
 
-def test_connections_are_never_outrun() -> None:
+def test_time_does_not_jump_while_a_connection_is_made() -> None:
     async def main() -> float:
         for _ in range(100):
             async with asyncio.timeout(1e-3), echoing() as (reader, writer):
@@ -106,7 +106,7 @@ def test_connections_are_never_outrun() -> None:
     assert run(main()) == 0
 
 
-def test_megabytes_that_fill_every_buffer_are_not_outrun() -> None:
+def test_time_does_not_jump_while_buffers_are_full() -> None:
     size = 20_000_000
 
     async def main() -> float:
@@ -167,7 +167,7 @@ def test_a_thread_that_the_loop_does_not_know_of_wakes_it() -> None:
     assert run(main()) == 0
 
 
-def test_time_is_held_for_what_the_loop_can_not_see() -> None:
+def test_hold_stops_time() -> None:
     async def main() -> tuple[float, float]:
         future = asyncio.get_running_loop().create_future()
         threading.Timer(0.03, asyncio.get_running_loop().call_soon_threadsafe, (future.set_result, None)).start()
@@ -181,7 +181,7 @@ def test_time_is_held_for_what_the_loop_can_not_see() -> None:
     assert run(main()) == (0, 1)
 
 
-def test_a_thread_that_waits_for_the_loops_own_time_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_waits_for_virtual_time_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "HOLD_SECONDS", 0.05)
     event = threading.Event()
 
@@ -254,7 +254,7 @@ def test_shuffled_tasks_come_after_callbacks_which_keep_their_order(seed: int) -
     assert sorted(order.seen[3:]) == TASKS
 
 
-def test_the_order_of_tasks_is_the_seeds() -> None:
+def test_the_order_of_tasks_follows_the_seed() -> None:
     orders = [Order.under(seed).seen for seed in range(20)]
     assert orders == [Order.under(seed).seen for seed in range(20)]
     assert len({tuple(order) for order in orders}) > 10
@@ -285,7 +285,7 @@ def test_client_and_simulator_talk_in_it(seed: int | None) -> None:
     assert 60 < seconds < 600
 
 
-def test_the_simulators_clock_follows_the_loop_with_its_speed_and_its_leaps() -> None:
+def test_the_simulators_clock_follows_the_loop() -> None:
     async def main(speed: float) -> list[float]:
         seen: list[float] = []
         async with Simulator(speed=speed, epoch=1e9) as simulator:

@@ -70,7 +70,7 @@ def test_xdist_gives_each_worker_a_port_of_its_own(fresh: pytest.Pytester) -> No
     run(fresh, "-p", "no:asyncio", "-n", "2").assert_outcomes(passed=8)
 
 
-def test_who_does_not_use_it_imports_nothing(fresh: pytest.Pytester) -> None:
+def test_without_its_fixtures_nothing_is_imported(fresh: pytest.Pytester) -> None:
     fresh.makepyfile(
         """
         import sys
@@ -83,7 +83,7 @@ def test_who_does_not_use_it_imports_nothing(fresh: pytest.Pytester) -> None:
     run(fresh, "-p", "no:asyncio").assert_outcomes(passed=1)
 
 
-def test_a_marker_that_asks_for_what_there_is_not_is_told_in_a_sentence(fresh: pytest.Pytester) -> None:
+def test_a_wrong_marker_is_reported_in_a_sentence(fresh: pytest.Pytester) -> None:
     wrong = {
         "speed=0": "asks for what there isn't: speed must be greater than 0*",
         "sped=60": "asks for what there isn't: *'sped'*",

@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_trace_a_hundred_times() -> None:
         assert trace_of(seed=7) == first
 
 
-def test_a_shuffled_trace_is_repeated_too_and_is_another() -> None:
+def test_a_shuffled_trace_is_repeatable_and_different() -> None:
     first = trace_of(seed=7, shuffle_seed=1)
     assert trace_of(seed=7, shuffle_seed=1) == first
     assert trace_of(seed=7, shuffle_seed=2) != first
