@@ -1,4 +1,4 @@
-"""`generor batch` in a process of its own: what it prints, what it leaves, how it exits."""
+"""`generor batch` as a process: its output, its files and its exit codes."""
 
 import asyncio
 import csv
@@ -55,7 +55,7 @@ def herons(count: int) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve both APIs as the real ones would be, and say where in the environment."""
+    """Serve both APIs in the place of the real ones, and return the environment that points to them."""
     started: list[Simulator] = []
 
     def begin(**options: Any) -> tuple[Simulator, dict[str, str]]:
@@ -191,7 +191,7 @@ def test_a_person_is_asked_whether_to_buy_again(commands: Commands, run: Run, tm
 def test_rows_from_a_pipe_are_refused_instead_of_asking_to_buy_again(
     commands: Commands, run: Run, tmp_path: Path, serve: Serve
 ) -> None:
-    """They can't be read again: it is refused, and says what to do."""
+    """They can't be read a second time, so the run is refused with advice."""
     simulator, environment = serve(speed=60)
     rows, out = Path(prompts(tmp_path, *herons(2))), str(tmp_path / "out")
     text = rows.read_text()

@@ -1,4 +1,4 @@
-"""What there is to do with a batch beside running it: follow it, fetch, run again by id, export by a file's name."""
+"""The other commands of `generor batch`: status --follow, fetch, retry by id, export by file name."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def run(commands: Commands) -> Run:
 
 @pytest.fixture
 def out(run: Run, tmp_path: Path) -> str:
-    """A simulated batch of which one row is done, and two have failed."""
+    """A simulated batch with one row done and two failed."""
     rows = [{"id": "a", "prompt": "a heron"}, *({"id": id_, "prompt": f"[[moderate]] {id_}"} for id_ in "bc")]
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))

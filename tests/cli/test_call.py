@@ -1,4 +1,4 @@
-"""`generor call` in a process of its own: every operation, what it prints where, and how it ends."""
+"""`generor call` as a process: every operation, its output and its exit codes."""
 
 import io
 import json
@@ -32,7 +32,7 @@ SPEED = 1_000.0
 
 @frozen
 class Shell:
-    """Where commands are run: a folder, and an environment that leads to a simulator."""
+    """A folder and an environment with a simulator, in which commands are run."""
 
     folder: Path
     environment: dict[str, str]
@@ -43,7 +43,7 @@ class Shell:
         return self.commands.run("call", *arguments, cwd=self.folder, env=self.environment, stdin=stdin)
 
     def answer(self, *arguments: str, stdin: str = "") -> Any:
-        """What a call that must succeed prints, and nothing beside it."""
+        """Return what a call prints, which must succeed without messages."""
         ended = self.call(*arguments, stdin=stdin)
         assert (ended.returncode, ended.stderr) == (0, ""), ended
         return json.loads(ended.stdout)
@@ -52,7 +52,7 @@ class Shell:
         return self.commands.begin("call", *arguments, cwd=self.folder, env=self.environment)
 
     def on_terminal(self, *arguments: str, typed: str = "") -> tuple[int, str]:
-        """The exit code, and what a terminal gets to see."""
+        """Return the exit code and the text on a terminal."""
         with Terminal(
             self.commands, "call", *arguments, columns=200, cwd=self.folder, environment=self.environment
         ) as terminal:
@@ -91,7 +91,7 @@ def shell(simulator: Simulator, commands: Commands, tmp_path: Path) -> Shell:
 
 
 def walk(shell: Shell) -> dict[str, Any]:
-    """Call every operation once, each with what those before it answered."""
+    """Call every operation once, with ids from earlier answers."""
     answers: dict[str, Any] = {}
 
     def call(name: str, *arguments: object) -> Any:

@@ -1,4 +1,4 @@
-"""`generor check`: says in a moment whether a key is good."""
+"""`generor check`: whether a key is valid."""
 
 import json
 from collections.abc import Iterator

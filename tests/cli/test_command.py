@@ -1,4 +1,4 @@
-"""The command as a new user meets it: in a process of its own, by its exit code and what it prints."""
+"""`generor`, `demo` and `simulate` as processes: exit codes and output."""
 
 import json
 import os

@@ -41,7 +41,7 @@ def rows_of(api: API, count: int, **more: Any) -> list[dict[str, Any]]:
 
 @frozen
 class Stage:
-    """A batch of the command's in a process of its own; the API is here, and lives on."""
+    """A batch command in a process, with an API that outlives it."""
 
     commands: Commands
     simulator: Simulator
@@ -108,7 +108,7 @@ def stage(request: pytest.FixtureRequest, commands: Commands, tmp_path: Path) ->
 
 
 def begun_fast(at: Stage, rows: list[dict[str, Any]]) -> "subprocess.Popen[str]":
-    """Begin it with a clock that is as fast as the simulator's."""
+    """Start it with a clock as fast as the simulator's."""
     speed = at.simulator.clock.speed
     epoch = at.simulator.clock.time() - time.monotonic() * speed
     return subprocess.Popen(
@@ -127,7 +127,7 @@ def completed(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[
 
 
 def fast(at: Stage, rows: list[dict[str, Any]]) -> "subprocess.CompletedProcess[str]":
-    """Run it with a clock that is as fast as the simulator's."""
+    """Run it with a clock as fast as the simulator's."""
     return completed(begun_fast(at, rows))
 
 
@@ -146,7 +146,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def check(ended: "subprocess.CompletedProcess[str]", reason: str, code: int, said: str = "") -> dict[str, Any]:
-    """Hold an ending against what it should be; return the rows by state."""
+    """Check how a run ended; return the rows by state."""
     told = json.loads(ended.stdout)
     assert (told["reason"], ended.returncode) == (reason, code), ended.stderr
     assert said in ended.stderr
@@ -293,7 +293,7 @@ def test_the_reason_is_folder_when_it_disappears_during_the_run(stage: Callable[
 
 
 def fills_up(disk: Path) -> None:
-    """Fill the disk that the folder is on while a batch runs, and before another begins."""
+    """Fill the folder's disk during a batch, and before another one."""
     # So slow that a busy machine gives up no answer, whose row would be unknown.
     with Simulator(speed=30, **FEW_JOBS) as simulator, have_commands() as commands:
         at = Stage(commands, simulator, disk, "luma")
@@ -381,7 +381,7 @@ def test_an_ignored_hangup_stays_ignored(stage: Callable[..., Stage]) -> None:
 
 
 def test_several_signals_stop_the_run_once(stage: Callable[..., Stage]) -> None:
-    """As systemd sends SIGHUP right after SIGTERM: the drain is not cut short."""
+    """As systemd does, which sends SIGHUP right after SIGTERM: the drain continues."""
     at = stage("luma", speed=20)
     at.fault("drip:after_charge:pieces=2:pause=40")
     with at.running(rows_of("luma", 24)) as running:

@@ -1,4 +1,4 @@
-"""What the command keeps of a key's limits for its next run: in the user's cache folder, and without the key."""
+"""The limits that the command stores in the user's cache folder for its next run, without the key."""
 
 from collections.abc import Iterator
 from pathlib import Path

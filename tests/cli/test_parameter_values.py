@@ -1,4 +1,4 @@
-"""What is written for a parameter, and the value that the operation gets."""
+"""Parameter values on the command line, and the values that the operation gets."""
 
 import contextlib
 import io
@@ -38,7 +38,7 @@ def create(**written: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of its own, where relative paths begin."""
+    """The current folder, which is empty."""
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""`generor batch run` where it is not to do everything, or not to say everything."""
+"""The options of `generor batch run` that run or print less: --limit, --dry-run, --quiet."""
 
 import json
 import os

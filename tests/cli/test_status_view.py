@@ -1,4 +1,4 @@
-"""How the rows of a batch stand, as the command shows it."""
+"""The state of a batch's rows, as the command prints it."""
 
 import json
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ from generor_async.testing import run
 NOON = datetime(2026, 2, 20, 12, tzinfo=UTC)
 
 
-def standing(folder: Path) -> Status:
-    """Run a batch of one row, and return how it stands."""
+def status(folder: Path) -> Status:
+    """Run a batch of one row, and return its status."""
 
     async def main() -> Status:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
@@ -37,7 +37,7 @@ def test_unknown_rows_are_listed_with_reason_and_end_of_the_wait(
     first = Unresolved(id="a", place="rows:1", why=under_way, until=NOON)
     second = Unresolved(id="b", place="rows:2", why=under_way, until=NOON.replace(minute=5))
     given_up = Unresolved(id="c", place="rows:3", why="nobody can tell\x1b[31m", until=None)
-    print_status(evolve(standing(tmp_path), doubts=(first, second, given_up)), tmp_path, OutputOptions())
+    print_status(evolve(status(tmp_path), doubts=(first, second, given_up)), tmp_path, OutputOptions())
     told = capsys.readouterr()
     assert json.loads(told.out)["unknown"] == [
         {"id": "a", "place": "rows:1", "why": under_way, "until": "2026-02-20T12:00:00+00:00"},

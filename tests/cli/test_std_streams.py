@@ -1,4 +1,4 @@
-"""Where what the command says can't be said, and where it fails as nobody foresaw: what is paid for is stored."""
+"""Closed and full streams, and unexpected errors: paid results are stored all the same."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import m
 
 
 def in_shell(folder: Path, redirections: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a shell does that redirects its streams so."""
+    """Run the command in a shell with redirected streams."""
     shell = ["sh", "-c", f'exec "$@" {redirections}', "sh", *COMMAND, *arguments]
     return subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=False)
 

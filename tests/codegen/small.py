@@ -1,4 +1,4 @@
-"""A small API, as a spec would have it."""
+"""The spec of a small API."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""BEHAVIOUR.md is what its sources say."""
+"""BEHAVIOUR.md is up to date."""
 
 import ast
 import re

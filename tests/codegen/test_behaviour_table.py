@@ -1,4 +1,4 @@
-"""The behaviour table is held against what it speaks of: the tests, the switches, and what is still assumed."""
+"""The behaviour table agrees with the tests and switches that it names."""
 
 import ast
 import re

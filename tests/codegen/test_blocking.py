@@ -1,4 +1,4 @@
-"""The blocking clients, as it is written from small async ones."""
+"""Generated blocking clients of small async ones."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ HEAD = """
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """Write a client that has this method, and give its blocking proxy's module."""
+    """Write a client with this method, and return the generated module."""
     package = tmp_path / "generor_async"
     package.mkdir()
     monkeypatch.setattr(sources, "ROOT", tmp_path)

@@ -1,4 +1,4 @@
-"""Docstrings, laid out."""
+"""Formatted docstrings."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""What comes out of the templates, for a small spec."""
+"""The rendered templates of a small spec."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

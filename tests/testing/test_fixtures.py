@@ -1,4 +1,4 @@
-"""The plugin's fixtures, as a test of somebody's program uses them."""
+"""The plugin's fixtures, used by tests of another program."""
 
 import asyncio
 import gc

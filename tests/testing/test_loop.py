@@ -1,4 +1,4 @@
-"""The event loop whose time is free: it jumps when nothing is ready, and only then."""
+"""The event loop with virtual time, which jumps only when nothing is ready."""
 
 import asyncio
 import threading
@@ -210,7 +210,7 @@ def test_threads_end_with_the_loop_in_real_time() -> None:
 
 @define
 class Order:
-    """What ran in which order, where six tasks and three callbacks are ready at one time."""
+    """The order in which six tasks and three callbacks run that are ready at the same time."""
 
     seen: list[str]
 

@@ -1,4 +1,4 @@
-"""The pytest plugin among others: it costs nobody anything, and lets every runner run its tests."""
+"""The pytest plugin beside other plugins and runners."""
 
 import pytest
 from support.plugin import MODULE, provide
@@ -27,7 +27,7 @@ TEST = """
 
 @pytest.fixture
 def fresh(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder of somebody else's, where warnings are errors, and this package can be imported from."""
+    """A folder of another project, where warnings are errors and this package is installed."""
     monkeypatch.setenv("PYTHONPATH", provide(pytester.path))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     return pytester

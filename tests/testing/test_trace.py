@@ -1,4 +1,4 @@
-"""On virtual time, the same seed and the same requests give the same trace, however often."""
+"""In virtual time, the same seed and requests always give the same trace."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ JOBS = 10
 
 
 class Numbered:
-    """Writes events down with request ids, which are UUIDs, in the order in which they were first seen."""
+    """Records events, with request ids numbered in order of appearance."""
 
     def __init__(self) -> None:
         self.trace: list[tuple[str, dict[str, Any]]] = []
@@ -32,7 +32,7 @@ class Numbered:
 
 
 async def traced(seed: int) -> list[tuple[str, dict[str, Any]]]:
-    """Run jobs that meet both limits, resets and failures, and give what client and server saw of them."""
+    """Run jobs that meet both limits, resets and failures; return the traces of client and server."""
     notes = Numbered()
     async with Simulator(seed=seed, epoch=1.75e9, luma_rpm=8, luma_jobs=4, failure_rate=0.1) as simulator:
         simulator.faults.add(operation="luma.generations.get", fault="reset", rate=0.1)
