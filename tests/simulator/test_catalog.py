@@ -146,7 +146,7 @@ def test_listing_the_generators_takes_five_pages() -> None:
     assert len(GENERATOR_BY_SLUG) == len(GENERATORS)
 
 
-def test_every_generator_that_the_documents_name_is_there() -> None:
+def test_every_documented_generator_exists() -> None:
     named = "joke horoscope recipe image video vision wallart story story-part storyboard solution"
     assert set(named.split()) <= GENERATOR_BY_SLUG.keys()
     assert set(GENERATOR_BY_SLUG["joke"].fields) == {"text", "illustration_desc"}
@@ -180,7 +180,7 @@ def test_a_number_outside_its_bounds_is_not_accepted(value: str) -> None:
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.slug)
-def test_a_generator_hangs_together(generator: CatalogGenerator) -> None:
+def test_a_generator_is_consistent(generator: CatalogGenerator) -> None:
     assert generator.slug not in generator.similar
     assert generator.similar
     assert set(generator.similar) <= GENERATOR_BY_SLUG.keys()

@@ -34,13 +34,13 @@ def test_it_begins_now_unless_told_otherwise() -> None:
     assert abs(SimulatedClock().time() - time.time()) < 1
 
 
-def test_it_can_be_moved_on() -> None:
+def test_it_can_be_advanced() -> None:
     clock = SimulatedClock(epoch=0.0, source=Source())
     clock.advance(3600)
     assert clock.time() == 3600
 
 
-def test_it_goes_on_by_another_clock_from_where_it_is() -> None:
+def test_it_can_follow_another_clock_without_a_jump() -> None:
     first, second = Source(), Source(now=5.0)
     clock = SimulatedClock(speed=10, epoch=0.0, source=first)
     first.now += 2
@@ -52,7 +52,7 @@ def test_it_goes_on_by_another_clock_from_where_it_is() -> None:
     assert clock.time() == 150
 
 
-def test_it_is_never_moved_back() -> None:
+def test_it_never_goes_back() -> None:
     with pytest.raises(ValueError, match="not back: -1"):
         SimulatedClock().advance(-1)
 
@@ -77,7 +77,7 @@ async def test_no_time_is_no_sleep(seconds: float) -> None:
     await asyncio.wait_for(clock.sleep(seconds), 30)
 
 
-async def test_moving_on_wakes_those_whose_sleep_is_over_and_no_others() -> None:
+async def test_advancing_wakes_only_sleeps_that_are_over() -> None:
     clock = SimulatedClock()
     short, long = asyncio.ensure_future(clock.sleep(60)), asyncio.ensure_future(clock.sleep(7200))
     await asyncio.sleep(0.01)
@@ -88,7 +88,7 @@ async def test_moving_on_wakes_those_whose_sleep_is_over_and_no_others() -> None
     await asyncio.wait_for(long, 30)
 
 
-async def test_moving_on_from_another_thread_wakes_a_sleeper() -> None:
+async def test_advancing_from_another_thread_wakes_a_sleeper() -> None:
     clock = SimulatedClock()
     sleeper = asyncio.ensure_future(clock.sleep(60))
     await asyncio.sleep(0.01)

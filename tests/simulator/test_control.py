@@ -39,7 +39,7 @@ async def control() -> AsyncIterator[Controller]:
         yield Controller(simulator, session)
 
 
-async def test_the_state_says_how_things_stand(control: Controller) -> None:
+async def test_the_state_is_returned(control: Controller) -> None:
     simulator = control.simulator
     await ask(simulator, CREATE)
     status, state = await control.call("GET", "/state")
@@ -56,7 +56,7 @@ async def test_the_state_says_how_things_stand(control: Controller) -> None:
     assert state["faults"] == state["others"] == []
 
 
-async def test_the_account_is_changed_by_what_is_no_call(control: Controller) -> None:
+async def test_credits_can_be_changed_without_a_call(control: Controller) -> None:
     changed = await control.call("POST", "/credits", {"type": "daily_bonus", "amount": 250})
     assert changed == (201, {"change": 250, "credits": 100_250})
     assert (await control.call("POST", "/credits", {"type": "spend", "amount": 500}))[1]["credits"] == 99_750
@@ -70,14 +70,14 @@ async def test_the_account_is_changed_by_what_is_no_call(control: Controller) ->
         ({"type": "spend", "amount": "5"}, "amount must be a whole number of credits, 1 at the least, not '5'."),
     ],
 )
-async def test_a_change_that_can_not_be_is_a_sentence(control: Controller, change: Any, sentence: str) -> None:
+async def test_an_invalid_change_is_a_400_with_a_message(control: Controller, change: Any, sentence: str) -> None:
     assert await control.call("POST", "/credits", change) == (400, {"error": sentence})
     status, told = await control.call("POST", "/credits", {"type": ["theft"], "amount": 5})
     assert status == 400
     assert "not ['theft']" in told["error"]
 
 
-async def test_they_leave_no_trace(control: Controller) -> None:
+async def test_control_requests_leave_no_trace(control: Controller) -> None:
     for _ in range(3):
         await control.call("GET", "/state")
         await control.call("GET", "/nothing")
@@ -87,7 +87,7 @@ async def test_they_leave_no_trace(control: Controller) -> None:
     assert next(iter(control.simulator.faults)).met == 0
 
 
-async def test_others_can_be_added_seen_and_sent_away() -> None:
+async def test_foreign_users_can_be_added_listed_and_removed() -> None:
     async with simulated(speed=0.001, luma_rpm=30) as simulator, aiohttp.ClientSession() as session:
         control = Controller(simulator, session)
         status, added = await control.call("POST", "/others", {"api": "luma", "kind": "bursts", "size": 29, "end": 60})
@@ -112,12 +112,12 @@ async def test_others_can_be_added_seen_and_sent_away() -> None:
         ({"api": "luma", "kind": "hog", "rate": 3}, "hog takes no detail 'rate'; there are: weight, start, end."),
     ],
 )
-async def test_others_that_can_not_be_are_a_400(control: Controller, other: Any, sentence: str) -> None:
+async def test_invalid_foreign_users_are_a_400(control: Controller, other: Any, sentence: str) -> None:
     assert await control.call("POST", "/others", other) == (400, {"error": sentence})
     assert len(control.simulator.others) == 0
 
 
-async def test_they_do_not_move_the_dice() -> None:
+async def test_control_requests_do_not_change_random_numbers() -> None:
     async def ids(*, looks: int) -> list[str]:
         async with simulated(seed=5) as simulator, aiohttp.ClientSession() as session:
             for _ in range(looks):
@@ -143,7 +143,7 @@ async def test_the_ledger_is_shown_with_the_answers_to_its_questions(control: Co
     ("path", "accept"),
     [("/ledger?format=jsonl", "*/*"), ("/ledger", "application/jsonl"), ("/ledger", "application/x-ndjson")],
 )
-async def test_the_ledger_comes_as_lines_when_asked_to(control: Controller, path: str, accept: str) -> None:
+async def test_the_ledger_can_be_json_lines(control: Controller, path: str, accept: str) -> None:
     for _ in range(2):
         await ask(control.simulator, LIST)
     kind, text = await control.text(path, Accept=accept)
@@ -151,7 +151,7 @@ async def test_the_ledger_comes_as_lines_when_asked_to(control: Controller, path
     assert text == control.simulator.ledger.to_jsonl()
 
 
-async def test_the_format_asked_for_goes_before_what_is_accepted(control: Controller) -> None:
+async def test_the_format_parameter_takes_precedence_over_accept(control: Controller) -> None:
     kind, _ = await control.text("/ledger?format=json", Accept="application/jsonl")
     assert kind == "application/json"
     assert await control.call("GET", "/ledger?format=csv") == (
@@ -191,12 +191,12 @@ async def test_a_fault_is_added_listed_and_cleared(control: Controller, rule: di
         ([], "The body must be a JSON object."),
     ],
 )
-async def test_a_fault_that_can_not_be_is_a_sentence(control: Controller, rule: Any, sentence: str) -> None:
+async def test_an_invalid_fault_is_a_400_with_a_message(control: Controller, rule: Any, sentence: str) -> None:
     assert await control.call("POST", "/faults", rule) == (400, {"error": sentence})
     assert len(control.simulator.faults) == 0
 
 
-async def test_a_refusal_ends_by_itself_since_nobody_could_end_it_here(control: Controller) -> None:
+async def test_a_refusal_of_connections_ends_by_itself(control: Controller) -> None:
     await control.call("POST", "/faults", {"fault": "refuse"})
     with pytest.raises(aiohttp.ClientConnectorError):
         await control.call("GET", "/state")
@@ -214,7 +214,7 @@ async def test_the_clock_is_moved_on(control: Controller) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"advance": "1"}, {"advance": True}, {"advance": 1, "x": 2}, {"seconds": 1}])
-async def test_how_to_move_the_clock_is_said(control: Controller, body: object) -> None:
+async def test_a_wrong_clock_request_gets_advice(control: Controller, body: object) -> None:
     assert await control.call("POST", "/clock", body) == (400, {"error": 'The body must be {"advance": seconds}.'})
 
 
@@ -225,7 +225,7 @@ async def test_the_clock_goes_neither_back_nor_to_the_end_of_time(control: Contr
     assert told["error"].startswith("seconds must be at least 0 and at most ")
 
 
-async def test_a_body_that_is_no_json_is_told_so(control: Controller) -> None:
+async def test_a_body_that_is_no_json_is_a_400(control: Controller) -> None:
     for body in (b"nope", b"[" * 100_000, b"\xff"):
         async with control.session.post(f"{control.simulator.url}/__sim__/clock", data=body) as reply:
             assert (reply.status, await reply.json()) == (400, {"error": "The body must be a JSON object."})
@@ -250,7 +250,7 @@ async def test_a_reset_begins_anew(control: Controller) -> None:
     assert (await control.call("GET", "/state"))[0] == 200
 
 
-async def test_what_there_is_not_is_a_sentence_that_says_what_there_is(control: Controller) -> None:
+async def test_an_unknown_endpoint_gets_a_list_of_endpoints(control: Controller) -> None:
     status, told = await control.call("GET", "/nothing")
     assert status == 404
     for path in ("state", "ledger", "faults", "others", "clock", "reset"):
@@ -319,7 +319,7 @@ def test_a_caller_on_another_machine_is_refused(peer: str, status: int) -> None:
     assert asked(ControlEndpoints(simulator, answers="loopback", host="0.0.0.0"), peer=peer) == status
 
 
-def test_told_to_they_answer_anywhere() -> None:
+def test_with_the_switch_they_answer_anywhere() -> None:
     simulator = Simulator(control="anywhere")
     assert isinstance(simulator.ledger, Ledger)
     assert (

@@ -72,7 +72,7 @@ def test_times_is_how_often_it_strikes_at_most(faults: Faults) -> None:
     assert (rule.met, rule.struck) == (100, 3)
 
 
-def test_rate_is_the_part_that_it_strikes(faults: Faults) -> None:
+def test_rate_is_the_share_of_requests_that_it_strikes(faults: Faults) -> None:
     faults.add(fault="reset", rate=0.05)
     assert 400 < len(struck(faults, requests=10_000)) < 600
 
@@ -95,7 +95,7 @@ def test_the_same_seed_strikes_the_same_requests() -> None:
     assert len({tuple(numbers) for numbers in (run(), run(seed=1), run(seed=2), run(simulator=8))}) == 4
 
 
-def test_two_rules_have_dice_of_their_own(faults: Faults) -> None:
+def test_each_rule_has_its_own_random_numbers(faults: Faults) -> None:
     faults.add(operation=CREATE, fault="reset", rate=0.3)
     faults.add(operation=LIST, fault="reset", rate=0.3)
     assert struck(faults, CREATE) != struck(faults, LIST)
@@ -120,7 +120,7 @@ def test_removing_one_leaves_the_others(faults: Faults) -> None:
     assert faults.strike(CREATE) is stays
 
 
-def test_the_list_tells_what_each_has_done(faults: Faults) -> None:
+def test_the_list_has_the_counts_of_each_rule(faults: Faults) -> None:
     faults.add(operation="luma.*", fault="drip", when="after_charge", times=2, rate=1, seed=3, pieces=4)
     struck(faults, requests=5)
     (rule,) = faults
@@ -180,7 +180,7 @@ def test_without_when_a_fault_comes_before_the_charge_if_it_loses_an_answer(
         ({"fault": "refuse", "times": 2}, "refuse takes no operation, times or rate: "),
     ],
 )
-def test_what_can_not_be_is_a_sentence_and_adds_nothing(faults: Faults, given: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_fault_is_refused_and_not_added(faults: Faults, given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError) as raised:
         faults.add(**given)
     assert str(raised.value).startswith(sentence)
@@ -200,7 +200,7 @@ def test_what_can_not_be_is_a_sentence_and_adds_nothing(faults: Faults, given: d
         ("*=reset:5", "rate must be a number, above 0 and at most 1, not 5"),
     ],
 )
-def test_a_spec_that_can_not_be_read_is_a_sentence_and_adds_nothing(faults: Faults, spec: str, sentence: str) -> None:
+def test_an_invalid_spec_is_refused_and_not_added(faults: Faults, spec: str, sentence: str) -> None:
     with pytest.raises(ValueError) as raised:
         faults.add_spec(spec)
     assert str(raised.value).startswith(sentence)

@@ -33,7 +33,9 @@ def charged(simulator: Simulator) -> int:
 
 @pytest.mark.parametrize("fault", UNKNOWN)
 @pytest.mark.parametrize(("when", "charges"), [("before_charge", 0), ("after_charge", 1)])
-async def test_a_paid_call_of_unknown_outcome_is_told_and_never_repeated(fault: str, when: str, charges: int) -> None:
+async def test_a_paid_call_of_unknown_outcome_is_reported_and_never_repeated(
+    fault: str, when: str, charges: int
+) -> None:
     spec = f"{CREATE}={fault}:{when}"
     async with simulated(spec, speed=20.0) as simulator, AsyncLuma(**simulator.luma_options) as luma:
         with pytest.raises(OutcomeUnknownError) as raised:
@@ -45,7 +47,7 @@ async def test_a_paid_call_of_unknown_outcome_is_told_and_never_repeated(fault: 
 
 
 @pytest.mark.parametrize("sent", ["nothing", "headers"])
-async def test_a_paid_call_that_stalls_is_unknown_when_its_time_is_up(sent: str) -> None:
+async def test_a_stalled_paid_call_is_unknown_after_its_timeout(sent: str) -> None:
     async with (
         simulated(f"{CREATE}=stall:after_charge:sent={sent}", speed=100.0) as simulator,
         AsyncLuma(**simulator.luma_options) as luma,
@@ -56,7 +58,7 @@ async def test_a_paid_call_that_stalls_is_unknown_when_its_time_is_up(sent: str)
 
 
 @pytest.mark.parametrize("fault", ["reset", "500", "wrong_type"])
-async def test_generors_paid_call_is_no_different(fault: str) -> None:
+async def test_the_same_holds_for_generors_paid_call(fault: str) -> None:
     async with (
         simulated(f"{GENERATE}={fault}:after_charge") as simulator,
         AsyncGeneror(**simulator.generor_options) as generor,
@@ -74,7 +76,7 @@ async def test_a_refusal_is_repeated_and_charged_once(fault: str) -> None:
         assert (charged(simulator), len(simulator.ledger.requests)) == (1, 2)
 
 
-async def test_a_server_that_charges_and_then_says_that_it_refused_is_found_out_by_the_ledger() -> None:
+async def test_a_charge_behind_a_refusal_is_in_the_ledger() -> None:
     async with simulated(f"{CREATE}=429:after_charge:1x") as simulator, AsyncLuma(**simulator.luma_options) as luma:
         await luma.generations.create(prompt=PROMPT)
         first, second = simulator.ledger.charges
@@ -104,7 +106,7 @@ async def test_an_id_in_a_broken_answer_is_kept() -> None:
 
 
 @pytest.mark.parametrize("fault", ["drip:after_charge", "skewed_clock"])
-async def test_what_only_looks_bad_succeeds(fault: str) -> None:
+async def test_a_harmless_oddity_succeeds(fault: str) -> None:
     async with simulated(f"{CREATE}={fault}") as simulator, AsyncLuma(**simulator.luma_options) as luma:
         assert (await luma.generations.create(prompt=PROMPT)).id in simulator.luma.generations
         assert (charged(simulator), len(simulator.ledger.requests)) == (1, 1)
@@ -121,7 +123,7 @@ async def test_a_read_is_repeated_until_it_is_answered(fault: str, when: str) ->
 
 
 @pytest.mark.parametrize("fault", ["wrong_type", "wrong_json"])
-async def test_a_read_of_something_else_altogether_is_an_error_at_once(fault: str) -> None:
+async def test_a_read_of_an_unrelated_answer_is_an_error_at_once(fault: str) -> None:
     async with simulated(f"{LIST}={fault}", speed=1.0) as simulator, AsyncLuma(**simulator.luma_options) as luma:
         with pytest.raises(ResponseShapeError):
             await luma.files.list()
@@ -147,7 +149,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
         assert charged(simulator) == 1
 
 
-async def test_a_limit_that_lasts_is_told_with_its_retry_after() -> None:
+async def test_a_lasting_limit_is_reported_with_its_retry_after() -> None:
     async with simulated(f"{LIST}=429:retry_after=5") as simulator, AsyncLuma(**simulator.luma_options) as luma:
         with pytest.raises(RateLimitError) as raised:
             await luma.with_options(max_retries=0).files.list()

@@ -550,13 +550,13 @@ def test_a_refusal_holds_at_once_for_a_simulator_in_a_thread() -> None:
 
 
 @pytest.mark.parametrize("operation", ["", "nowhere"])
-async def test_what_is_no_operation_is_struck_by_nothing(operation: str) -> None:
+async def test_faults_do_not_strike_unknown_paths(operation: str) -> None:
     async with simulated("*=reset") as simulator:
         assert (await fetch(simulator, f"/v1/{operation}")).startswith(b"HTTP/1.1 404")
         assert only(simulator).fault is None
 
 
-async def test_a_client_that_has_left_harms_nobody() -> None:
+async def test_a_disconnected_client_does_no_harm() -> None:
     kinds = ("truncate", "broken_chunk", "stall:sent=headers", "huge", "drip", "reset", "close")
     async with simulated(*(f"{GENERATE}={kind}:after_charge:1x" for kind in kinds), speed=1.0) as simulator:
         for _ in kinds:

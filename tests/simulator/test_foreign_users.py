@@ -52,7 +52,7 @@ def world(limit: int = 60, kind: WindowKind = "sliding", *specs: str) -> World:
 # What they take.
 
 
-def test_a_steady_user_takes_so_many_requests_of_every_minute() -> None:
+def test_a_steady_user_uses_a_number_of_requests_each_minute() -> None:
     steady = world(60, "sliding", "luma=steady:rate=15:start=30:end=630")
     assert steady.catch_up(29.9) == 60
     left = [steady.catch_up(at) for at in range(90, 631, 5)]

@@ -25,14 +25,14 @@ async def test_free_credits_are_spent_first() -> None:
 
 
 @pytest.mark.parametrize("credits_", [0, 7, 100_000])
-async def test_the_history_has_every_type_and_comes_to_the_balance(credits_: int) -> None:
+async def test_the_transactions_have_every_type_and_add_up_to_the_balance(credits_: int) -> None:
     async with generor(generor_credits=credits_) as caller:
         listed = (await caller.get("/credits/transactions?sort=oldest")).data
         assert {item["type"] for item in listed} == TYPES
         assert sum(item["amount"] for item in listed) == listed[-1]["balance"] == credits_
 
 
-async def test_what_else_happens_on_the_account_is_in_its_history() -> None:
+async def test_other_changes_of_the_balance_are_in_the_transactions() -> None:
     async with generor(generor_credits=1_000) as caller:
         simulator = caller.simulator
         changes = {"daily_bonus": 250, "spend": 500, "purchase": 10_000, "gift_sent": 100_000}

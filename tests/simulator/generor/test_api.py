@@ -10,13 +10,13 @@ EPOCH = 1_775_649_600.0
 WINDOW = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Tier")
 
 
-def test_every_operation_of_the_documents_is_there() -> None:
+def test_every_documented_operation_is_served() -> None:
     routes = Simulator().generor.routes
     assert sorted(route.operation for route in routes) == sorted(operations("generor"))
     assert len({(route.method, route.template) for route in routes}) == len(routes)
 
 
-async def test_no_key_is_told_what_is_missing() -> None:
+async def test_a_missing_key_is_refused_with_advice() -> None:
     async with generor() as caller:
         reply = await caller.with_key(None).get("/users/me")
         assert reply.refusal[:2] == (401, "UNAUTHORIZED")
@@ -49,7 +49,7 @@ async def test_a_bad_key_is_refused_even_where_none_is_needed(value: str, path: 
         "/users/janedoe/followers",
     ],
 )
-async def test_what_is_public_needs_no_key(path: str) -> None:
+async def test_public_operations_need_no_key(path: str) -> None:
     async with generor() as caller:
         assert (await caller.with_key(None).get(path)).status == 200
 
@@ -118,7 +118,7 @@ async def test_after_the_last_request_of_a_minute_comes_a_429() -> None:
         assert 55 <= int(reply.headers["Retry-After"]) <= 60
 
 
-async def test_waiting_as_told_is_enough() -> None:
+async def test_waiting_for_retry_after_is_enough() -> None:
     async with generor(tier="free", speed=1.0) as caller:
         for _ in range(30):
             await caller.get("/models/music")

@@ -62,7 +62,7 @@ async def test_own_creations_are_filtered_by_generator() -> None:
         assert (await caller.get("/creations?generator=x")).refusal[:2] == (400, "VALIDATION_ERROR")
 
 
-async def test_pages_say_where_they_lie() -> None:
+async def test_pages_have_their_position() -> None:
     async with generor() as caller:
         reply = await caller.get("/creations/public?per_page=20&page=2")
         assert reply.meta == {
@@ -105,7 +105,7 @@ async def test_wrong_paging_is_refused(query: str, complaint: str) -> None:
         assert reply.refusal == (400, "VALIDATION_ERROR", complaint)
 
 
-async def test_a_private_creation_is_its_owners_alone() -> None:
+async def test_only_its_owner_sees_a_private_creation() -> None:
     async with generor() as caller:
         creation_id = await caller.make_one("joke", 37, privacy_mode=1)
         path = f"/creations/{creation_id}"
@@ -176,7 +176,7 @@ async def test_a_wrong_change_is_refused(body: dict[str, Any], complaint: str) -
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_nobody_changes_what_is_anothers(method: str) -> None:
+async def test_creations_of_others_cannot_be_changed(method: str) -> None:
     async with generor() as caller:
         reply = await caller.call(method, "/creations/6001", {"license": 2})
         assert reply.refusal == (403, "FORBIDDEN", "You can only change your own creations")
@@ -276,7 +276,7 @@ async def test_a_wrong_score_is_refused(score: object) -> None:
         assert reply.refusal[:2] == (400, "VALIDATION_ERROR")
 
 
-async def test_the_feed_is_what_those_one_follows_have_made() -> None:
+async def test_the_feed_has_the_creations_of_followed_users() -> None:
     async with generor() as caller:
         seen = {item["username"] for item in (await caller.get("/feed?per_page=100")).data}
         assert seen == {"janedoe", "mira_k"}

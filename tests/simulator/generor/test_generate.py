@@ -33,7 +33,7 @@ async def download(caller: Caller, url: str) -> tuple[str, bytes]:
         return reply.content_type, await reply.read()
 
 
-async def test_the_documents_estimate_comes_out_as_printed() -> None:
+async def test_the_documented_estimate_is_reproduced() -> None:
     async with generor() as caller:
         data = await estimate(caller, "horoscope", **HOROSCOPE)
         assert data["credit_cost"] == {
@@ -166,7 +166,7 @@ async def test_a_joke_has_the_documented_fields() -> None:
         assert made["credits_remaining"] == 36_024
 
 
-async def test_a_picture_costs_what_the_documents_example_says() -> None:
+async def test_a_picture_costs_as_in_the_documented_example() -> None:
     async with generor(generor_credits=36_022) as caller:
         made = await caller.make("image", 10003, aspect_ratio=1)
         assert (made["credit_cost"], made["credit_cost_estimated"]) == (24, 6)
@@ -338,7 +338,9 @@ async def test_the_documents_video_examples_are_taken() -> None:
         ("video", {"model_id": 20050, "reference_images": [1]}, "reference_images must be a list of http"),
     ],
 )
-async def test_what_breaks_a_rule_is_refused_by_name(slug: str, body: dict[str, Any], complaint: str) -> None:
+async def test_a_broken_rule_is_refused_with_the_name_of_the_field(
+    slug: str, body: dict[str, Any], complaint: str
+) -> None:
     async with generor() as caller:
         status, code, message = await refusal(caller, slug, **body)
         assert (status, code) == (400, "VALIDATION_ERROR")
@@ -391,7 +393,7 @@ async def test_a_failed_creation_says_so_and_is_not_listed() -> None:
 @pytest.mark.parametrize(
     ("option", "refused"), [("failure_rate", "SERVER_ERROR"), ("moderation_rate", "VALIDATION_ERROR")]
 )
-async def test_things_go_wrong_by_rate(option: str, refused: str) -> None:
+async def test_generations_fail_at_the_given_rate(option: str, refused: str) -> None:
     async with generor(**{option: 1.0}) as caller:
         assert (await refusal(caller))[1] == refused
     async with generor(**{option: 0.5}) as caller:
@@ -400,7 +402,7 @@ async def test_things_go_wrong_by_rate(option: str, refused: str) -> None:
         assert 8 <= sum(reply.status == 201 for reply in replies) <= 32
 
 
-async def test_credits_that_do_not_suffice_are_a_402() -> None:
+async def test_too_few_credits_are_a_402() -> None:
     async with generor(generor_credits=79) as caller:
         status, code, message = await refusal(caller, "image", model_id=10001)
         assert (status, code) == (402, "INSUFFICIENT_CREDITS")
@@ -420,7 +422,7 @@ async def test_a_charge_never_takes_more_than_there_is() -> None:
         assert (made["credit_cost"], made["credits_remaining"]) == (10, 0)
 
 
-async def test_credits_are_not_promised_twice() -> None:
+async def test_credits_are_not_reserved_twice() -> None:
     async with generor(generor_credits=100, speed=500.0) as caller:
         body = {"prompt": "Sea", "model_id": 10001}
         calls = [caller.post("/generators/image/generate", body) for _ in range(3)]
@@ -483,7 +485,7 @@ async def test_a_translation_needs_no_prompt() -> None:
         assert (await caller.post("/generators/joke/generate", body)).status == 201
 
 
-async def test_a_creation_in_the_making_can_be_watched_and_cancelled() -> None:
+async def test_an_unfinished_creation_can_be_polled_and_cancelled() -> None:
     async with generor(speed=1.0) as caller:
         body = {"prompt": "Sea", "model_id": 10003, "count": 2}
         asking = asyncio.ensure_future(caller.post("/generators/image/generate", body))

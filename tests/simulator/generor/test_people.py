@@ -50,7 +50,7 @@ async def test_a_wrong_change_is_refused_as_a_whole(body: dict[str, Any]) -> Non
         assert (await caller.get("/users/me")).data["bio"] == "I make things with AI"
 
 
-async def test_others_see_no_money_and_no_address() -> None:
+async def test_others_see_neither_credits_nor_email() -> None:
     async with generor() as caller:
         data = (await caller.with_key(None).get("/users/johndoe")).data
         assert not {"credits", "email"} & data.keys()
@@ -58,7 +58,7 @@ async def test_others_see_no_money_and_no_address() -> None:
 
 
 @pytest.mark.parametrize("tail", ["", "/creations", "/followers", "/following", "/follow"])
-async def test_nobody_is_not_found(tail: str) -> None:
+async def test_an_unknown_user_is_not_found(tail: str) -> None:
     async with generor() as caller:
         reply = await caller.get(f"/users/nobody{tail}")
         assert reply.refusal == (404, "NOT_FOUND", "User not found")
@@ -80,7 +80,7 @@ async def test_following_and_unfollowing_repeat_without_effect() -> None:
         assert told == [False, True, True, True, False, False, False]
 
 
-async def test_followers_and_following_are_two_sides() -> None:
+async def test_followers_and_following_agree() -> None:
     async with generor() as caller:
         await caller.post("/users/tomas/follow")
         following = (await caller.get("/users/johndoe/following?sort=oldest")).data
@@ -167,7 +167,7 @@ async def test_only_the_owner_removes_members_and_changes_the_code() -> None:
             assert reply.refusal == (404, "NOT_FOUND", "Team member not found")
 
 
-async def test_a_team_is_inherited_and_at_last_gone() -> None:
+async def test_a_team_gets_a_new_owner_and_ends_with_its_last_member() -> None:
     async with generor() as caller:
         team = await new_team(caller)
         path, jane = f"/teams/{team['team_id']}", caller.as_user("janedoe")

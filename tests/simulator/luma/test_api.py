@@ -37,7 +37,7 @@ def luma() -> Service:
         {"Authorization": "Bearer gnr_live_0123"},
     ],
 )
-def test_a_missing_or_malformed_key_is_told_so(luma: Service, headers: dict[str, str]) -> None:
+def test_a_missing_or_malformed_key_is_refused(luma: Service, headers: dict[str, str]) -> None:
     for method, url in (("POST", "/generations"), ("GET", "/generations/x"), ("GET", "/files")):
         answer = luma.call(method, url, key=None, headers=headers, json_body={"prompt": "A sunset"})
         assert refused(answer) == (401, "Missing or invalid API key")
@@ -55,7 +55,7 @@ def test_a_missing_or_malformed_key_is_told_so(luma: Service, headers: dict[str,
         ("poor", 402, "Insufficient credits. Please add credits to continue."),
     ],
 )
-def test_a_key_that_is_no_good_is_told_why(luma: Service, key: str, status: int, detail: str) -> None:
+def test_an_invalid_key_is_refused_with_the_reason(luma: Service, key: str, status: int, detail: str) -> None:
     assert refused(luma.create(key=key)) == (status, detail)
 
 
@@ -143,7 +143,7 @@ def test_the_same_seed_and_requests_bring_the_same_generations() -> None:
     assert one.finished()["id"] != other.finished()["id"]
 
 
-def test_a_refused_submission_does_not_change_what_comes_next() -> None:
+def test_a_refused_submission_does_not_change_the_next_generation() -> None:
     one, two = Service(), Service()
     one.create(image_ref=[{"url": "https://host.invalid/a.png"}])
     assert one.submitted() == two.submitted()
@@ -221,7 +221,7 @@ def test_layering_gives_a_picture_for_each_layer_and_the_background_last(luma: S
     assert picture(luma, generation).mode == "RGBA"
 
 
-def test_every_look_gives_a_fresh_url_that_is_good_for_an_hour(luma: Service) -> None:
+def test_every_poll_returns_a_new_url_that_is_valid_for_an_hour(luma: Service) -> None:
     generation = luma.finished()
     url = generation["output"][0]["url"]
     luma.now += 3600
@@ -289,7 +289,7 @@ def test_a_failure_shows_only_when_it_happens(luma: Service) -> None:
     )
 
 
-def test_jobs_fail_by_chance_as_often_as_told() -> None:
+def test_jobs_fail_at_the_given_rate() -> None:
     luma = Service(rpm=1000, jobs=1000, failure_rate=0.2, moderation_rate=0.1)
     codes = [luma.api.generations[luma.submitted()].failure for _ in range(400)]
     assert 0.15 < codes.count("generation_failed") / 400 < 0.25
@@ -300,7 +300,7 @@ def test_jobs_fail_by_chance_as_often_as_told() -> None:
 # The requests of a minute.
 
 
-def test_too_many_requests_in_a_minute_are_told_when_the_oldest_ages_out() -> None:
+def test_a_429_says_when_the_oldest_request_ages_out() -> None:
     luma = Service(rpm=2)
     luma.submitted()
     luma.now += 10
@@ -332,7 +332,7 @@ def test_requests_age_out_one_by_one() -> None:
     assert [later - earlier for earlier, later in pairwise(taken)] == [10, 10]
 
 
-def test_a_fixed_window_lets_all_go_at_once() -> None:
+def test_a_fixed_window_resets_for_all_requests_at_once() -> None:
     luma = Service(rpm=3, window_kind="fixed")
     for _ in range(3):
         luma.submitted()
@@ -342,7 +342,7 @@ def test_a_fixed_window_lets_all_go_at_once() -> None:
     assert [luma.create().status for _ in range(4)] == [201, 201, 201, 429]
 
 
-def test_rejected_requests_count_when_told_so() -> None:
+def test_rejected_requests_count_with_the_switch() -> None:
     luma = Service(rpm=1, count_rejected=True)
     luma.submitted()
     luma.now += 30
@@ -360,7 +360,7 @@ def test_a_request_that_is_refused_for_its_fields_counts_but_shows_no_limit_head
     assert luma.create().status == 429
 
 
-def test_looking_and_files_do_not_draw_on_the_window() -> None:
+def test_polls_and_files_do_not_count_in_the_window() -> None:
     luma = Service(rpm=2)
     generation_id = luma.submitted()
     for _ in range(5):
@@ -386,7 +386,7 @@ def test_the_limit_can_be_changed_at_any_time(luma: Service) -> None:
 # Concurrent jobs.
 
 
-def test_too_many_unfinished_jobs_are_told_to_wait_a_minute_without_limit_headers() -> None:
+def test_a_429_for_concurrent_jobs_has_retry_after_and_no_limit_headers() -> None:
     luma = Service(jobs=2)
     first, _ = luma.submitted(), luma.submitted()
     answer = luma.create()
@@ -503,7 +503,7 @@ def test_a_video_is_charged_as_the_price_list_says(
         ("video", {"hdr": True, "duration": "10s"}, 1.80),
     ],
 )
-def test_what_the_price_list_leaves_out_is_charged_all_the_same(kind: str, video: dict[str, Any], price: float) -> None:
+def test_generations_without_a_listed_price_are_charged(kind: str, video: dict[str, Any], price: float) -> None:
     assert videos_price(kind, **video) == pytest.approx(price)
 
 
@@ -538,7 +538,7 @@ def test_a_balance_that_does_not_cover_the_price_is_a_402_and_queues_nothing() -
     assert len(luma.api.generations) == 1
 
 
-def test_charged_at_completion_a_job_is_charged_once_and_the_first_look_says_so() -> None:
+def test_charged_at_completion_a_job_is_charged_once_at_the_first_poll() -> None:
     luma = Service(charge_at="completion")
     submission = luma.create()
     generation_id = submission.json["id"]
@@ -555,7 +555,7 @@ def test_charged_at_completion_a_failed_job_costs_nothing() -> None:
     assert luma.api.client.balance == 1000
 
 
-def test_charged_at_completion_the_job_that_ends_when_the_money_is_gone_fails_for_it() -> None:
+def test_charged_at_completion_a_job_fails_if_the_balance_is_too_low() -> None:
     luma = Service(charge_at="completion", balance=0.05)
     jobs = [luma.api.generations[luma.submitted()] for _ in range(2)]
     luma.now += 3600

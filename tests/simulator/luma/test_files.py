@@ -68,7 +68,7 @@ def listing(luma: Service, query: str = "", *, key: str = "main") -> Any:
 # Uploads.
 
 
-def test_a_presigned_upload_is_offered_with_all_that_the_put_needs(luma: Service) -> None:
+def test_a_presigned_upload_has_everything_for_the_put(luma: Service) -> None:
     created = ask_upload(luma, filename="a.png", purpose="reference", user_id="someone")
     assert created["state"] == created["file"]["state"] == "pending"
     assert created["id"] == created["file"]["id"]
@@ -116,7 +116,7 @@ def test_a_file_name_can_ask_for_a_failure(luma: Service) -> None:
     assert file["failure_reason"] == "Generation output was flagged by our content moderation system."
 
 
-def test_a_small_file_goes_inline_and_needs_no_more(luma: Service) -> None:
+def test_a_small_file_is_uploaded_inline(luma: Service) -> None:
     answer = inline(luma, purpose="reference", user_id="someone")
     assert answer.status == 201
     assert answer.json["upload"] is None
@@ -161,7 +161,7 @@ def test_a_form_without_a_file_is_refused(luma: Service, body: bytes, detail: st
         ({"expires_at": "9999-12-31T23:59:59-05:00"}, "expires_at must be an ISO 8601 date"),
     ],
 )
-def test_a_file_that_can_not_be_is_refused(luma: Service, fields: dict[str, Any], detail: str) -> None:
+def test_an_invalid_file_description_is_refused(luma: Service, fields: dict[str, Any], detail: str) -> None:
     assert refused(luma.call("POST", "/files", json_body=WANTED | fields)) == (400, detail)
 
 
@@ -275,7 +275,7 @@ def test_the_files_of_other_clients_are_not_listed(luma: Service) -> None:
         ("?purpose=fun", "Invalid purpose 'fun'. Valid: input, reference"),
     ],
 )
-def test_a_listing_asked_for_wrongly_is_refused(luma: Service, query: str, detail: str) -> None:
+def test_wrong_parameters_of_a_listing_are_refused(luma: Service, query: str, detail: str) -> None:
     assert refused(luma.call("GET", f"/files{query}")) == (400, detail)
 
 
@@ -295,7 +295,7 @@ def test_a_deleted_file_can_be_neither_deleted_nor_completed_again(luma: Service
 
 
 @pytest.mark.parametrize("expires_at", ["2026-04-08T12:30:00Z", "2026-04-08T12:30:00", "2026-04-08T14:30:00+02:00"])
-def test_a_file_is_gone_when_its_time_has_come(luma: Service, expires_at: str) -> None:
+def test_a_file_is_deleted_when_it_expires(luma: Service, expires_at: str) -> None:
     file_id = uploaded(luma, expires_at=expires_at)
     assert state(luma, file_id) == "ready"
     luma.now += 1800

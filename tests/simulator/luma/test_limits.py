@@ -28,7 +28,7 @@ def test_each_request_is_one_unit_unless_it_weighs_more() -> None:
         assert [luma.create(**fields).headers["X-RateLimit-Remaining"] for fields in asked] == left
 
 
-def test_three_heavy_edits_fill_ten_slots_and_the_fourth_is_told_what_it_needs() -> None:
+def test_three_heavy_edits_fill_ten_slots_and_the_fourth_is_refused() -> None:
     luma = Service(jobs=10, weights=MEASURED, wording="units")
     answers = [luma.create(**HEAVY) for _ in range(3)]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["27", "24", "21"]
@@ -56,7 +56,7 @@ def test_a_heavy_request_may_be_refused_while_units_are_left() -> None:
 
 
 @pytest.mark.parametrize(("count_errors", "left"), [(True, "6"), (False, "9")])
-def test_what_is_refused_counts_its_units_or_gives_all_of_them_back(count_errors: bool, left: str) -> None:
+def test_a_refused_request_counts_all_its_units_or_none(count_errors: bool, left: str) -> None:
     luma = Service(rpm=10, weights=MEASURED, count_errors=count_errors)
     assert luma.create(model="uni-1-max", type="image_edit").status == 400
     assert luma.create().headers["X-RateLimit-Remaining"] == left
@@ -85,7 +85,7 @@ def test_a_table_of_weights_can_be_written_out() -> None:
         ({("uni-1", "image"): True}, "luma_weights must be whole numbers of at least 1, not True for uni-1/image"),
     ],
 )
-def test_what_is_no_table_of_weights_is_told_so(given: Any, sentence: str) -> None:
+def test_an_invalid_table_of_weights_is_refused(given: Any, sentence: str) -> None:
     with pytest.raises(ValueError) as raised:
         read_weights(given)
     assert str(raised.value) == sentence
@@ -164,7 +164,7 @@ def test_a_slot_that_waits_for_a_poll_is_free_at_the_first_one_after_the_end() -
     assert luma.create().status == 201
 
 
-def test_slots_that_others_hold_are_not_to_be_had() -> None:
+def test_slots_of_foreign_users_are_not_available() -> None:
     luma = Service(jobs=4)
     luma.api.client.slots.held_by_others = 3
     assert [luma.create().status for _ in range(2)] == [201, 429]
@@ -174,7 +174,7 @@ def test_slots_that_others_hold_are_not_to_be_had() -> None:
 # The ceiling against abuse.
 
 
-def test_the_ceiling_against_abuse_counts_requests_of_every_kind() -> None:
+def test_the_abuse_limit_counts_requests_of_every_kind() -> None:
     luma = Service(abuse_limit=3)
     generation_id = luma.submitted()
     luma.now += 20
@@ -190,7 +190,7 @@ def test_the_ceiling_against_abuse_counts_requests_of_every_kind() -> None:
     assert luma.call("GET", "/files").status == 200
 
 
-def test_a_path_that_nobody_knows_counts_against_abuse_too() -> None:
+def test_an_unknown_path_counts_against_the_abuse_limit() -> None:
     luma = Service(abuse_limit=2)
     known = {"Authorization": f"Bearer {luma.api.key}"}
     assert [refused(luma.unrouted(headers=headers)) for headers in (known, {}, known, {}, known)] == [
@@ -202,14 +202,14 @@ def test_a_path_that_nobody_knows_counts_against_abuse_too() -> None:
     ]
 
 
-def test_there_is_no_ceiling_against_abuse_unless_one_is_given(luma: Service) -> None:
+def test_there_is_no_abuse_limit_by_default(luma: Service) -> None:
     assert {luma.call("GET", "/files").status for _ in range(5_000)} == {200}
 
 
 # Limits that are down.
 
 
-def test_while_the_limits_are_down_nothing_is_counted_or_told() -> None:
+def test_while_the_rate_limiter_is_down_nothing_is_counted_or_reported() -> None:
     luma = Service(rpm=1, jobs=1, abuse_limit=1)
     luma.limits_down = True
     for _ in range(3):

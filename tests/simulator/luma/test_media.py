@@ -18,28 +18,28 @@ def luma() -> Service:
     return Service(rpm=1000, jobs=1000)
 
 
-def test_data_that_is_not_base64_is_told_as_documented(luma: Service) -> None:
+def test_data_that_is_not_base64_gets_the_documented_error(luma: Service) -> None:
     answer = luma.create(image_ref=[{"data": "not-valid-base64!!!", "media_type": "image/png"}])
     assert refused(answer) == (422, "image_ref[0]: invalid base64 data")
 
 
-def test_a_host_that_does_not_exist_is_told_as_documented(luma: Service) -> None:
+def test_an_unknown_host_gets_the_documented_error(luma: Service) -> None:
     answer = luma.create(image_ref=[{"url": "https://nonexistent-domain-12345.com/image.jpg"}])
     assert refused(answer) == (422, "image_ref[0]: failed to fetch URL")
 
 
-def test_an_image_that_is_gone_is_told_as_documented(luma: Service) -> None:
+def test_a_missing_image_gets_the_documented_error(luma: Service) -> None:
     answer = luma.create(type="image_edit", source={"url": "https://example.com/deleted-image.jpg"})
     assert refused(answer) == (422, "source: failed to fetch URL (HTTP 404)")
 
 
-def test_a_document_is_told_as_documented(luma: Service) -> None:
+def test_a_document_gets_the_documented_error(luma: Service) -> None:
     answer = luma.create(image_ref=[{"url": "https://example.com/document.pdf"}])
     assert refused(answer) == (422, "image_ref[0]: content-type is not an image")
 
 
 @pytest.mark.parametrize("where", ["source", "image_ref"])
-def test_inline_data_of_more_than_50_mb_is_told_as_documented(luma: Service, where: str) -> None:
+def test_inline_data_of_more_than_50_mb_gets_the_documented_error(luma: Service, where: str) -> None:
     data = base64.b64encode(bytes(MAX_IMAGE_BYTES + 1)).decode()
     large = {"data": data, "media_type": "image/png"}
     fields: dict[str, Any] = {"type": "image_edit", "source": INLINE, "image_ref": [INLINE]}
@@ -64,7 +64,7 @@ def test_inline_data_of_more_than_50_mb_is_told_as_documented(luma: Service, whe
         ("https://example.com/ingestion-unavailable.png", 503, "Image URL ingestion unavailable"),
     ],
 )
-def test_the_text_of_a_url_decides_what_becomes_of_it(luma: Service, url: str, status: int, detail: str) -> None:
+def test_the_text_of_a_url_decides_its_error(luma: Service, url: str, status: int, detail: str) -> None:
     assert refused(luma.create(image_ref=[{"url": url}])) == (status, detail)
 
 
@@ -77,16 +77,16 @@ def test_the_text_of_a_url_decides_what_becomes_of_it(luma: Service, url: str, s
         "http://127.0.0.1:1/a.png",
     ],
 )
-def test_any_other_url_is_taken(luma: Service, url: str) -> None:
+def test_any_other_url_is_accepted(luma: Service, url: str) -> None:
     assert luma.create(image_ref=[{"url": url}]).status == 201
 
 
-def test_a_reference_is_named_by_its_place(luma: Service) -> None:
+def test_a_reference_is_named_by_its_path(luma: Service) -> None:
     answer = luma.create(image_ref=[INLINE, INLINE, {"url": "https://host.invalid/"}])
     assert refused(answer) == (422, "image_ref[2]: failed to fetch URL")
 
 
-def test_a_prompt_can_bring_the_upstream_down(luma: Service) -> None:
+def test_a_prompt_can_simulate_an_upstream_outage(luma: Service) -> None:
     answer = luma.create(prompt="[[bad-gateway]]")
     assert refused(answer) == (502, "Upstream service unavailable")
 
@@ -136,7 +136,7 @@ def test_a_video_of_the_storage_is_no_image(luma: Service) -> None:
 # Earlier generations.
 
 
-def test_an_edit_goes_on_from_an_earlier_generation(luma: Service) -> None:
+def test_an_edit_can_use_an_earlier_generation(luma: Service) -> None:
     generation_id = luma.finished()["id"]
     assert luma.create(type="image_edit", source={"generation_id": generation_id}).status == 201
 
@@ -165,7 +165,7 @@ def test_a_generation_of_the_wrong_kind_can_not_be_used(luma: Service) -> None:
 
 
 @pytest.mark.parametrize("before", [{}, {"model": "ray-3.2", "type": "video"}])
-def test_a_video_starts_from_an_earlier_image_or_goes_on_from_a_video(luma: Service, before: dict[str, Any]) -> None:
+def test_a_video_can_use_an_earlier_image_or_video(luma: Service, before: dict[str, Any]) -> None:
     frame = {"generation_id": luma.finished(**before)["id"]}
     answer = luma.create(model="ray-3.2", type="video", video={"start_frame": frame})
     assert answer.status == 201

@@ -14,7 +14,7 @@ def form(content: bytes, head: bytes = b'Content-Disposition: form-data; name="f
 
 
 @given(st.binary().filter(lambda content: b"--b0undary" not in content))
-def test_a_files_bytes_come_out_as_they_went_in(content: bytes) -> None:
+def test_a_files_bytes_are_unchanged(content: bytes) -> None:
     assert read_parts(TYPE, form(content))["file"].content == content
 
 
@@ -24,7 +24,7 @@ def test_a_part_has_the_name_and_type_of_its_file() -> None:
     assert (part.filename, part.content_type) == ("a b.png", "image/png")
 
 
-def test_a_plain_field_has_neither() -> None:
+def test_a_plain_field_has_no_name_and_type() -> None:
     part = read_parts(TYPE, form(b"input", b'Content-Disposition: form-data; name="purpose"'))["purpose"]
     assert (part.content, part.filename, part.content_type) == (b"input", None, None)
 

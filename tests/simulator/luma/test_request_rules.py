@@ -108,14 +108,12 @@ def luma() -> Service:
         ),
     ],
 )
-def test_a_documented_bad_request_is_told_in_the_vendors_words(
-    luma: Service, body: dict[str, Any], detail: str
-) -> None:
+def test_a_documented_bad_request_gets_the_vendors_message(luma: Service, body: dict[str, Any], detail: str) -> None:
     assert refused(luma.create(**body)) == (400, detail)
 
 
 @pytest.mark.parametrize(("body", "detail"), OTHERS)
-def test_any_other_bad_request_is_told_in_the_vendors_manner(luma: Service, body: dict[str, Any], detail: str) -> None:
+def test_any_other_bad_request_gets_a_similar_message(luma: Service, body: dict[str, Any], detail: str) -> None:
     assert refused(luma.create(**body)) == (400, detail)
 
 
@@ -136,16 +134,16 @@ def test_any_other_bad_request_is_told_in_the_vendors_manner(luma: Service, body
         {"something_new": True},
     ],
 )
-def test_a_good_request_is_taken(luma: Service, body: dict[str, Any]) -> None:
+def test_a_valid_request_is_accepted(luma: Service, body: dict[str, Any]) -> None:
     assert luma.create(**body).status == 201
 
 
 @pytest.mark.parametrize("ratio", ["1:1", "1:2", "1:3", "16:9", "2:1", "2:3", "3:1", "3:2", "9:16"])
-def test_every_valid_ratio_is_taken(luma: Service, ratio: str) -> None:
+def test_every_valid_ratio_is_accepted(luma: Service, ratio: str) -> None:
     assert luma.create(aspect_ratio=ratio).status == 201
 
 
-def test_a_request_without_a_prompt_is_told_what_an_empty_one_is_told(luma: Service) -> None:
+def test_a_missing_prompt_gets_the_message_of_an_empty_one(luma: Service) -> None:
     answer = luma.call("POST", "/generations", json_body={"model": "uni-1"})
     assert refused(answer) == (400, "Prompt must be between 1 and 6000 characters")
 

@@ -180,5 +180,5 @@ def test_a_reframe_with_options_that_do_not_go_together_is_refused(options: dict
         ("video_reframe", {"source_position": POSITION}),
     ],
 )
-def test_good_video_options_are_taken(kind: str, options: dict[str, Any]) -> None:
+def test_valid_video_options_are_accepted(kind: str, options: dict[str, Any]) -> None:
     assert submit(kind, options).status == 201
