@@ -6,7 +6,6 @@ last call is older than the file, such as one restored from a backup, or copied 
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, islice
@@ -26,12 +25,6 @@ TAIL: Final = 1 << 16
 """Bytes at the end in which the last call is looked for first."""
 LINES_PER_WRITE: Final = 1_000
 """Lines that are written at a time."""
-SUBMITTED: Final = """
-    SELECT number, id, parameters, place, columns, call_id, submitted_at, longest, model, estimated, held, state,
-        remote_ids, cost, alone
-    FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)
-    WHERE call_id IS NOT NULL ORDER BY number
-"""
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -44,18 +37,21 @@ class CallLog:
         self._file: int | None = None
         self._torn = False
 
-    def open(self, connection: sqlite3.Connection) -> None:
-        """Open the file; write it from the journal if it is missing or another run's."""
-        notes = connection.execute("SELECT name, value FROM notes WHERE name <> ?", (READ_WHOLE_NOTE,))
-        head = {name: json.loads(value) for name, value in notes}
-        (has_calls,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
+    def open(self, notes: Mapping[str, JSON], calls: Iterable[Mapping[str, Any]], *, has_calls: bool) -> None:
+        """Open the file; write it from the journal if it is missing or another run's.
+
+        Args:
+            notes: The notes of the run.
+            calls: The lines of all calls that the journal knows.
+            has_calls: Whether there is any; the file of a run without calls is another run's.
+        """
         is_new = not has_calls or not self._path.exists()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
         self._file = os.open(self._path, flags, 0o666)
         if is_new:
-            lines = chain([{"notes": head}], _lines_from_journal(connection))
-            while some := list(islice(lines, LINES_PER_WRITE)):
-                self._write(some)
+            lines = chain([{"notes": notes}], calls)
+            while page := list(islice(lines, LINES_PER_WRITE)):
+                self._write(page)
 
     def append(self, steps: Iterable[tuple[Row, Step]]) -> None:
         """Append the lines of committed steps."""
@@ -151,18 +147,3 @@ def _end_line(row: Row, to: RowState, **known: Any) -> str:
 
 def _number(value: float | None) -> str:
     return "null" if value is None else float.__repr__(float(value))
-
-
-def _lines_from_journal(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    """Yield the lines of all calls in a journal that was begun without the file."""
-    names = ("number", "id", "parameters", "place", "columns", "call_id", "at", "longest", "model", "estimated", "held")
-    for *call, state, remote_ids, cost, alone in connection.execute(SUBMITTED):
-        line = dict(zip(names, call, strict=True))
-        line["parameters"] = json.loads(line["parameters"])
-        columns = line.pop("columns")
-        yield {**line, **({"columns": json.loads(columns)} if columns else {})}
-        end = {"number": line["number"], "cost": cost, "held": line["held"], "alone": alone}
-        if remote_ids:
-            yield {**end, "to": "accepted", "remote_ids": json.loads(remote_ids)}
-        if state in {"ready", "failed"}:
-            yield {**end, "to": state, "problem": {"message": "it came to nothing"}}

@@ -20,7 +20,7 @@ PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_si
 """32 MiB of cache: ids come in any order, and each would be read from the file before it is written."""
 TABLE = "CREATE TABLE seen (id INTEGER PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT)"
 """Ids are stored as hashes, and places without the file's name, so that a million rows fit into the cache."""
-REQUESTS = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
+REQUESTS = "CREATE TABLE requests (request INTEGER PRIMARY KEY, rows INTEGER)"
 INSERT_SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
 
@@ -42,7 +42,7 @@ class RowDeduplicator:
         """
 
         def work() -> list[NewRow | Reject]:
-            self._seen.execute("BEGIN")  # one for the page: one for each row takes longer than all the rest
+            self._seen.execute("BEGIN")  # one transaction for each row would take longer than all the rest
             found: Sequence[NewRow | Reject | None] = page
             if self._allowed or not self._insert_all([entry for entry in page if isinstance(entry, NewRow)]):
                 found = [entry if isinstance(entry, Reject) else self._resolve(entry) for entry in page]
@@ -53,13 +53,13 @@ class RowDeduplicator:
 
     def add_request(self, request: int) -> None:
         """Count the request of a new row."""
-        self._seen.execute("INSERT INTO wishes VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (request,))
+        self._seen.execute("INSERT INTO requests VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (request,))
 
     def count_rebuys(self, id_: str, request: int) -> int:
         """Return how many new rows request what a row of the folder has that isn't in the input; count each once."""
         if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (hash(id_),)).fetchone():
             return 0
-        found = self._seen.execute("DELETE FROM wishes WHERE wish = ? RETURNING rows", (request,)).fetchone()
+        found = self._seen.execute("DELETE FROM requests WHERE request = ? RETURNING rows", (request,)).fetchone()
         return found[0] if found else 0
 
     def close(self) -> None:
@@ -71,28 +71,29 @@ class RowDeduplicator:
         return self._seen.executemany(INSERT_SEEN, map(self._seen_values, rows)).rowcount == len(rows) or not rows
 
     def _seen_values(self, row: NewRow) -> tuple[int, str | None, str]:
-        own = self._parameters.fingerprint(row.parameters, row.text) if row.has_own_id else None
-        return hash(row.id), own, row.place.rpartition(":")[2]
+        fingerprint = self._parameters.fingerprint(row.parameters, row.text) if row.has_own_id else None
+        return hash(row.id), fingerprint, row.place.rpartition(":")[2]
 
     def _resolve(self, row: NewRow) -> NewRow | Reject | None:
-        key, own, here = noted = self._seen_values(row)
-        if self._seen.execute(INSERT_SEEN, noted).rowcount:
+        """Return a row, or the reject or further occurrence that it is; None for a duplicate that is dropped."""
+        key, own_fingerprint, own_place = values = self._seen_values(row)
+        if self._seen.execute(INSERT_SEEN, values).rowcount:
             return row
-        print_ = own or row.id
+        fingerprint = own_fingerprint or row.id
         query = "SELECT times, fingerprint, place FROM seen WHERE id = ?"
-        times, known, place = self._seen.execute(query, (key,)).fetchone()
-        if place == here:  # it was noted with its page
+        times, first_fingerprint, place = self._seen.execute(query, (key,)).fetchone()
+        if place == own_place:  # inserted with its page
             return row
-        if times and (known or row.id) != print_:
+        if times and (first_fingerprint or row.id) != fingerprint:
             first = f"{row.place.rpartition(':')[0]}:{place}"
             reason = f"the id {row.id!r} belongs to another row, at {first}: give each row an id of its own, or none"
             return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)
         if self._allowed:
-            return self._with_next_id(row, max(times, 1), print_)
+            return self._with_next_id(row, max(times, 1), fingerprint)
         self.dropped += 1
         return None
 
-    def _with_next_id(self, row: NewRow, times: int, print_: str) -> NewRow:
+    def _with_next_id(self, row: NewRow, times: int, fingerprint: str) -> NewRow:
         while True:
             times += 1
             id_ = f"{row.id}-{times}"
@@ -100,6 +101,6 @@ class RowDeduplicator:
                 break
         self._seen.execute(
             "UPDATE seen SET times = ?, fingerprint = ?, place = coalesce(place, ?) WHERE id = ?",
-            (times, print_, row.place.rpartition(":")[2], hash(row.id)),
+            (times, fingerprint, row.place.rpartition(":")[2], hash(row.id)),
         )
         return evolve(row, id=id_)

@@ -12,7 +12,6 @@ import shlex
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from attrs import define, evolve, field
@@ -56,7 +55,6 @@ LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
 MAX_NAMES: Final = 50
 """Names that a message lists at most."""
-NO_COLUMNS: Final[Mapping[str, JSON]] = MappingProxyType({})
 PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
 """Types whose values are JSON, and can't contain a file."""
 BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -96,31 +94,14 @@ class Parameters:
         hints = typing.get_type_hints(self._build)
         self._types = {name: frozenset(_accepted_types(hints[name])) for name in found}
 
-    def parse(self, given: Mapping[str, JSON], place: str, columns: Mapping[str, JSON] = NO_COLUMNS) -> NewRow:
+    def parse(self, given: Mapping[str, JSON], place: str) -> NewRow:
         """Check the parameters of a row, and separate its other columns; raise BadRowError."""
         parameters = {**self.common, **(given if self.prompt_column is None else self._rename_prompt(given))}
         id_ = parameters.pop("id", None)
-        if self.keep and not self.keep.isdisjoint(parameters):
-            columns = {**columns, **{name: as_json(parameters.pop(name)) for name in given if name in self.keep}}
-        if is_object(beside := parameters.get(COLUMNS_KEY)):
-            columns = {**{str(name): as_json(value) for name, value in beside.items()}, **columns}
-            del parameters[COLUMNS_KEY]
-        if is_object(error := parameters.get(ERROR_KEY)) and error.keys() == {"type", "message"}:
-            del parameters[ERROR_KEY]
+        columns = self._pop_columns(parameters, given)
         self._check_names(parameters)
         try:
-            kept = parameters
-            if not (is_plain := _are_plain(parameters.values())):
-                kept = {
-                    name: self._normalize(self._to_whole_number(to_json(value), name), name)
-                    for name, value in parameters.items()
-                }
-            text = canonical_json(kept)
-            text.encode()
-            if is_plain:
-                self._build(**kept)
-            else:
-                self.build(kept)
+            kept, text = self._check_values(parameters)
         except UnicodeEncodeError:
             raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
         except InvalidRequestError as error:
@@ -128,21 +109,51 @@ class Parameters:
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
         _check_texts(kept, text)
-        own = self.fingerprint(kept, text) if id_ is None else _check_id(id_)
-        return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, has_own_id=id_ is not None)
+        checked_id = self.fingerprint(kept, text) if id_ is None else _check_id(id_)
+        return NewRow(
+            id=checked_id, parameters=kept, place=place, text=text, columns=columns, has_own_id=id_ is not None
+        )
+
+    def _pop_columns(self, parameters: dict[str, JSON], given: Mapping[str, JSON]) -> dict[str, JSON]:
+        """Remove from the parameters what is none, and return it: columns to keep, and those of an earlier run."""
+        columns = dict[str, JSON]()
+        if self.keep and not self.keep.isdisjoint(parameters):
+            columns = {name: as_json(parameters.pop(name)) for name in given if name in self.keep}
+        if is_object(earlier := parameters.get(COLUMNS_KEY)):
+            columns = {**{str(name): as_json(value) for name, value in earlier.items()}, **columns}
+            del parameters[COLUMNS_KEY]
+        if is_object(error := parameters.get(ERROR_KEY)) and error.keys() == {"type", "message"}:
+            del parameters[ERROR_KEY]
+        return columns
+
+    def _check_values(self, parameters: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], str]:
+        """Build the operation once; return the parameters as they are kept, and their canonical JSON."""
+        kept = parameters
+        if not (is_plain := _are_plain(parameters.values())):
+            kept = {
+                name: self._normalize(self._to_whole_number(to_json(value), name), name)
+                for name, value in parameters.items()
+            }
+        text = canonical_json(kept)
+        text.encode()
+        if is_plain:
+            self._build(**kept)
+        else:
+            self.build(kept)
+        return kept, text
 
     def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
         """Return a hash that is equal for rows with the same request; it is the id of a row without one.
 
         `text` is the canonical JSON of the parameters.
         """
-        meant = (
+        canonical = (
             kept if self.version == 1 else canonical_parameters(kept, DEFAULTS[self.operation], version=self.version)
         )
-        if self.has_file(meant):
-            text = _request_text(self.operation, meant)
-        elif meant is not kept:
-            text = canonical_json(meant)
+        if self.has_file(canonical):
+            text = _request_text(self.operation, canonical)
+        elif canonical is not kept:
+            text = canonical_json(canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
@@ -157,29 +168,29 @@ class Parameters:
 
     def parse_cell(self, name: str, text: str) -> JSON:
         """Convert a cell of a table to a parameter's type; raise BadRowError."""
-        kinds = self._types[name]
-        if bool in kinds:
-            if (told := BOOLEANS.get(text.strip().lower())) is None:
+        types = self._types[name]
+        if bool in types:
+            if (value := BOOLEANS.get(text.strip().lower())) is None:
                 raise BadRowError(f"{name} is {text!r}: write true or false")
-            return told
-        if int in kinds and re.fullmatch(r"\s*-?\d{1,18}\s*", text):
+            return value
+        if int in types and re.fullmatch(r"\s*-?\d{1,18}\s*", text):
             return int(text)
-        if float in kinds and re.fullmatch(r"\s*-?\d+(\.\d*)?\s*", text):
+        if float in types and re.fullmatch(r"\s*-?\d+(\.\d*)?\s*", text):
             return float(text)
-        if str in kinds:
+        if str in types:
             return text
-        if kinds & {int, float}:
+        if types & {int, float}:
             raise BadRowError(f"{name} is {text!r}: write a number")
         return self._parse_structure(name, text)
 
     def _parse_structure(self, name: str, text: str) -> JSON:
         """Convert a cell to an object or a list: from JSON, or from a bare URL or path."""
-        kinds, bare = self._types[name], text.strip()
-        if not bare.startswith(("{", "[")) and (kinds & {MediaRef, "list of media", "list"}):
-            if "list" in kinds:
+        types, bare = self._types[name], text.strip()
+        if not bare.startswith(("{", "[")) and (types & {MediaRef, "list of media", "list"}):
+            if "list" in types:
                 return [bare]
             reference = {"url" if "://" in bare else "path": bare}
-            return [reference] if "list of media" in kinds else reference
+            return [reference] if "list of media" in types else reference
         try:
             return json.loads(bare)
         except (ValueError, RecursionError) as error:
@@ -234,8 +245,8 @@ class Parameters:
 
     def _to_whole_number(self, value: JSON, name: str) -> JSON:
         """Convert 37.0 to 37 where the parameter is a whole number: JSON and tables write both."""
-        kinds = self._types[name]
-        whole = int in kinds and float not in kinds and isinstance(value, float) and value.is_integer()
+        types = self._types[name]
+        whole = int in types and float not in types and isinstance(value, float) and value.is_integer()
         return int(value) if whole else value
 
     def _normalize(self, value: JSON, name: str) -> JSON:

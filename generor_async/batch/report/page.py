@@ -167,7 +167,7 @@ def _stats(summary: ReportSummary, tally: ReportCounters) -> str:
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
     ]
     if tally.unresolved:
-        figures.insert(4, ("doubt", "In doubt", money(tally.unresolved), "may have been charged beside"))
+        figures.insert(4, ("unresolved", "Unresolved", money(tally.unresolved), "may have been charged beside"))
     return "\n".join(
         f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd>{f"<dd class=note>{note}</dd>" * bool(note)}</div>'
         for kind, name, value, note in figures

@@ -37,7 +37,7 @@ def decode_rows(cursor: sqlite3.Cursor) -> list[Row]:
 def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, problem: JSON, columns: Any) -> Row:
     (
         number, id_, text, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
-        held, charged_before, doubted_before, cost, witness, _, ended_at, _, _, _,
+        held, charged_before, unresolved_before, cost, witness, _, ended_at, _, _, _,
     ) = found  # fmt: skip
     return Row(
         number=number,
@@ -54,7 +54,7 @@ def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, prob
         estimated=estimated,
         counted=held,
         charged_before=charged_before,
-        unresolved_before=doubted_before,
+        unresolved_before=unresolved_before,
         cost=cost,
         cost_source=COST_SOURCES[witness],
         remote_ids=tuple(ids or ()),

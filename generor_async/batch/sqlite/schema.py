@@ -19,6 +19,7 @@ from generor_async.batch.call_log import CALLS, CallLog, last_call
 from generor_async.batch.folder import JOURNAL, ResultsFolder, invalid_folder
 from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER_ADVICE, explain
+from generor_async.batch.sqlite.logged_calls import open_call_log
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.equivalence import CANONICAL_VERSION
 from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
@@ -189,7 +190,7 @@ def open_to_write(folder: ResultsFolder, key: RunKey) -> tuple[sqlite3.Connectio
         connection = connect(folder.journal, mode="rwc")
         try:
             owner = _prepare(connection, folder.journal, key)
-            log.open(connection)
+            open_call_log(log, connection)
             folder.note_journal()
         except BaseException:
             connection.close()
