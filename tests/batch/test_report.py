@@ -25,6 +25,7 @@ from support.markup import Element, read
 from generor_async.batch.report import ReportFile, ReportRow, ReportState, ReportSummary, left_out, write_report
 from generor_async.batch.report.page import MAX_INLINE_ROWS
 from generor_async.simulator import outputs
+from generor_async.simulator.outputs import image as draw_image  # before a fixture replaces it by noise
 
 BEGAN = 1_763_770_440.0
 SUMMARY = ReportSummary(
@@ -50,7 +51,7 @@ def stored(folder: Path, name: str, content: bytes, media_type: str) -> ReportFi
 
 
 def png(folder: Path, name: str = "media/a.png", *, ratio: str = "16:9", size: int = 512) -> ReportFile:
-    content = outputs.image("a lake", seed=1, ratio=ratio, format="png", size=size)
+    content = draw_image("a lake", seed=1, ratio=ratio, format="png", size=size)
     return stored(folder, name, content, "image/png")
 
 
@@ -107,7 +108,7 @@ def test_what_browsers_cannot_show_is_named_and_linked(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_pillow_cannot_read_is_linked(tmp_path: Path) -> None:
-    cut = stored(tmp_path, "a.png", outputs.image("a", seed=1, ratio="1:1", format="png")[:2000], "image/png")
+    cut = stored(tmp_path, "a.png", draw_image("a", seed=1, ratio="1:1", format="png")[:2000], "image/png")
     picture = written(tmp_path, evolve(ROW, files=(cut,))).one("ol").one("img")
     assert (picture.attributes["src"], picture.attributes["loading"]) == ("./a.png", "lazy")
 
@@ -134,7 +135,7 @@ def test_a_file_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a b#c?d%20e&f.png", "x:y.png", "/host/a.png", "'\">.png", "è/漢字.png"])
 def test_links_hold_whatever_a_file_is_called(tmp_path: Path, name: str) -> None:
-    content = outputs.image("a", seed=1, ratio="1:1", format="png", size=64)
+    content = draw_image("a", seed=1, ratio="1:1", format="png", size=64)
     stored(tmp_path, name.removeprefix("/"), content, "image/png")
     file = ReportFile(path=name.removeprefix("/"), media_type="image/png")
     link = written(tmp_path, evolve(ROW, files=(file,))).one("div", "stage").one("a").attributes["href"]
@@ -292,7 +293,7 @@ def test_a_thumbnail_that_is_a_file_is_made_once_for_each_picture_as_it_is(tmp_p
     for change in (None, None, "3:4", "cut"):
         if change is not None:
             before = (tmp_path / "media/a.png").stat().st_mtime_ns
-            content = outputs.image("a lake", seed=1, ratio="16:9" if change == "cut" else change, format="png")
+            content = draw_image("a lake", seed=1, ratio="16:9" if change == "cut" else change, format="png")
             (tmp_path / "media/a.png").write_bytes(content[:2000] if change == "cut" else content)
             os.utime(tmp_path / "media/a.png", ns=(before, kept.stat().st_mtime_ns + 1))
         page = written(tmp_path, row, summary=summary)
