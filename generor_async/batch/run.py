@@ -196,7 +196,7 @@ class BatchRun:
     def halt(self, error: BaseException) -> None:
         """Submit nothing more, and raise this error at the end."""
         if isinstance(error, JournalError):
-            self._files.release_reserve()
+            self._files.reserve.release()
         self.stopping.halt(error)
 
     def _cancel_pending(self) -> None:
@@ -340,7 +340,7 @@ class BatchRun:
         if row.state == "done":
             self.monitor.outputs_stored()
             try:
-                self._files.add(row)
+                self._files.results.add(row)
             except JournalError as error:
                 self.halt(error)
         if self._spec.on_row is not None:

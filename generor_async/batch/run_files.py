@@ -19,8 +19,8 @@ class RunFiles:
         self._cap = spec.cap
         self._journal = journal
         self._clock = spec.provider.clock
-        self._results = ResultsFile(spec.folder, spec.provider.vendor.credit_dollars)
-        self._reserve = DiskReserve(spec.folder)
+        self.results = ResultsFile(spec.folder, spec.provider.vendor.credit_dollars)
+        self.reserve = DiskReserve(spec.folder)
 
     async def open(self) -> None:
         """Note the run's start, reserve disk space, and open results.jsonl."""
@@ -29,20 +29,12 @@ class RunFiles:
             await self._journal.write_note("began", self._clock.time())
         await record_start(self._journal, self._clock.time())
         await self._journal.write_note("ending", None)
-        await self._reserve.acquire()
+        await self.reserve.acquire()
         try:
-            await self._results.open(self._journal)
+            await self.results.open(self._journal)
         except BaseException:
-            self._reserve.release()
+            self.reserve.release()
             raise
-
-    def add(self, row: Row) -> None:
-        """Append a row that is done to results.jsonl; raises JournalError if it can't be written."""
-        self._results.add(row)
-
-    def release_reserve(self) -> None:
-        """Leave the reserved disk space to the journal."""
-        self._reserve.release()
 
     async def write_summary(self, reason: StopReason) -> None:
         """Note the run's end, and write failed.jsonl and rejected.jsonl."""
@@ -55,5 +47,5 @@ class RunFiles:
 
     def close(self) -> None:
         """Close results.jsonl, and release the reserved disk space."""
-        self._results.close()
-        self._reserve.release()
+        self.results.close()
+        self.reserve.release()
