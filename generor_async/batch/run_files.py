@@ -1,7 +1,7 @@
 """What a run leaves in its folder beside its rows: notes of its start and end, and its files of results."""
 
 from generor_async.batch.disk_reserve import DiskReserve
-from generor_async.batch.journal import Journal, Row
+from generor_async.batch.journal import Journal
 from generor_async.batch.outcomes import ResultsFile, write_failed, write_rejected
 from generor_async.batch.run_times import record_end, record_start
 from generor_async.batch.spec import BatchSpec
