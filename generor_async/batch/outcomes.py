@@ -116,11 +116,11 @@ def undownloaded_error(count: int, last: Exception) -> DownloadError:
     return error
 
 
-def unresolved_error(whose: str, last: Exception) -> OutcomeUnknownError:
-    """Make the error for calls whose outcome is unknown; `whose` names them, `last` is the last one's error."""
+def unresolved_error(calls: str, last: Exception) -> OutcomeUnknownError:
+    """Make the error for calls whose outcome is unknown; `calls` says which, `last` is the last one's error."""
     why = getattr(last, "message", last)
     return OutcomeUnknownError(
-        f"the outcome of {whose} is unknown, and each may have been charged; the last: {why}",
+        f"the outcome of {calls} is unknown, and each may have been charged; the last: {why}",
         operation=getattr(last, "operation", ""),
         outcome="unknown",
         advice="Their rows are listed with what they may have cost, and are not run again by themselves; find out"

@@ -199,9 +199,9 @@ class RowRun:
         await self._accept(accepted, reservation)
         self._call_ended("answered")
 
-    def _call_ended(self, came_to: CallOutcome, error: Exception | None = None) -> None:
+    def _call_ended(self, outcome: CallOutcome, error: Exception | None = None) -> None:
         self.answered = True
-        self._run.monitor.call_ended(came_to, error)
+        self._run.monitor.call_ended(outcome, error)
 
     async def record_sending(self) -> None:
         """Commit the intent: the call is sent as soon as this returns.

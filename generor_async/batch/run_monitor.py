@@ -41,11 +41,11 @@ class RunMonitor:
         self._unanswered -= not answered
         self.record.record_end(number)
 
-    def call_ended(self, came_to: CallOutcome, error: Exception | None = None) -> None:
+    def call_ended(self, outcome: CallOutcome, error: Exception | None = None) -> None:
         """Record the outcome of a paid call of this run."""
         self.begun = True
         self._unanswered -= 1
-        self.record.record_call(came_to)
+        self.record.record_call(outcome)
         self._on_change()
         if error is not None:
             self._stop_if_due(error)

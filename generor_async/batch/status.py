@@ -213,7 +213,7 @@ async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[
 
 def _report_row(row: Row, charges: Charges) -> ReportRow:
     result: Any = row.result or {"files": []}
-    problem: Any = {} if row.state == "done" else row.problem or {}  # what was in doubt, and found, went well
+    problem: Any = {} if row.state == "done" else row.problem or {}  # a row that was unknown, and was found, went well
     parameters: Mapping[str, Any] = row.parameters
     cost = row_cost(row, charges)
     return ReportRow(

@@ -80,7 +80,7 @@ class Stopping:
                 self.reason = stop_reason(error)
             if note := resume_advice(error, self._vendor):
                 error.add_note(note)
-        # Nothing can be stored in a folder that is gone; what is accepted is taken up from wherever it is.
+        # Nothing can be stored in a folder that is gone; accepted jobs are resumed from wherever it is.
         self.advance_to(StopStage.DRAINING if isinstance(error, FolderError) else StopStage.FINISHING)
 
     def stop_at_cap(self) -> None:
