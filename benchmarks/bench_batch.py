@@ -14,8 +14,8 @@ limit, and the end of every job in the moment it comes; 85 % of the rows are as 
 With `--share`, ours alone, without faults and in virtual time: which part it uses of what is allowed in the T seconds
 from the first paid call to the last. A limit a minute allows `limit x (floor(T / 60) + 1)` requests, one an hour
 likewise; a ceiling allows `jobs x T` seconds of jobs. The share is that of the limit that binds. Beside it stands what
-can be reached with looks a second apart, as close as they come while calls wait: a job's end is seen half a second late
-on the average; and how many looks a job got, over those of a loop that looks every two seconds, as documented.
+can be reached with polls a second apart, as close as they come while calls wait: a job's end is seen half a second late
+on the average; and how many polls a job got, over those of a loop that polls every two seconds, as documented.
 
 With `--resume`, the same when half of the rows have ended, and the folder is left as a kill leaves it: another
 client, with the same store of limits as the command has, goes on with it. The share is that of the places which were
@@ -63,7 +63,7 @@ JOBS = 10
 AT_ONCE: Final[Mapping[Api, int]] = {"luma": JOBS, "generor": 100}
 """What a semaphore lets through: Luma's ceiling, and as many connections as a client has."""
 POLL_SECONDS = 3.0
-"""Between two looks at a job, by those that have to look themselves: in the middle of what the documents say."""
+"""Between two polls of a job, for clients that poll by themselves: in the middle of what the documents say."""
 MINUTE = 60.0
 TEXT = 37
 """A model of Generor's."""
@@ -437,7 +437,7 @@ async def share(scene: Scene, seed: int) -> str:
         assert states == {"done": scene.rows}
         things = made(simulator, api)
         refused = sum(entry.status == 429 for entry in simulator.ledger.requests)
-        looks = sum(entry.operation == "luma.generations.get" for entry in simulator.ledger.requests)
+        polls = sum(entry.operation == "luma.generations.get" for entry in simulator.ledger.requests)
     first, last = min(thing.began for thing in things), max(thing.began for thing in things)
     seconds, begin = last - first, bounds(things, api)[0]
     requests = max(len(things) / (limit * (math.floor(seconds / span) + 1)) for span, limit in scene.spans.items())
@@ -447,7 +447,7 @@ async def share(scene: Scene, seed: int) -> str:
     binds, reachable, over_loop = "requests", "100 %", ""
     if jobs > requests:
         binds, reachable = "jobs", f"{length / (length + LEAST_SPACING_IN_BACKLOG / 2):.1%}"
-        over_loop = f"{looks / sum(math.ceil(thing.seconds / LEAST_SPACING) for thing in things):.2f}"
+        over_loop = f"{polls / sum(math.ceil(thing.seconds / LEAST_SPACING) for thing in things):.2f}"
     return (
         f"| {scene.name} | {scene.rows:,} | {binds} | {max(requests, jobs):.1%} | {reachable} "
         f"| {seconds / begin:.3f} | {over_loop} | {refused} |"
@@ -504,7 +504,7 @@ def print_resumed(options: argparse.Namespace) -> None:
 
 def print_shares(options: argparse.Namespace) -> None:
     """Print the table of shares."""
-    head = "rows | what binds | share used | can be reached | last submitted / bound | looks / a loop's | 429s"
+    head = "rows | what binds | share used | can be reached | last submitted / bound | polls / a loop's | 429s"
     print(f"| | {head} |\n{'|---' * 8}|")
     for scene in SCENES:
         if options.only in scene.name:

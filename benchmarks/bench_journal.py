@@ -1,4 +1,4 @@
-"""How fast the journal of a batch writes, beside bare SQLite that does the same commits; its size and its memory.
+"""Speed, size and memory of a batch's journal, compared with bare SQLite that makes the same commits.
 
 Each row is claimed, its intent written down, and its outcome. Ours are coroutines, so many at a time, each awaiting its
 own commits: workers that take row after row, or a task for each row, which is asyncio's to pay for. Bare SQLite is a

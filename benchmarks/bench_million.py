@@ -1,4 +1,4 @@
-"""How soon a batch of very many rows begins, what memory it takes, how soon it is gone on with, and how it ends.
+"""A batch of very many rows: time to the first charge, memory, time to resume, and how it ends.
 
 The real command runs a file of so many rows against a simulator in this process:
 
@@ -42,7 +42,7 @@ from generor_async.simulator import Simulator, outputs
 
 PROMPT = "A photo of an astronaut riding a horse in a forest. There is a river in front of them with water lilies."
 OFTEN = 0.02
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 def write(path: Path, rows: int) -> None:

@@ -1,4 +1,4 @@
-"""CPU that the pace costs a request: its place taken, the stamp when it leaves, and what its answer teaches.
+"""CPU of pacing for each request: admission, sending, and learning from the answer.
 
 The rules are measured alone, and with the queue and the lock around them, as a call meets them. Requests leave almost
 as fast as the limit allows, so that a minute is full throughout; each answer says what a server would have counted.

@@ -1,16 +1,16 @@
-"""Looks at a job against how late its end is seen: ours beside fixed intervals and growing backoff.
+"""Polls per job against the delay until its end is seen: ours compared with fixed intervals and growing backoff.
 
 Jobs arrive one a second; how long each takes is drawn before, the same for all contenders. All of them talk to a
-loopback server over real sockets, in virtual time. The product of looks a job and mean lag is what a schedule is held
-by: for a fixed interval it is about half the mean duration, whatever the interval.
+loopback server over real sockets, in virtual time. A schedule is measured by the product of polls per job and mean
+lag: for a fixed interval it is about half the mean duration, whatever the interval.
 
 Then the first jobs of a process, of whose kind no duration has been learned: one alone, and ten at once. Beside them
-stands the same client with a model of which it knows no prior: it looks after 2, 3, then every 5 s, until the first job
+stands the same client with a model of which it knows no prior: it polls after 2, 3, then every 5 s, until the first job
 has ended. Durations are the quantiles of a lognormal distribution, around what was measured; at last around a fourth of
 that and four times that, so that the prior is wrong.
 
 Then 10,000 jobs wait at once, against a server in a process of its own: what each of them takes in memory beyond its
-task, and how many looks a second one core can do.
+task, and how many polls a second one core can do.
 
     python benchmarks/bench_polling.py [--jobs 500] [--first 60] [--waiting 10000] [--seconds 10]
 """
@@ -48,7 +48,7 @@ class Service:
     model: str = "uni-1"
     kind: str = "image"
     ends: dict[str, float] = field(factory=dict[str, float])
-    looks: int = 0
+    polls: int = 0
 
     def answer(self, head: bytes, _: str) -> bytes:
         """Answer a request by its first line."""
@@ -57,7 +57,7 @@ class Service:
             job_id = str(UUID(int=len(self.ends) + 1))
             self.ends[job_id] = self.now() + next(self.durations)
             return message("201 Created", self.shown(job_id, "queued"))
-        self.looks += 1
+        self.polls += 1
         job_id = target.rpartition("/")[2]
         return message("200 OK", self.shown(job_id, "completed" if self.now() >= self.ends[job_id] else "processing"))
 
@@ -76,7 +76,7 @@ async def ours(luma: AsyncLuma) -> str:
 
 
 def polling(intervals: Callable[[], Iterator[float]]) -> Contender:
-    """Make a loop that looks at a job at given intervals, on the same client."""
+    """Make a loop that polls a job at given intervals, on the same client."""
 
     async def poll(luma: AsyncLuma) -> str:
         generation = await luma.generations.create(prompt="A heron")
@@ -138,13 +138,13 @@ UNKNOWN_MODEL: Final = "unknown"
 class Figures:
     """What a contender came to, a job."""
 
-    looks: float
+    polls: float
     lag: float
 
     @property
     def product(self) -> float:
         """Looks times lag."""
-        return self.looks * self.lag
+        return self.polls * self.lag
 
 
 async def measured(contender: Contender, durations: list[float]) -> Figures:
@@ -160,7 +160,7 @@ async def measured(contender: Contender, durations: list[float]) -> Figures:
 
     async with server, AsyncLuma(KEY, base_url=url, clock=clock) as luma:
         await asyncio.gather(*(job(luma, float(number)) for number in range(len(durations))))
-    return Figures(service.looks / len(durations), sum(lags) / len(durations))
+    return Figures(service.polls / len(durations), sum(lags) / len(durations))
 
 
 async def first(model: str, kind: str, durations: list[float], at_once: int) -> Figures:
@@ -177,7 +177,7 @@ async def first(model: str, kind: str, durations: list[float], at_once: int) -> 
         for _ in range(len(durations) // at_once):
             async with AsyncLuma(KEY, base_url=url, clock=clock) as luma:
                 await asyncio.gather(*(job(luma) for _ in range(at_once)))
-    return Figures(service.looks / len(durations), sum(lags) / len(durations))
+    return Figures(service.polls / len(durations), sum(lags) / len(durations))
 
 
 def quantiles(median: float, sigma: float, count: int) -> list[float]:
@@ -190,14 +190,14 @@ def quantiles(median: float, sigma: float, count: int) -> list[float]:
 
 def beside(known: Figures, unknown: Figures) -> str:
     """Write down what the first jobs came to with a prior, and without."""
-    parts = f"{known.looks / unknown.looks:.2f}, {known.lag / unknown.lag:.2f}"
-    return f"{known.looks:.1f} x {known.lag:.1f} | {unknown.looks:.1f} x {unknown.lag:.1f} | {parts}"
+    parts = f"{known.polls / unknown.polls:.2f}, {known.lag / unknown.lag:.2f}"
+    return f"{known.polls:.1f} x {known.lag:.1f} | {unknown.polls:.1f} x {unknown.lag:.1f} | {parts}"
 
 
 def print_first(count: int) -> None:
     """Print the table of the first jobs of a process."""
-    print("\nThe first jobs of a process: looks a job x mean lag, with a prior and without, and one over the other\n")
-    titles = "with | without | looks, lag"
+    print("\nThe first jobs of a process: polls a job x mean lag, with a prior and without, and one over the other\n")
+    titles = "with | without | polls, lag"
     print(f"| job | sigma | one: {titles} | ten at once: {titles} |\n|{'---|' * 8}")
     for name, model, kind, median, sigma in FIRST_JOBS:
         durations = quantiles(median, sigma, count)
@@ -265,20 +265,20 @@ async def memory(url: str, waiting: int) -> float:
 
 
 async def pace(url: str, waiting: int, seconds: float) -> tuple[float, float]:
-    """Return the looks a second, and the share of a core that they took, while so many jobs wait."""
-    looks = 0
+    """Return the polls a second, and the share of a core that they took, while so many jobs wait."""
+    polls = 0
 
     def note(event: Event) -> None:
-        nonlocal looks
-        looks += isinstance(event, JobPolled)
+        nonlocal polls
+        polls += isinstance(event, JobPolled)
 
     async with AsyncLuma(KEY, base_url=url, on_event=note) as luma:
         tasks = [asyncio.create_task(job.wait()) for job in await submitted(luma, waiting)]
         await asyncio.sleep(2)
-        before, began, used = looks, time.monotonic(), time.process_time()
+        before, began, used = polls, time.monotonic(), time.process_time()
         await asyncio.sleep(seconds)
         passed = time.monotonic() - began
-        rate, share = (looks - before) / passed, (time.process_time() - used) / passed
+        rate, share = (polls - before) / passed, (time.process_time() - used) / passed
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -297,7 +297,7 @@ def main() -> None:
     print(f"| durations | {' | '.join(CONTENDERS)} |\n|---|{'---|' * len(CONTENDERS)}")
     for name, durations in workloads(options.jobs).items():
         found = [run(measured(contender, durations)) for contender in CONTENDERS.values()]
-        cells = [f"{one.looks:.1f} x {one.lag:.1f} = **{one.product:.1f}**" for one in found]
+        cells = [f"{one.polls:.1f} x {one.lag:.1f} = **{one.product:.1f}**" for one in found]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     print_first(options.first)
     here, there = multiprocessing.Pipe()
@@ -309,7 +309,7 @@ def main() -> None:
     rate, share = asyncio.run(pace(url, options.waiting, options.seconds))
     taken = asyncio.run(memory(url, options.waiting))
     server.terminate()
-    print("\n| jobs waiting | bytes each beyond its task | looks a second | of a core | looks a core second |")
+    print("\n| jobs waiting | bytes each beyond its task | polls a second | of a core | polls a core second |")
     print("|---|---|---|---|---|")
     print(f"| {options.waiting:,} | {taken:,.0f} | {rate:,.0f} | {share:.0%} | {rate / share:,.0f} |")
 

@@ -1,4 +1,4 @@
-"""Processes side by side with one store: whether they keep to one limit together, and how long that takes them.
+"""Processes that share a store: whether they keep to one limit together, and how long they take.
 
 In real time: a server with a sliding window of 60 a minute, round trips of 40 to 100 ms, and eight processes, each with
 a client of its own and `Limits(store=PATH)`, that make their calls at once. The server counts the refusals; the time

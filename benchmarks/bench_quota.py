@@ -1,4 +1,4 @@
-"""How well a limit a minute is used, and how often it is run into: ours beside the limiters of the field.
+"""Use of a limit per minute, and the number of refusals: ours compared with other limiters.
 
 Time is virtual, sockets and clients are real. The server is written for this benchmark alone: it counts requests in a
 fixed or a sliding window, says how it stands in the documented headers, and answers after eight seconds (lognormal).

@@ -1,4 +1,4 @@
-"""What becomes of Generor's calls in doubt: how many are settled, how many held, and whether any is charged twice.
+"""Generor's unknown calls: how many are resolved, how many stay unknown, and whether any is charged twice.
 
 Whole batches against the simulator, in a thread of its own, by a clock that runs fast. Of every 100 calls 15 break off:
 half of them before they are charged, half after. The account is truthful, late or lossy about what it shows, and used

@@ -1,4 +1,4 @@
-"""CPU that a batch takes for a row, beyond what the client takes for the same calls.
+"""CPU of a batch per row, beyond that of the client for the same calls.
 
 The batch reads rows from Python, prices them, journals each step and hands out how each ended. Beside it, so many
 workers make the same calls with the client alone: submit, wait, download, into folders of as many files. The server is
@@ -182,7 +182,7 @@ def main() -> None:
     server.start()
     bench = Bench(here.recv(), options)
     if options.only:
-        gc.freeze()  # a collection that looks through all modules, or one more of them, would hide what is looked for
+        gc.freeze()  # a collection over all modules would hide what is measured
         bench.run(options.only, options.rows)
     else:
         rounds = bench.rounds(options.rounds, options.rows)

@@ -1,4 +1,4 @@
-"""How well a key's limits are used beside others, after a restart, through an outage, and where jobs weigh more.
+"""Use of a key's limits beside foreign users, after a restart, through an outage, and with weighted jobs.
 
 Time is virtual, sockets and our client are real. The servers are written for this benchmark alone, from the documents.
 A cell is the median of a row's worlds, and the worst of them. What our last admission is held against is a naive loop

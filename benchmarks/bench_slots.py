@@ -1,8 +1,8 @@
-"""How well a ceiling of concurrent jobs is used, and how often it is run into: ours beside what people write.
+"""Use of a limit of concurrent jobs, and the number of refusals: ours compared with common approaches.
 
 Time is virtual, sockets and clients are real. The server is written for this benchmark alone: it counts the jobs that
 have not ended (lognormal, median 40 s), and refuses what is too many with a 429 and Retry-After 60, as documented. It
-says nothing of its ceiling. Others who hold slots are a ceiling that changes. Peers look at a job every three seconds
+says nothing of its ceiling. Others who hold slots are a ceiling that changes. Peers poll a job every three seconds
 and obey Retry-After. The bound is the last end of the same jobs, in the same order, if each began the moment a slot
 became free.
 
@@ -96,7 +96,7 @@ class Server:
     """What the jobs live, in the order in which they are taken."""
     ends: dict[str, float] = field(factory=dict[str, float])
     refused: int = 0
-    looks: int = 0
+    polls: int = 0
     _step: int = 0
 
     def submit(self, now: float) -> str | None:
@@ -118,7 +118,7 @@ class Server:
         method, path, _ = head.split(b" ", 2)
         now, headers, status = loop.time(), "", "200 OK"
         if method == b"GET":
-            self.looks += 1
+            self.polls += 1
             body = self.shown(path.rpartition(b"/")[2].decode(), now)
         elif (job_id := self.submit(now)) is None:
             body, status = {"detail": "Too many concurrent jobs"}, "429 Too Many Requests"
@@ -240,7 +240,7 @@ class Result:
     """When the last job had ended, over the bound."""
     refused: int
     failed: int
-    looks: int
+    polls: int
     ends: list[float]
 
 
@@ -258,16 +258,16 @@ async def _play(scene: Scene, contender: Contender, dice: random.Random) -> Resu
     failed = await contender(f"http://127.0.0.1:{port}/v1", scene)
     listening.close()
     ends = sorted(server.ends.values())
-    return Result(ends[-1] / bound(server.changes, lives), server.refused, failed, server.looks, ends)
+    return Result(ends[-1] / bound(server.changes, lives), server.refused, failed, server.polls, ends)
 
 
 def shown(results: list[Result], calls: int) -> str:
     """Put the seeds' median in a table's cell."""
     ratio = statistics.median(result.ratio for result in results)
     refused = statistics.median(result.refused for result in results)
-    looks = statistics.median(result.looks for result in results) / calls
+    polls = statistics.median(result.polls for result in results) / calls
     failed = statistics.median(result.failed for result in results)
-    return f"{failed:g} of {calls} failed" if failed else f"{ratio:.2f} / {refused:g} / {looks:.0f}"
+    return f"{failed:g} of {calls} failed" if failed else f"{ratio:.2f} / {refused:g} / {polls:.0f}"
 
 
 def scenes_of(calls: int) -> dict[str, Scene]:
@@ -287,7 +287,7 @@ def table(given: Namespace) -> Iterator[str]:
     """Run all contenders that are wanted through all scenes; yield the lines of a Markdown table."""
     calls = given.calls
     scenes = scenes_of(calls)
-    yield f"### {calls} jobs of 40 s: last end over the bound / refusals / looks a job"
+    yield f"### {calls} jobs of 40 s: last end over the bound / refusals / polls a job"
     yield ""
     yield f"| | {' | '.join(scenes)} |"
     yield f"|---|{'---|' * len(scenes)}"

@@ -1,4 +1,4 @@
-"""CPU of a start: a client made, `generor --help`, and one TAB, each beside what it is held against.
+"""CPU of a start: creating a client, `generor --help`, and one TAB, each with its reference.
 
 Every start is a process of its own, with its modules compiled beforehand; user and system time are summed, and the
 rounds are interleaved. Figures are the medians of rounds, ratios the medians of the rounds' ratios. What each package

@@ -1,6 +1,6 @@
 """A day of jobs in virtual time: our client over real loopback sockets against the simulator, in one event loop.
 
-Jobs arrive at random over the day; each is submitted, and looked at in the documented spacing until it is completed.
+Jobs arrive at random over the day; each is submitted, and polled in the documented intervals until it is completed.
 Nothing is downloaded. What is taken is the real time of it all, simulator and
 client made and closed; the median of rounds.
 

@@ -1,4 +1,4 @@
-"""A server of Luma's jobs that costs next to nothing, so that what is measured is the client: a raw protocol."""
+"""A server of Luma's jobs as a raw protocol, which takes little CPU, so that the client is measured."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Our client and a naive loop in the worlds of outages and of slots: a server on a real socket, in virtual time."""
+"""Our client and a naive loop with outages and job slots: a server on a real socket, in virtual time."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ from generor_async.testing.loop import run
 __all__ = ["Ended", "Outage", "Slots", "outages", "play_outage", "play_slots", "slots"]
 
 LOOK_SECONDS: Final = 2.0
-"""How often the naive loop looks at a job."""
+"""How often the naive loop polls a job."""
 WINDOW: Final = 10_000
 """Units a minute: so many that pace doesn't matter."""
 EDIT: Final[Mapping[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Our client in the worlds of a limit that others use too: a server on a real socket, in virtual time."""
+"""Our client with a limit that foreign users share: a server on a real socket, in virtual time."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the benchmarks in virtual time share: a clock, connections, tables' folder and a plot."""
+"""Shared code of the benchmarks in virtual time: a clock, connections, the folder of tables, and a plot."""
 
 import argparse
 import asyncio

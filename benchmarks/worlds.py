@@ -1,4 +1,4 @@
-"""A limit that others use too, and the naive loop beside which our client is held: pure, without sockets or waiting.
+"""A limit that foreign users share, and the naive loop to which our client is compared: pure, without sockets.
 
 The limit counts requests in a fixed or a sliding window, and says what the documented headers say. Others act whenever
 the limit is asked: whoever sends next comes first. So the same world serves a server in virtual time and a simulation

@@ -1,6 +1,6 @@
-"""Every argument that is handed in outside of a request, given what it can't be: refused by its name, at once.
+"""Invalid arguments of clients, views, limits, batches and calls are refused at once, by name.
 
-Both impls are tried, by the same table.
+The async and the blocking clients are tested with the same table.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ HOME = "http://127.0.0.1:1"
 
 
 async def told(_: object) -> None:
-    """Stand for a coroutine function where a plain one has to be."""
+    """A coroutine function in place of a plain one."""
 
 
 class Told:
     async def __call__(self, _: object) -> None:
-        """Stand for an object that is as good as a coroutine function."""
+        """An object that acts as a coroutine function."""
 
 
 NO_LISTENERS = (5, "print", told, Told(), functools.partial(told), AsyncMock(), [print])
@@ -140,7 +140,7 @@ def rows(table: Mapping[str, tuple[Any, ...]]) -> list[Any]:
 
 
 def both(table: Mapping[str, tuple[Any, ...]], impl: Any, proxy: Any) -> list[Any]:
-    """Return all rows for the async one, and the first of each name for the blocking one, which hands it on."""
+    """Return all rows for the async client, and the first of each name for the blocking one, which passes it on."""
     first = {name: values[:1] for name, values in table.items()}
     return [
         pytest.param(kind, *row.values, id=f"{half}-{row.id}")
@@ -167,12 +167,12 @@ def check(name: str, error: InvalidRequestError, value: object) -> None:
 
 
 @pytest.mark.parametrize("kind", [AsyncLuma, Luma, AsyncGeneror, Generor])
-def test_no_argument_of_a_client_is_left_out_here(kind: Any) -> None:
+def test_every_argument_of_a_client_is_covered(kind: Any) -> None:
     assert names(kind) == set(CLIENT)
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), both(CLIENT, AsyncLuma, Luma))
-def test_a_client_is_not_made_with_what_can_never_be_right(kind: Any, name: str, value: Any) -> None:
+def test_a_client_refuses_invalid_arguments(kind: Any, name: str, value: Any) -> None:
     known: dict[str, Any] = {"api_key": KEY, "base_url": HOME, name: value}
     with pytest.raises(InvalidRequestError) as caught:
         kind(**known)
@@ -180,7 +180,7 @@ def test_a_client_is_not_made_with_what_can_never_be_right(kind: Any, name: str,
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), both(OPTIONS, AsyncLuma, Luma))
-def test_a_view_is_not_made_with_it_either(kind: Any, name: str, value: Any) -> None:
+def test_a_view_refuses_invalid_arguments(kind: Any, name: str, value: Any) -> None:
     client = kind(KEY, base_url=HOME)
     assert names(client.with_options) == set(OPTIONS)
     if name == "on_progress" and value is None:
@@ -191,7 +191,7 @@ def test_a_view_is_not_made_with_it_either(kind: Any, name: str, value: Any) -> 
 
 
 @pytest.mark.parametrize(("name", "value"), rows(LIMITS))
-def test_nor_are_limits(name: str, value: Any) -> None:
+def test_limits_refuse_invalid_arguments(name: str, value: Any) -> None:
     assert names(Limits) == set(LIMITS)
     with pytest.raises(InvalidRequestError) as caught:
         Limits(**{name: value})
@@ -199,7 +199,7 @@ def test_nor_are_limits(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("function", "name", "value"), both(BATCH, run_batch, blocking_run_batch))
-def test_nor_is_a_batch(function: Any, name: str, value: Any, tmp_path: Path) -> None:
+def test_a_batch_refuses_invalid_arguments(function: Any, name: str, value: Any, tmp_path: Path) -> None:
     kind = AsyncLuma if function is run_batch else Luma
     assert names(function) == set(BATCH)
     known = {"client": kind(KEY, base_url=HOME), "rows": [{"prompt": "x"}], "to": tmp_path / "out", name: value}
@@ -210,7 +210,7 @@ def test_nor_is_a_batch(function: Any, name: str, value: Any, tmp_path: Path) ->
     assert not inside(tmp_path), "no folder was made of it"
 
 
-def test_an_async_client_is_none_for_the_blocking_batch_nor_the_other_way_round(tmp_path: Path) -> None:
+def test_async_and_blocking_batches_refuse_each_others_clients(tmp_path: Path) -> None:
     given: Any
     for function, given in ((blocking_run_batch, AsyncLuma(KEY)), (run_batch, Luma(KEY))):
         with pytest.raises(InvalidRequestError, match="client must be") as caught:
@@ -219,7 +219,7 @@ def test_an_async_client_is_none_for_the_blocking_batch_nor_the_other_way_round(
 
 
 @pytest.mark.parametrize(("function", "kind"), [(run_batch, AsyncLuma), (blocking_run_batch, Luma)])
-def test_fields_that_no_row_shows_are_not_sent_with_a_batch(function: Any, kind: Any, tmp_path: Path) -> None:
+def test_a_batch_refuses_fields_that_rows_do_not_show(function: Any, kind: Any, tmp_path: Path) -> None:
     client = kind(KEY, base_url=HOME)
     view = client.with_options(extra_body={"model": "ray-3.2", "type": "video"})
     with pytest.raises(InvalidRequestError, match=r"'model', 'type'.*Put the fields into the rows") as caught:
@@ -310,7 +310,7 @@ def calls(most: int | None = None) -> list[Any]:
 
 
 @pytest.mark.parametrize(("field", "call", "value"), calls())
-async def test_a_call_is_not_begun_with_what_can_never_be_right(field: str, call: Any, value: Any) -> None:
+async def test_a_call_refuses_invalid_arguments(field: str, call: Any, value: Any) -> None:
     async with AsyncLuma(KEY, base_url=HOME) as client:
         with pytest.raises(InvalidRequestError) as caught:
             await call(client, value)
@@ -319,7 +319,7 @@ async def test_a_call_is_not_begun_with_what_can_never_be_right(field: str, call
 
 
 @pytest.mark.parametrize(("field", "call", "value"), calls(1))
-def test_nor_is_a_blocking_one(field: str, call: Any, value: Any) -> None:
+def test_a_blocking_call_refuses_invalid_arguments(field: str, call: Any, value: Any) -> None:
     with Luma(KEY, base_url=HOME) as client, pytest.raises(InvalidRequestError) as caught:
         call(client, value)
     assert field in caught.value.field
@@ -334,7 +334,7 @@ DOWNLOADS: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), rows(DOWNLOADS))
-async def test_a_download_is_not_begun_with_it(name: str, value: Any, tmp_path: Path) -> None:
+async def test_a_download_refuses_invalid_arguments(name: str, value: Any, tmp_path: Path) -> None:
     async with AsyncLuma(KEY, base_url=HOME) as client:
         known: dict[str, Any] = {"to": tmp_path, name: value}
         with pytest.raises(InvalidRequestError) as caught:
@@ -343,7 +343,7 @@ async def test_a_download_is_not_begun_with_it(name: str, value: Any, tmp_path: 
     assert not inside(tmp_path)
 
 
-async def test_generors_client_refuses_what_is_no_operation_of_generors() -> None:
+async def test_generors_client_refuses_operations_of_luma() -> None:
     async with AsyncGeneror("gnr_live_x", base_url=HOME) as client:
         given: Any
         for given in (None, "x", operation()):
@@ -357,7 +357,7 @@ async def test_generors_client_refuses_what_is_no_operation_of_generors() -> Non
                 await client.download(given, "o")
 
 
-async def test_a_path_with_a_suffix_of_media_is_the_files(simulator: Simulator, tmp_path: Path) -> None:
+async def test_a_path_with_a_media_suffix_is_a_file(simulator: Simulator, tmp_path: Path) -> None:
     async with AsyncLuma(**simulator.luma_options) as client:
         generation = await client.generations.run(prompt="a heron", output_format="png")
         assert await client.download(generation, tmp_path / "new" / "heron.png") == [tmp_path / "new" / "heron.png"]
@@ -372,7 +372,7 @@ async def test_a_path_with_a_suffix_of_media_is_the_files(simulator: Simulator, 
     assert inside(tmp_path / "new") == ["heron.png"]
 
 
-async def test_a_callable_that_returns_a_coroutine_is_told_of_in_the_log(
+async def test_a_callable_that_returns_a_coroutine_is_logged(
     simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncLuma(**simulator.luma_options, on_event=lambda _: told("it")) as client:
@@ -393,7 +393,7 @@ async def test_a_callable_that_returns_a_coroutine_is_told_of_in_the_log(
         ({}, None),
     ],
 )
-def test_the_environments_proxy_is_read_as_it_is_meant(
+def test_the_environments_proxy_is_used(
     variables: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from generor_async.engine.proxies import env_proxy
@@ -409,7 +409,7 @@ def test_the_environments_proxy_is_read_as_it_is_meant(
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("value", ["socks5://u:hush@p:1080", "http://p:99999", "http://a..b"])
-def test_a_proxy_of_another_kind_is_refused_by_its_variables_name(
+def test_an_unsupported_proxy_is_refused_with_its_variable(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for other in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
@@ -424,13 +424,13 @@ def test_a_proxy_of_another_kind_is_refused_by_its_variables_name(
 # What is missing altogether.
 
 
-def test_without_asyncio_it_is_said_that_it_takes_asyncio() -> None:
+def test_without_asyncio_the_error_says_that_it_is_needed() -> None:
     call = AsyncLuma(KEY, base_url=HOME).generations.get("gen-1")
     with pytest.raises(RuntimeError, match=r"no event loop of asyncio runs here.*trio"):
         call.send(None)
 
 
-def test_without_pillow_it_is_said_how_to_install_it() -> None:
+def test_without_pillow_the_error_says_how_to_install_it() -> None:
     code = "import sys; sys.modules['PIL'] = None; import generor_async.simulator"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'generor-async[simulator]'" in ended.stderr.splitlines()[-1]
@@ -438,12 +438,12 @@ def test_without_pillow_it_is_said_how_to_install_it() -> None:
 
 @pytest.mark.parametrize("name", ["speed", "luma_rpm", "failure_rate", "listing_lag", "port", "epoch"])
 @pytest.mark.parametrize("value", ["5", b"5", True, [5]])
-def test_the_simulator_says_what_it_cannot_take(name: str, value: Any) -> None:
+def test_the_simulator_refuses_invalid_settings(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a number, not {type(value).__name__}"):
         Simulator(**{name: value})
 
 
-def test_a_key_that_was_pickled_is_told_so() -> None:
+def test_a_pickled_key_is_refused_with_the_reason() -> None:
     with pytest.raises(InvalidRequestError, match="was pickled") as caught:
         AsyncLuma(pickle.loads(pickle.dumps(Secret(KEY))), base_url=HOME)
     assert caught.value.field == "api_key"
@@ -451,7 +451,7 @@ def test_a_key_that_was_pickled_is_told_so() -> None:
 
 @pytest.mark.parametrize("kind", [AsyncLuma, Luma])
 @pytest.mark.parametrize("name", ["base_url", "proxy"])
-def test_no_frame_of_ours_shows_a_password_in_an_address(kind: Any, name: str) -> None:
+def test_no_frame_shows_a_password_in_an_address(kind: Any, name: str) -> None:
     address = f"socks5://me:{'hush' * 3}@127.0.0.1:1"
     with pytest.raises(InvalidRequestError) as caught:
         kind(KEY, **{name: address})

@@ -1,4 +1,4 @@
-"""Batches from blocking code: the same promises, with plain loops."""
+"""Batches in blocking code."""
 
 import asyncio
 import threading
@@ -47,7 +47,7 @@ def test_rows_become_files(simulator: Simulator, tmp_path: Path) -> None:
     assert len(simulator.ledger.charges) == 5
 
 
-def test_rows_are_drawn_where_they_may_block(simulator: Simulator, tmp_path: Path) -> None:
+def test_rows_are_read_in_a_thread_that_may_block(simulator: Simulator, tmp_path: Path) -> None:
     with Generor(**simulator.generor_options) as generor:
 
         def rows() -> Iterator[dict[str, Any]]:
@@ -58,7 +58,7 @@ def test_rows_are_drawn_where_they_may_block(simulator: Simulator, tmp_path: Pat
         assert [outcome.state for outcome in run_batch(generor, rows(), to=tmp_path)] == ["done"] * 3
 
 
-def test_whoever_leaves_waits_for_what_is_paid_for_and_goes_on_later(simulator: Simulator, tmp_path: Path) -> None:
+def test_leaving_the_loop_waits_for_paid_rows_and_a_later_run_continues(simulator: Simulator, tmp_path: Path) -> None:
     with Luma(**simulator.luma_options) as luma:
         for outcome in run_batch(luma, pictures(12), to=tmp_path, concurrency=4):
             assert outcome.state == "done"
@@ -71,7 +71,7 @@ def test_whoever_leaves_waits_for_what_is_paid_for_and_goes_on_later(simulator: 
     assert len(simulator.ledger.charges) == 12
 
 
-def test_a_client_that_is_closed_waits_for_what_is_paid_for(simulator: Simulator, tmp_path: Path) -> None:
+def test_closing_the_client_waits_for_paid_rows(simulator: Simulator, tmp_path: Path) -> None:
     with Luma(**simulator.luma_options) as luma:
         walk = iter(run_batch(luma, pictures(12), to=tmp_path, concurrency=4))
         assert next(walk).state == "done"
@@ -97,7 +97,7 @@ def test_another_thread_may_stop_it(simulator: Simulator, tmp_path: Path) -> Non
         assert ended == len(simulator.ledger.charges) < 12
 
 
-def test_what_is_wrong_is_raised_where_it_is_asked_for(simulator: Simulator, tmp_path: Path) -> None:
+def test_errors_are_raised_by_the_call_that_causes_them(simulator: Simulator, tmp_path: Path) -> None:
     with Luma(**simulator.luma_options) as luma, pytest.raises(InvalidRequestError, match="max_credits"):
         run_batch(luma, pictures(1), to=tmp_path, max_credits=-1)
     rows = tmp_path / "none.jsonl"

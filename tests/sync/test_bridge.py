@@ -1,4 +1,4 @@
-"""What the bridge does for a blocking call: one thread for all, whatever thread or loop it is called from."""
+"""The bridge of blocking calls: one event loop thread for all clients, for callers in any thread or loop."""
 
 import asyncio
 import contextvars
@@ -53,7 +53,7 @@ def test_a_generation_is_made_and_downloaded(simulator: Simulator, tmp_path: obj
     assert path.read_bytes()
 
 
-def test_a_job_is_followed_plainly(simulator: Simulator) -> None:
+def test_a_jobs_updates_are_iterated(simulator: Simulator) -> None:
     with make(simulator) as luma:
         job = luma.generations.submit(prompt="A heron")
         first, *others = [generation.state for generation in job.updates()]
@@ -63,7 +63,7 @@ def test_a_job_is_followed_plainly(simulator: Simulator) -> None:
         assert repr(job) == f"Job({job.id!r}, completed)"
 
 
-def test_pages_are_walked_plainly(simulator: Simulator) -> None:
+def test_pages_are_iterated(simulator: Simulator) -> None:
     with Generor(**simulator.generor_options) as generor:
         pages = generor.creations.list_public(per_page=20)
         first = pages.first_page()
@@ -77,7 +77,7 @@ def test_pages_are_walked_plainly(simulator: Simulator) -> None:
         assert [creation.creation_id for creation in pages.collect(max_items=5)] == ids[:5]
 
 
-def test_items_are_fetched_as_they_are_asked_for(simulator: Simulator) -> None:
+def test_items_are_fetched_on_demand(simulator: Simulator) -> None:
     with Generor(**simulator.generor_options) as generor:
         items = iter(generor.creations.list_public(per_page=20))
         assert not simulator.ledger.requests
@@ -140,7 +140,7 @@ def test_eight_threads_call_at_once(simulator: Simulator) -> None:
 
 
 @pytest.mark.simulator(speed=10)
-def test_closing_waits_for_the_calls_of_other_threads_as_long_as_it_is_told(simulator: Simulator) -> None:
+def test_closing_drains_the_calls_of_other_threads(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.create", fault="drip", when="after_charge", times=1)
     luma = make(simulator)
     with ThreadPoolExecutor(1) as threads:
@@ -173,7 +173,7 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
     assert loops() == []
 
 
-def test_closing_ends_what_waits_for_no_request(
+def test_closing_ends_calls_that_wait_for_no_request(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(registrations, "WINDING_DOWN", 0.01)
@@ -211,7 +211,7 @@ def test_after_its_with_a_client_is_closed_until_it_is_entered_again(simulator: 
     assert loops() == []
 
 
-def test_errors_are_those_of_the_async_half(simulator: Simulator) -> None:
+def test_errors_are_those_of_the_async_client(simulator: Simulator) -> None:
     with make(simulator) as luma, pytest.raises(NotFoundError, match="Generation not found") as raised:
         luma.generations.get(NOBODY)
     assert raised.value.status_code == 404
@@ -228,7 +228,7 @@ def test_no_frame_shows_the_key(simulator: Simulator) -> None:
 
 
 @pytest.mark.simulator(speed=1)
-def test_a_timeout_holds(simulator: Simulator) -> None:
+def test_a_timeout_ends_a_call(simulator: Simulator) -> None:
     with make(simulator, timeout=0.2) as luma, pytest.raises(DeadlineExceededError):
         luma.generations.run(prompt="A heron", type="video", model="ray-3.2")
 
@@ -271,7 +271,7 @@ def test_an_iteration_does_not_go_on_after_its_client_was_closed(simulator: Simu
         next(items)
 
 
-def test_an_unclosed_client_warns_and_what_it_held_is_let_go(simulator: Simulator) -> None:
+def test_an_unclosed_client_warns_and_is_released(simulator: Simulator) -> None:
     luma = make(simulator)
     luma.generations.create(prompt="A heron")
     with warnings.catch_warnings(record=True) as caught:
@@ -293,14 +293,14 @@ def test_a_client_that_was_never_used_needs_no_closing(simulator: Simulator) -> 
     gc.collect()
 
 
-def test_twins_of_one_half_are_equal(simulator: Simulator) -> None:
+def test_proxies_of_one_object_are_equal(simulator: Simulator) -> None:
     with make(simulator) as luma:
         assert luma.generations == luma.generations
         assert len({luma.generations, luma.generations, luma.files}) == 2
         assert luma.generations.job(NOBODY) != luma.generations.job(NOBODY)
 
 
-def test_a_plain_iterable_of_bytes_is_drawn_in_a_thread() -> None:
+def test_a_plain_iterable_of_bytes_is_read_in_a_thread() -> None:
     threads: list[int] = []
 
     def chunks() -> Iterator[bytes]:
@@ -317,5 +317,5 @@ def test_a_plain_iterable_of_bytes_is_drawn_in_a_thread() -> None:
 
 
 @pytest.mark.parametrize("source", ["a/path", b"bytes", bytearray(b"bytes"), memoryview(b"bytes")])
-def test_what_is_not_a_stream_stays_as_it_is(source: object) -> None:
+def test_other_values_are_passed_unchanged(source: object) -> None:
     assert streamed(source) is source

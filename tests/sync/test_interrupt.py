@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a call: the work is cancelled, and the error says what became of it, as does the ledger."""
+"""Ctrl-C during a call: the call is cancelled, and the notes of the error agree with the ledger."""
 
 import signal
 import threading
@@ -20,7 +20,7 @@ CREATE = """
 
 
 def interrupted(process: Popen[str], simulator: Simulator, *, requests: int) -> str:
-    """Press Ctrl-C when so many requests have arrived; give what the program then writes."""
+    """Press Ctrl-C when so many requests have arrived; return what the program prints."""
     assert process.stdout is not None
     assert process.stdout.readline() == "calling\n"
     waiting = threading.Event()
@@ -36,7 +36,7 @@ def interrupted(process: Popen[str], simulator: Simulator, *, requests: int) -> 
     return err
 
 
-def test_a_paid_call_that_was_sent_is_told_to_be_unknown(simulator: Simulator) -> None:
+def test_an_interrupted_paid_call_that_was_sent_is_unknown(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.create", fault="stall", when="after_charge")
     err = interrupted(begin(simulator, CREATE, "-Wd"), simulator, requests=1)
     (charge,) = simulator.ledger.charges
@@ -46,7 +46,7 @@ def test_a_paid_call_that_was_sent_is_told_to_be_unknown(simulator: Simulator) -
 
 
 @pytest.mark.simulator(speed=1, luma_rpm=1)
-def test_a_paid_call_that_waits_for_its_turn_is_told_to_be_cancelled(simulator: Simulator) -> None:
+def test_an_interrupted_paid_call_in_the_queue_is_cancelled(simulator: Simulator) -> None:
     program = """
         from generor_async import Luma
 
@@ -66,7 +66,7 @@ def test_a_paid_call_that_waits_for_its_turn_is_told_to_be_cancelled(simulator: 
 
 
 @pytest.mark.simulator(speed=1)
-def test_a_wait_that_is_interrupted_names_the_job_that_goes_on(simulator: Simulator) -> None:
+def test_an_interrupted_wait_names_the_job(simulator: Simulator) -> None:
     program = """
         from generor_async import Luma
 
@@ -80,7 +80,7 @@ def test_a_wait_that_is_interrupted_names_the_job_that_goes_on(simulator: Simula
     assert len(simulator.ledger.charges) == 1
 
 
-def test_a_call_that_is_done_by_then_is_told_to_have_finished(simulator: Simulator) -> None:
+def test_a_call_that_finished_before_the_interrupt_says_so(simulator: Simulator) -> None:
     main = threading.main_thread().ident
     assert main is not None
 
@@ -97,7 +97,7 @@ def test_a_call_that_is_done_by_then_is_told_to_have_finished(simulator: Simulat
     assert charge.answered
 
 
-def test_a_call_that_failed_by_then_is_told_to_have_failed(simulator: Simulator) -> None:
+def test_a_call_that_failed_before_the_interrupt_says_so(simulator: Simulator) -> None:
     main = threading.main_thread().ident
     assert main is not None
 
@@ -111,7 +111,7 @@ def test_a_call_that_failed_by_then_is_told_to_have_failed(simulator: Simulator)
     assert note.startswith("the call had failed: NotFoundError: ")
 
 
-def test_the_next_call_goes_as_ever(simulator: Simulator) -> None:
+def test_the_next_call_succeeds(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.create", fault="stall", when="after_charge", times=1)
 
     def press() -> None:

@@ -49,7 +49,7 @@ PROGRAM = f"""
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the system has no file descriptors for processes")
-def test_it_ends_a_call_that_has_only_begun(simulator: Simulator) -> None:
+def test_an_interrupt_ends_a_call_that_has_just_begun(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.get", fault="stall", when="after_charge")
     code, out, err = finished(begin(simulator, PROGRAM), patience=900)
     assert (code, out, err) == (0, "[2] 0\n", "")
@@ -69,6 +69,6 @@ IMPORTS = """
 """
 
 
-def test_nothing_is_imported_where_an_interrupt_comes(simulator: Simulator) -> None:
+def test_handling_an_interrupt_imports_nothing(simulator: Simulator) -> None:
     # Python loses one that comes in a finalizer, and imports have one: that of their locks.
     assert finished(begin(simulator, IMPORTS)) == (0, "", "")

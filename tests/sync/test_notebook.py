@@ -1,4 +1,4 @@
-"""A notebook, executed by a real kernel: its cells run inside of an event loop."""
+"""A notebook in a real kernel, whose cells run inside of an event loop."""
 
 import json
 import subprocess

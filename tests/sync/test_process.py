@@ -1,4 +1,4 @@
-"""Processes: they end with a client open, and fork with one in use."""
+"""Processes that end with an open client, or fork while one is in use."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from support.programs import begin, finished
 from generor_async.simulator import Simulator
 
 
-def test_a_program_that_closes_nothing_ends_and_is_told_so(simulator: Simulator) -> None:
+def test_a_program_with_an_unclosed_client_ends_with_a_warning(simulator: Simulator) -> None:
     program = """
         import atexit, threading
 
@@ -55,7 +55,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("late", LATE)
-def test_a_call_after_the_last_moment_is_refused_and_the_program_ends(simulator: Simulator, late: str) -> None:
+def test_a_call_during_shutdown_is_refused(simulator: Simulator, late: str) -> None:
     program = f"""
         import atexit
 
@@ -90,7 +90,7 @@ def test_a_call_after_the_last_moment_is_refused_and_the_program_ends(simulator:
     assert "never awaited" not in err, err
 
 
-def test_a_finalizer_that_comes_after_the_clients_own_can_call(simulator: Simulator) -> None:
+def test_a_later_finalizer_can_make_a_call(simulator: Simulator) -> None:
     program = """
         import gc, warnings
         from generor_async import Luma
@@ -116,7 +116,7 @@ def test_a_finalizer_that_comes_after_the_clients_own_can_call(simulator: Simula
     assert (code, out, err) == (0, "[]\n", "")
 
 
-def test_a_call_whose_event_loop_is_closed_on_its_way_there_ends(simulator: Simulator) -> None:
+def test_a_call_ends_when_its_event_loop_is_closed(simulator: Simulator) -> None:
     program = """
         from generor_async import Luma
         from generor_async.sync.calls import Call

@@ -1,4 +1,4 @@
-"""The two impls beside each other: every class and every signature, but for what blocking changes."""
+"""Blocking proxies have the classes and signatures of the async ones, apart from what blocking changes."""
 
 import inspect
 import re
@@ -20,7 +20,7 @@ ASYNC_ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "
 
 
 def impl_of(proxy: type) -> type:
-    """Return the async class that a blocking one says it is the proxy of."""
+    """Return the async class of a proxy class."""
     (impl,) = [typing.get_args(base)[0] for base in vars(proxy)["__orig_bases__"] if typing.get_origin(base) in BASES]
     found: type = typing.get_origin(impl) or impl
     return found
@@ -31,7 +31,7 @@ PROXIES = pytest.mark.parametrize("proxy", IMPLS, ids=lambda proxy: proxy.__name
 
 
 def shown(cls: type) -> set[str]:
-    """What a class shows to its users, under the names of the blocking clients."""
+    """Return the public members of a class, by their names in the blocking clients."""
     names = {name for name in dir(cls) if not name.startswith("_")}
     names |= {name for each in cls.__mro__ for name in inspect.get_annotations(each) if not name.startswith("_")}
     names |= {name for each in cls.__mro__ for name in vars(each).get("__slots__", ()) if not name.startswith("_")}
@@ -39,7 +39,7 @@ def shown(cls: type) -> set[str]:
 
 
 def told(hint: object) -> str:
-    """Write a type as it is in the blocking clients."""
+    """Return a type as it is in the blocking clients."""
     text = (
         hint.__module__ + "." + hint.__qualname__
         if isinstance(hint, type) and not typing.get_args(hint)
@@ -52,7 +52,7 @@ def told(hint: object) -> str:
 
 
 def parameters(function: Any) -> list[tuple[str, object, object, str]]:
-    """Each parameter's name, kind, default and type; an iterable that may be async may be a plain one as well."""
+    """Return each parameter's name, kind, default and type; an iterable that may be async may also be plain."""
     hints = typing.get_type_hints(function)
     return [
         (
@@ -66,7 +66,7 @@ def parameters(function: Any) -> list[tuple[str, object, object, str]]:
 
 
 def result(function: Any) -> str:
-    """What a function gives; a property's getter is one."""
+    """Return the result type of a function or property."""
     hint = typing.get_type_hints(function)["return"]
     return told(hint).replace("collections.abc.AsyncIterator", "collections.abc.Iterator")
 
@@ -81,7 +81,7 @@ def methods() -> list[Any]:
 
 
 def properties() -> list[Any]:
-    """Pair what is read with its type in the other impl, where a class or a getter says it."""
+    """Return the attributes with their types in the other class, where an annotation or getter has them."""
     found: list[Any] = []
     for proxy, impl in IMPLS.items():
         hints = typing.get_type_hints(impl)
@@ -94,12 +94,12 @@ def properties() -> list[Any]:
 
 
 @PROXIES
-def test_a_class_shows_what_its_half_shows(proxy: type) -> None:
+def test_a_proxy_has_the_members_of_its_async_class(proxy: type) -> None:
     assert shown(proxy) == shown(IMPLS[proxy])
 
 
 @pytest.mark.parametrize(("method", "asynchronous"), methods())
-def test_a_method_has_the_signature_of_its_half(method: Any, asynchronous: Any) -> None:
+def test_a_method_has_the_signature_of_the_async_one(method: Any, asynchronous: Any) -> None:
     assert parameters(method) == parameters(asynchronous)
     assert result(method) == result(asynchronous)
     assert not inspect.iscoroutinefunction(method)
@@ -107,7 +107,7 @@ def test_a_method_has_the_signature_of_its_half(method: Any, asynchronous: Any) 
 
 
 @pytest.mark.parametrize(("found", "hint"), properties())
-def test_an_attribute_has_the_type_of_its_half(found: property, hint: object) -> None:
+def test_an_attribute_has_the_type_of_the_async_one(found: property, hint: object) -> None:
     assert result(found.fget) == told(hint)
 
 
@@ -118,7 +118,7 @@ def test_a_client_is_made_with_the_same_arguments(name: str) -> None:
 
 
 @PROXIES
-def test_docstrings_speak_of_blocking_calls(proxy: type) -> None:
+def test_docstrings_describe_blocking_calls(proxy: type) -> None:
     docs = {name: inspect.getdoc(getattr(proxy, name)) or "" for name in shown(proxy) if not name.startswith("_")}
     docs["class"] = inspect.getdoc(proxy) or ""
     for name, doc in docs.items():
@@ -126,7 +126,7 @@ def test_docstrings_speak_of_blocking_calls(proxy: type) -> None:
         assert not re.search(r"\bawait|\basync\b|\bAsync[A-Z]", doc), (name, doc)
 
 
-def test_every_operation_is_there() -> None:
+def test_every_operation_has_a_method() -> None:
     found = {
         f"{client.lower()}.{name}.{method}"
         for client in OWN
@@ -142,7 +142,7 @@ def test_a_batch_is_run_with_the_same_arguments() -> None:
     assert result(sync.run_batch) == result(generor_async.run_batch)
 
 
-def test_the_package_knows_its_names() -> None:
+def test_the_package_exports_its_names() -> None:
     assert (generor_async.Generor, generor_async.Luma) == (sync.Generor, sync.Luma)
     assert {"Generor", "Luma"} <= set(dir(generor_async))
     with pytest.raises(AttributeError, match="has no attribute 'Lumen'"):

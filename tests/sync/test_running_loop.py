@@ -1,4 +1,4 @@
-"""A blocking call in a thread whose event loop runs: it stops that loop, and says so once."""
+"""A blocking call in a thread with a running event loop: it blocks the loop, and warns once."""
 
 import pytest
 from support.programs import begin, finished
@@ -30,7 +30,7 @@ ELSEWHERE = """
 """
 
 
-def test_it_warns_once_and_says_what_to_use(simulator: Simulator) -> None:
+def test_it_warns_once_and_names_the_alternative(simulator: Simulator) -> None:
     code, out, err = finished(begin(simulator, PROGRAM, "-Walways"))
     assert (code, out) == (0, "done\n")
     assert err.count("Warning") == 1, err
@@ -39,11 +39,11 @@ def test_it_warns_once_and_says_what_to_use(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("options", [("-Walways",), ("-Werror",)])
-def test_elsewhere_it_says_nothing(simulator: Simulator, options: tuple[str, ...]) -> None:
+def test_without_a_running_loop_it_does_not_warn(simulator: Simulator, options: tuple[str, ...]) -> None:
     assert finished(begin(simulator, ELSEWHERE, *options)) == (0, "done\n", "")
 
 
-def test_as_an_error_it_keeps_the_call_from_being_made(simulator: Simulator) -> None:
+def test_the_warning_as_an_error_prevents_the_call(simulator: Simulator) -> None:
     code, _, err = finished(begin(simulator, PROGRAM, "-Werror"))
     assert code == 1
     assert "RuntimeWarning: a blocking call" in err

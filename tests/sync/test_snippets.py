@@ -1,4 +1,4 @@
-"""The vendor's own Python runs with nothing but the import changed."""
+"""The vendor's Python snippets run when only the import is changed."""
 
 import re
 import time
@@ -31,14 +31,14 @@ def client() -> Iterator[Luma]:
 
 
 def run(snippet: str, **known: object) -> dict[str, Any]:
-    """Run a snippet in which the reader has these names already; give what it leaves."""
+    """Run a snippet with predefined names, and return its variables."""
     names: dict[str, Any] = {"__name__": "__main__", **known}
     exec(compile(snippet.replace("from luma_agents import", "from generor_async import"), "snippet", "exec"), names)
     return names
 
 
 def ended(client: Luma, prompt: str) -> Any:
-    """Submit a generation, and look at it when it has ended."""
+    """Submit a generation, and return it when it has ended."""
     generation = client.generations.create(prompt=prompt)
     while generation.state not in {"completed", "failed"}:
         time.sleep(0.05)
@@ -46,7 +46,7 @@ def ended(client: Luma, prompt: str) -> Any:
     return generation
 
 
-def test_every_snippet_is_here() -> None:
+def test_every_snippet_is_tested() -> None:
     assert TEXT.count("```python") == 6
 
 
@@ -76,7 +76,7 @@ def test_a_429_is_raised_when_there_are_too_many(client: Luma, simulator: Simula
     assert raised.value.response.headers.get("Retry-After") == "1"
 
 
-def test_what_else_goes_wrong_is_raised_at_once(client: Luma, simulator: Simulator) -> None:
+def test_other_errors_are_raised_at_once(client: Luma, simulator: Simulator) -> None:
     simulator.luma.client.balance = Decimal(0)
     with pytest.raises(InsufficientCreditsError):
         run(RETRY)["create_with_retry"](client, prompt="A heron")

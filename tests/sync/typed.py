@@ -1,4 +1,4 @@
-"""What the type checkers make of the blocking clients; it is checked, and never run."""
+"""Types of the blocking clients, for the type checkers; this file is never run."""
 
 from collections.abc import Iterator
 from pathlib import Path
