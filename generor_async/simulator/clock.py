@@ -20,9 +20,10 @@ RESOLUTION = 1e-6
 class SimulatedClock:
     """Tells simulated time, and sleeps by it.
 
-    `speed` is how many simulated seconds pass in a second of `source`, the clock underneath; `epoch` is the
-    Unix time at which the simulated clock begins (None: the machine's own). `follow` puts another clock underneath:
-    the simulator follows the event loop that it serves in, whose time need not be the machine's.
+    Args:
+        speed: Simulated seconds that pass in a second of the source.
+        epoch: The Unix time at which the clock begins, in seconds; by default now.
+        source: The clock underneath, in seconds.
     """
 
     is_simulated: ClassVar = True
@@ -54,13 +55,23 @@ class SimulatedClock:
         return self._epoch + self.monotonic()
 
     def follow(self, source: Callable[[], float]) -> None:
-        """Use another source from now on, without a jump in time."""
+        """Use another source from now on, without a jump in time.
+
+        The simulator follows the event loop that it serves in, whose time need not be the machine's.
+
+        Args:
+            source: The clock underneath, in seconds.
+        """
         with self._lock:
             self._advanced = self.monotonic()
             self._source, self._started = source, source()
 
     def advance(self, seconds: float) -> None:
-        """Advance the clock by `seconds`, and wake all sleeps that are over by then."""
+        """Advance the clock, and wake all sleeps that are over by then.
+
+        Args:
+            seconds: By how much, in simulated seconds.
+        """
         if seconds < 0:
             raise ValueError(f"the clock can only be moved on, not back: {seconds}")
         with self._lock:
@@ -71,7 +82,11 @@ class SimulatedClock:
                 sleeper.get_loop().call_soon_threadsafe(_wake, sleeper)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep until `seconds` of simulated time have passed."""
+        """Sleep.
+
+        Args:
+            seconds: How long, in simulated seconds.
+        """
         wake_at = self.monotonic() + seconds
         await asyncio.sleep(0)
         while (left := wake_at - self.monotonic()) > RESOLUTION:

@@ -121,11 +121,22 @@ class Faults:
         seed: int | None = None,
         **details: Any,
     ) -> Fault:
-        """Add a rule, and return it; it holds from the next request on.
+        """Add a rule; it holds from the next request on.
 
-        `operation` is a dotted name or a pattern such as `luma.*`. Defaults: `when` is before the charge, `times` and
-        `rate` are always, and the seed comes from the simulator's seed and the rule's number. `details` are those of
-        the kind, see `KINDS`. Raises ValueError for an unknown fault, operation or detail.
+        Args:
+            operation: A dotted name, or a pattern such as `luma.*`.
+            fault: The kind of fault, see `KINDS`.
+            when: `before_charge` or `after_charge`; by default before.
+            times: How often the rule strikes at most; by default always.
+            rate: The share of the requests that it strikes, from 0 to 1; by default all.
+            seed: The seed of its random numbers; by default from the simulator's seed and the rule's number.
+            **details: Those of the kind.
+
+        Returns:
+            The rule.
+
+        Raises:
+            ValueError: The fault, the operation or a detail is unknown.
         """
         kind = KINDS.get(fault)
         if kind is None:
@@ -152,8 +163,15 @@ class Faults:
     def add_spec(self, spec: str) -> Fault:
         """Add a rule written as `OPERATION=FAULT`, with parts after colons in any order.
 
-        A part is `before_charge` or `after_charge`, a rate such as `0.05`, a count such as `3x`, or `NAME=VALUE` for
-        the seed or a detail. Raises ValueError, with a sentence, for anything else.
+        Args:
+            spec: The rule. A part is `before_charge` or `after_charge`, a rate such as `0.05`, a count such as `3x`, or
+                `NAME=VALUE` for the seed or a detail.
+
+        Returns:
+            The rule.
+
+        Raises:
+            ValueError: The text is no such rule; it says why in a sentence.
         """
         operation, equals, rest = spec.partition("=")
         fault, *parts = rest.split(":")
@@ -172,7 +190,11 @@ class Faults:
         self._keep(())
 
     def remove(self, fault: Fault) -> None:
-        """Remove one rule, if it is still there."""
+        """Remove one rule, if it is still there.
+
+        Args:
+            fault: What `add` or `add_spec` returned.
+        """
         self._keep(tuple(rule for rule in self._rules if rule is not fault))
 
     def strike(self, operation: str) -> Fault | None:

@@ -139,5 +139,9 @@ class Ledger:
         return "".join(f"{json.dumps(asdict(entry))}\n" for entry in self.requests)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write all requests to a file, as JSON Lines; an existing file is replaced."""
+        """Write all requests to a file, as JSON Lines; an existing file is replaced.
+
+        Args:
+            path: The file.
+        """
         Path(path).write_text(self.to_jsonl(), encoding="utf-8")

@@ -34,22 +34,34 @@ class Simulator:
     `async with` serves in the running event loop, in its time; `with` serves in a thread with its own event loop, in
     the machine's time. A blocking client needs `with`, as it would block the event loop that serves it.
 
-    `speed` is how many simulated seconds pass in a real one, `epoch` the Unix time at which they begin
-    (None: now). `seed` None is a random one: ids differ each time. `tier` and `generor_credits` are those of
-    the Generor account, `luma_rpm` and `luma_jobs` the limits of the Luma client and `luma_balance` its US dollars.
-    `port` 0 takes any free one. `failure_rate` and `moderation_rate` (0 to 1) are shares of failed generations.
+    The other arguments are switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`,
+    `generor_window`, `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds),
+    `luma_window`, `luma_weights` (`"contract"`, `"measured"`, `"uni-1-max/image_edit=3"`, or units by model and type),
+    `luma_reset`, `luma_wording`, `luma_release_at`, `luma_job_expiry` (seconds, or `math.inf`), `luma_abuse_limit`
+    (requests of any kind in a minute, or None), `luma_durations`, `luma_charge_at`, `luma_refund_failures`,
+    `suspended_may_read`, `release_lag` (seconds); `count_rejected` and `count_errors` for both APIs.
 
-    `kept_in` is a file in which requests are recorded. A simulator that is started with the same file continues with
-    the jobs, creations, credits and ids of the previous one, however that ended; faults, and changes from Python other
-    than `change_credits`, are not kept.
+    Args:
+        speed: Simulated seconds that pass in a real one.
+        epoch: The Unix time at which they begin, in seconds; None for now.
+        seed: The seed of all random numbers; None for a random one, so that ids differ each time.
+        tier: The tier of the Generor account.
+        generor_credits: Its credits.
+        luma_rpm: Requests a minute of the Luma client.
+        luma_jobs: Its concurrent jobs.
+        luma_balance: Its US dollars.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes any free one.
+        control: Who may use the endpoints under `/__sim__/`: `loopback`, this machine alone, or `anywhere`.
+        failure_rate: The share of generations that fail, from 0 to 1.
+        moderation_rate: The share of generations that are moderated, from 0 to 1.
+        kept_in: A file in which requests are recorded. A simulator that is started with the same file continues with
+            the jobs, creations, credits and ids of the previous one, however that ended; faults, and changes from
+            Python other than `change_credits`, are not kept.
+        others: Foreign users of the keys, each as `others.add_spec` takes it.
 
-    Switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`, `generor_window`,
-    `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds), `luma_window`,
-    `luma_weights` (`"contract"`, `"measured"`, `"uni-1-max/image_edit=3"`, or units by model and type), `luma_reset`,
-    `luma_wording`, `luma_release_at`, `luma_job_expiry` (seconds, or `math.inf`), `luma_abuse_limit` (requests of any
-    kind in a minute, or None), `luma_durations`, `luma_charge_at`, `luma_refund_failures`, `suspended_may_read`,
-    `release_lag` (seconds); `count_rejected` and `count_errors` for both APIs. `others` are foreign users of the keys,
-    each as `others.add_spec` takes it. Raises ValueError for values that can't be simulated.
+    Raises:
+        ValueError: A value can't be simulated.
     """
 
     @accept_settings(Settings)
@@ -131,15 +143,29 @@ class Simulator:
         return {"api_key": self.luma_key, "base_url": self.luma_url, "clock": self.clock}
 
     def advance(self, seconds: float) -> None:
-        """Advance the simulated clock by so many seconds; raises ValueError for a negative or an excessive number."""
+        """Advance the simulated clock.
+
+        Args:
+            seconds: By how much, in simulated seconds.
+
+        Raises:
+            ValueError: The number is negative or excessive.
+        """
         check_range("seconds", seconds, least=0, most=LATEST_EPOCH - self.clock.time())
         self.clock.advance(seconds)
 
     def change_credits(self, kind: str, amount: int) -> int:
-        """Change the credits of the Generor account without a call; return by how much the balance changed.
+        """Change the credits of the Generor account without a call, and without an entry in the ledger.
 
-        `kind` is a type of transaction, such as `daily_bonus`, `purchase`, or the `spend` of another user; `amount` is
-        in credits. It is not in the ledger. Raises ValueError for an unknown kind or an impossible amount.
+        Args:
+            kind: A type of transaction, such as `daily_bonus`, `purchase`, or the `spend` of another user.
+            amount: By how many credits.
+
+        Returns:
+            By how much the balance changed.
+
+        Raises:
+            ValueError: The kind is unknown or the amount impossible.
         """
         change = CreditChange(at=self.clock.time(), kind=kind, amount=amount)
         changed = self._change(change)
@@ -166,7 +192,11 @@ class Simulator:
     def state(self, origin: str | None = None) -> dict[str, Any]:
         """Return the state as JSON: time, money, jobs, keys, counts of the ledger, and faults.
 
-        Base URLs begin with `origin`, by default `url`.
+        Args:
+            origin: What base URLs begin with; by default `url`.
+
+        Returns:
+            The state.
         """
         origin = origin or self.url
         now = self.clock.time()
