@@ -59,7 +59,7 @@ def outcomes(
     return run(main())
 
 
-def test_one_line_of_a_thousand_that_is_no_json_keeps_none_of_the_others_from_being_run(tmp_path: Path) -> None:
+def test_one_invalid_line_of_a_thousand_does_not_stop_the_others(tmp_path: Path) -> None:
     lines = [json.dumps({"prompt": f"heron {number // 25}"}) for number in range(1_000)]  # each is run once
     lines[499] = '{"prompt": "heron'
     found = outcomes(write(tmp_path / "prompts.jsonl", "\n".join(lines)), tmp_path / "out")
@@ -71,7 +71,7 @@ def test_one_line_of_a_thousand_that_is_no_json_keeps_none_of_the_others_from_be
     assert told["reason"].startswith("it is not JSON (Unterminated string")
 
 
-def test_lines_that_are_set_aside_are_named_to_a_person_with_what_to_do(tmp_path: Path, command: Command) -> None:
+def test_rejects_are_shown_with_advice(tmp_path: Path, command: Command) -> None:
     good, bad = rows({"prompt": "a heron"}), '{"promt": 1}\n'
     source = write(tmp_path / "prompts.jsonl", good + "{\n" + rows({"prompt": "x" * 6_001}) + 6 * bad)
     code, said = command(source, "--out", tmp_path / "out")
@@ -108,7 +108,7 @@ def test_lines_that_are_set_aside_are_named_to_a_person_with_what_to_do(tmp_path
         ("a.xlsx", "PK", "generor: {} is of no known kind. Name it .jsonl, .csv or .tsv, as what it holds."),
     ],
 )
-def test_a_file_that_is_none_is_refused_and_another_one_may_have_the_folder(
+def test_an_invalid_file_is_refused_and_the_folder_stays_free(
     tmp_path: Path, command: Command, name: str, content: str, sentence: str
 ) -> None:
     source = write(tmp_path / name, content)
@@ -132,7 +132,7 @@ def test_a_file_in_utf_16_is_run(tmp_path: Path, encoding: str) -> None:
     assert (outcome.state, outcome.place) == ("done", "a.jsonl:1")
 
 
-def test_utf_16_that_breaks_off_is_told_when_what_came_before_is_done(tmp_path: Path) -> None:
+def test_truncated_utf_16_is_reported_after_the_rows_before_are_done(tmp_path: Path) -> None:
     text = rows(*({"prompt": f"heron {number // 60}"} for number in range(600))).encode("utf-16")
     source = write(tmp_path / "a.jsonl", text[:-1])
     with pytest.raises(
@@ -142,9 +142,7 @@ def test_utf_16_that_breaks_off_is_told_when_what_came_before_is_done(tmp_path: 
     assert len((tmp_path / "out/results.jsonl").read_text().splitlines()) >= 9
 
 
-def test_of_duplicate_ids_the_same_row_is_run_once_and_another_row_is_set_aside(
-    tmp_path: Path, command: Command
-) -> None:
+def test_a_repeated_row_is_run_once_and_another_row_of_its_id_rejected(tmp_path: Path, command: Command) -> None:
     same, other = {"id": "a", "prompt": "a heron"}, {"id": "a", "prompt": "a cat"}
     source = write(tmp_path / "a.jsonl", rows(same, same, other))
     code, said = command(source, "--out", tmp_path / "out")
@@ -164,9 +162,7 @@ def test_of_duplicate_ids_the_same_row_is_run_once_and_another_row_is_set_aside(
 
 
 @pytest.mark.parametrize(("api", "most", "more"), [("luma", 6_000, {}), ("generor", 10_000, JOKE)])
-def test_a_prompt_may_be_as_long_as_the_api_takes_it_and_no_longer(
-    tmp_path: Path, api: str, most: int, more: dict[str, Any]
-) -> None:
+def test_a_prompt_may_be_as_long_as_the_api_allows(tmp_path: Path, api: str, most: int, more: dict[str, Any]) -> None:
     given = [{"prompt": "x" * most, **more}, {"prompt": "x" * (most + 1), **more}]
     (outcome,) = outcomes(write(tmp_path / "a.jsonl", rows(*given)), tmp_path / "out", api=api)
     assert (outcome.state, outcome.place) == ("done", "a.jsonl:1")
@@ -175,7 +171,7 @@ def test_a_prompt_may_be_as_long_as_the_api_takes_it_and_no_longer(
     assert f"It has {most + 1:,}. Correct it, and run it again." in told["reason"]
 
 
-def test_what_is_no_reject_any_more_leaves_no_file(tmp_path: Path) -> None:
+def test_a_corrected_reject_leaves_no_file(tmp_path: Path) -> None:
     outcomes([{"prompt": "a heron"}], tmp_path)
     assert not (tmp_path / "rejected.jsonl").exists()
 

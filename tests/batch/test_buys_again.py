@@ -50,7 +50,7 @@ def begun_long_ago(folder: Path, version: int = 1) -> None:
         {"image_ref": []},
     ],
 )
-def test_a_row_that_is_spelt_another_way_is_the_row_that_it_was(tmp_path: Path, spelt: dict[str, Any]) -> None:
+def test_a_row_written_differently_is_the_same_row(tmp_path: Path, spelt: dict[str, Any]) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         assert await done(luma, ROWS, tmp_path) == 6
         assert await done(luma, ROWS, tmp_path, common=spelt) == 0
@@ -75,7 +75,7 @@ def test_a_row_that_is_spelt_another_way_is_the_row_that_it_was(tmp_path: Path, 
         (ROWS, [*ROWS[:5], {**ROWS[5], "style": "manga"}], {}),
     ],
 )
-def test_what_the_folder_has_is_not_bought_again_until_that_is_said(
+def test_nothing_is_bought_again_unless_asked_for(
     tmp_path: Path, before: Any, after: Any, options: dict[str, Any]
 ) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -108,7 +108,7 @@ def test_what_the_folder_has_is_not_bought_again_until_that_is_said(
         (ROWS, [{"prompt": "quite another"}], 1),
     ],
 )
-def test_a_row_beside_those_of_before_needs_no_word(tmp_path: Path, before: Any, after: Any, new: int) -> None:
+def test_an_additional_row_is_bought(tmp_path: Path, before: Any, after: Any, new: int) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         await done(luma, before, tmp_path)
         assert (await run_batch(luma, after, to=tmp_path).estimate()).again == 0
@@ -118,7 +118,7 @@ def test_a_row_beside_those_of_before_needs_no_word(tmp_path: Path, before: Any,
     in_luma(test)
 
 
-def test_a_row_that_failed_may_be_run_another_way(tmp_path: Path) -> None:
+def test_a_failed_row_may_be_run_with_other_settings(tmp_path: Path) -> None:
     async def test(_: Simulator, luma: AsyncLuma) -> None:
         rows = [{"prompt": "[[moderate]] a heron"}]
         assert await done(luma, rows, tmp_path) == 1
@@ -128,7 +128,7 @@ def test_a_row_that_failed_may_be_run_another_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "spelt"), [(1, {"style": "auto"}), (2, {"image_ref": []})])
-def test_a_folder_of_before_keeps_the_ids_that_it_began_with(
+def test_a_folder_keeps_the_fingerprints_that_it_began_with(
     tmp_path: Path, version: int, spelt: dict[str, Any]
 ) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -150,7 +150,7 @@ def test_a_folder_of_before_keeps_the_ids_that_it_began_with(
     in_luma(test)
 
 
-def test_rows_that_come_one_by_one_are_refused_one_by_one(tmp_path: Path) -> None:
+def test_a_row_of_an_async_iterator_is_refused_at_once(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         async def rows() -> AsyncIterator[dict[str, Any]]:
             for row in ({"prompt": "new"}, {**ROWS[3], **MAX}, {"prompt": "never read"}):
@@ -166,7 +166,7 @@ def test_rows_that_come_one_by_one_are_refused_one_by_one(tmp_path: Path) -> Non
     in_luma(test)
 
 
-def test_rows_that_wait_from_before_are_not_bought_beside_those_that_replace_them(tmp_path: Path) -> None:
+def test_waiting_rows_are_not_bought_beside_those_that_replace_them(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         await done(luma, ROWS, tmp_path, max_credits=30)
         charged = len(simulator.ledger.charges)
@@ -179,7 +179,7 @@ def test_rows_that_wait_from_before_are_not_bought_beside_those_that_replace_the
     in_luma(test)
 
 
-def test_what_waits_and_was_never_bought_may_be_made_another_way(tmp_path: Path) -> None:
+def test_a_waiting_row_may_be_replaced_by_one_with_other_settings(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         await done(luma, ROWS, tmp_path, max_credits=1)
         assert not simulator.ledger.charges
@@ -191,7 +191,7 @@ def test_what_waits_and_was_never_bought_may_be_made_another_way(tmp_path: Path)
     in_luma(test)
 
 
-def test_of_very_many_the_first_are_enough(tmp_path: Path) -> None:
+def test_a_large_input_is_refused_by_its_first_rows(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         path = tmp_path / "rows.jsonl"
         prompts = [f"heron {number}" for number in range(2_500)]

@@ -68,7 +68,7 @@ def none_left(_: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("rows", [ROWS, NAMED])
 @pytest.mark.parametrize("given", ["file", "list", "iterator"])
 @pytest.mark.parametrize("change", [fewer, mended, turned, none_left])
-def test_what_waits_is_made_as_it_is_asked_for_now(
+def test_a_waiting_row_is_run_with_its_latest_parameters(
     tmp_path: Path, rows: list[dict[str, Any]], given: str, change: Callable[[Any], list[dict[str, Any]]]
 ) -> None:
     def hand_in(some: list[dict[str, Any]]) -> Any:
@@ -114,7 +114,7 @@ def test_the_same_id_twice_in_one_reading_is_no_change(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_a_row_that_was_made_is_not_made_another_way_under_its_id(tmp_path: Path) -> None:
+def test_a_done_row_is_not_run_again_with_other_parameters(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         await begin(luma, NAMED, tmp_path)
         batch = quiet(run_batch(luma, [{**row, "prompt": "another"} for row in NAMED[:2]], to=tmp_path))
@@ -125,7 +125,7 @@ def test_a_row_that_was_made_is_not_made_another_way_under_its_id(tmp_path: Path
     in_luma(test)
 
 
-def test_a_row_that_failed_is_run_again_as_it_was_mended(tmp_path: Path) -> None:
+def test_a_failed_row_is_run_again_with_corrected_parameters(tmp_path: Path) -> None:
     bad, good = [{"id": "a", "prompt": "[[moderate]] a heron"}], [{"id": "a", "prompt": "a heron"}]
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -142,7 +142,7 @@ def test_a_row_that_failed_is_run_again_as_it_was_mended(tmp_path: Path) -> None
     in_luma(test)
 
 
-def test_a_row_that_was_called_waits_on_where_it_is_not_asked_for(tmp_path: Path) -> None:
+def test_a_row_that_was_called_is_kept_if_the_input_lacks_it(tmp_path: Path) -> None:
     bad = {"id": "bad", "prompt": "[[moderate]] a heron"}
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -158,7 +158,7 @@ def test_a_row_that_was_called_waits_on_where_it_is_not_asked_for(tmp_path: Path
     in_luma(test)
 
 
-def test_of_very_many_none_is_made_that_was_taken_out(tmp_path: Path) -> None:
+def test_rows_removed_from_a_large_input_are_not_run(tmp_path: Path) -> None:
     many = [{"prompt": f"heron {number}"} for number in range(2_600)]
     path = tmp_path / "rows.jsonl"
 

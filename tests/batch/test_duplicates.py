@@ -34,7 +34,7 @@ async def read(ids: list[str], page: int, *, allowed: bool = True) -> list[NewRo
 
 
 @given(IDS, st.integers(1, 12), st.integers(1, 12))
-async def test_none_is_lost_and_none_is_doubled_however_it_is_read(ids: list[str], page: int, other: int) -> None:
+async def test_every_occurrence_gets_one_id_however_pages_are_cut(ids: list[str], page: int, other: int) -> None:
     found = [entry for entry in await read(ids, page) if isinstance(entry, NewRow)]
     assert [entry.place for entry in found] == [f"x:{number}" for number in range(len(ids))]
     assert [entry.parameters["prompt"] for entry in found] == ids
@@ -53,19 +53,19 @@ async def test_the_first_keeps_its_id() -> None:
     ]
 
 
-async def test_without_leave_a_row_that_comes_again_is_left_out() -> None:
+async def test_duplicates_are_dropped_unless_allowed() -> None:
     found = await read(["a", "b", "a"], 2, allowed=False)
     assert [entry.place for entry in found] == ["x:0", "x:1"]
 
 
 @given(IDS, st.integers(1, 12))
-async def test_without_leave_the_first_of_each_is_left_however_it_is_read(ids: list[str], page: int) -> None:
+async def test_the_first_of_each_is_kept_however_pages_are_cut(ids: list[str], page: int) -> None:
     found = await read(ids, page, allowed=False)
     assert [entry.place for entry in found] == [f"x:{ids.index(id_)}" for id_ in dict.fromkeys(ids)]
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-async def test_an_id_that_another_row_has_is_named_with_both_lines(allowed: bool) -> None:
+async def test_an_id_of_another_row_is_rejected_with_both_places(allowed: bool) -> None:
     with closing(RowDeduplicator(Parameters(OPERATIONS["luma"]), allowed=allowed)) as occurrences:
         _, reject = await occurrences.assign_ids([row("a", "x:1"), row("a", "x:7", "another")])
     assert isinstance(reject, Reject)
@@ -73,7 +73,7 @@ async def test_an_id_that_another_row_has_is_named_with_both_lines(allowed: bool
     assert "'a' belongs to another row, at x:1" in reject.reason
 
 
-def test_a_run_that_goes_on_neither_loses_nor_doubles_a_row_that_comes_again(tmp_path: Path) -> None:
+def test_a_resumed_run_neither_loses_nor_repeats_a_duplicate(tmp_path: Path) -> None:
     rows = [{"prompt": "a heron"}] * 12 + [{"prompt": "a gull", "id": "gull"}] * 3
 
     async def main() -> None:

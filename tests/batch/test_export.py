@@ -50,7 +50,7 @@ async def begun(folder: Path, *rows: NewRow) -> SqliteJournal:
     return journal
 
 
-async def test_every_row_is_told_with_what_came_of_it_beside_its_writer(tmp_path: Path) -> None:
+async def test_every_row_is_exported_while_a_run_writes_it(tmp_path: Path) -> None:
     journal = await begun(tmp_path, new("a", prompt="a heron"), new("b", prompt="bad"), new("c", prompt="later"))
     done, failed = await journal.claim(2)
     for step in (
@@ -98,7 +98,7 @@ async def test_a_table_has_a_column_for_each_parameter_that_is_used(tmp_path: Pa
     assert (second["image_ref"], second["web_search"]) == ('[{"url":"u"}]', "true")
 
 
-async def test_what_a_row_had_beside_its_parameters_comes_out_again_and_a_duplicate_has_its_own(tmp_path: Path) -> None:
+async def test_other_columns_are_exported_and_duplicates_have_their_own(tmp_path: Path) -> None:
     def row(id_: str, place: str, **columns: Any) -> NewRow:
         return NewRow(id=id_, parameters={"prompt": id_}, place=place, columns=columns)
 
@@ -125,12 +125,12 @@ async def test_what_a_row_had_beside_its_parameters_comes_out_again_and_a_duplic
 
 
 @pytest.mark.parametrize("operation", ["luma.generations.create", "generor.generators.generate"])
-def test_no_parameter_is_called_as_another_column(operation: str) -> None:
+def test_no_parameter_has_the_name_of_a_field(operation: str) -> None:
     assert not Parameters(operation).names & set(FIELDS)
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=5))
-async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> None:
+async def test_every_text_is_exported_and_none_is_a_formula(texts: list[str]) -> None:
     rows = [new(str(number), prompt=text) for number, text in enumerate(texts)]
 
     class Kept:
@@ -176,7 +176,7 @@ async def test_rows_that_arrive_meanwhile_do_not_change_a_tables_columns(tmp_pat
     await journal.close()
 
 
-async def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+async def test_an_export_replaces_its_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("before")
 

@@ -85,7 +85,7 @@ async def test_a_line_that_is_no_json_in_the_middle_of_ten_thousand_is_named_and
         (json.dumps({"prompt": "x" * 6_001}), "prompt: Prompt must be between 1 and 6000 characters. It has 6,001."),
     ],
 )
-async def test_what_is_wrong_with_a_line_is_told_in_a_sentence(write: Write, line: str, reason: str) -> None:
+async def test_a_reject_s_reason_is_a_sentence(write: Write, line: str, reason: str) -> None:
     parameters = Parameters(OPERATIONS["luma"], folder=Path("/here"))
     found = await entries(write("x.jsonl", line + '\n{"prompt": "good"}\n'), parameters)
     assert prompts(found)[1:] == ["good"]
@@ -103,7 +103,7 @@ async def test_generors_prompts_may_be_longer_than_lumas(write: Write) -> None:
     )
 
 
-async def test_a_line_in_another_encoding_is_set_aside(write: Write) -> None:
+async def test_a_line_in_another_encoding_is_a_reject(write: Write) -> None:
     found = await entries(write("x.jsonl", b'{"prompt": "caf\xe9"}\n{"prompt": "caf\xc3\xa9"}\n'))
     assert prompts(found) == ["it is not UTF-8: write the file as UTF-8", "café"]
     assert isinstance(found[0], Reject)
@@ -111,13 +111,13 @@ async def test_a_line_in_another_encoding_is_set_aside(write: Write) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-async def test_files_with_marks_and_in_utf_16_are_read(write: Write, encoding: str) -> None:
+async def test_files_with_byte_order_marks_and_in_utf_16_are_read(write: Write, encoding: str) -> None:
     lines, table = '{"prompt": "café"}\r\n{"prompt": "日本"}', "prompt\tstyle\r\ncafé\tmanga\r\n日本\t\r\n"
     assert prompts(await entries(write("x.jsonl", lines.encode(encoding)))) == ["café", "日本"]
     assert prompts(await entries(write("x.tsv", table.encode(encoding)))) == ["café", "日本"]
 
 
-async def test_utf_16_that_breaks_off_is_refused_by_name(write: Write) -> None:
+async def test_truncated_utf_16_is_refused(write: Write) -> None:
     path = write("x.jsonl", codecs.BOM_UTF16_LE + '{"prompt": "a"}\n'.encode("utf-16-le")[:-1])
     with pytest.raises(InvalidRequestError, match="breaks off or is not UTF-16"):
         await entries(path)
@@ -164,7 +164,7 @@ async def test_quotes_in_a_tsv_are_those_of_the_prompt_unless_they_hold_a_whole_
     assert found[2].parameters == {"prompt": 'a "dog"'}, "an empty cell is not given"
 
 
-async def test_a_csv_is_read_as_rfc_4180_has_it(write: Write) -> None:
+async def test_a_csv_is_read_by_rfc_4180(write: Write) -> None:
     text = 'prompt,style\r\n"a cat, ""big""\nand fat",auto\r\na dog,manga\r\n'
     found = await entries(write("x.csv", text))
     assert prompts(found) == ['a cat, "big"\nand fat', "a dog"]
@@ -193,7 +193,7 @@ a hen,auto
     ]
 
 
-async def test_records_beside_one_with_other_cells_may_be_pieces_of_it_and_are_set_aside_with_it(write: Write) -> None:
+async def test_records_next_to_a_malformed_one_are_rejected_with_it(write: Write) -> None:
     text = "id,prompt,style\n" + "".join(f"{number},cat {number},auto\n" for number in range(2, 9))
     found = await entries(write("x.csv", text.replace("5,cat 5", "5,a cat, big")))
     assert prompts(found) == [
@@ -207,7 +207,7 @@ async def test_records_beside_one_with_other_cells_may_be_pieces_of_it_and_are_s
     assert found[1].place == "x.csv:3-7"
 
 
-async def test_a_line_feed_alone_is_no_end_of_a_record_where_the_header_ends_in_cr_lf(write: Write) -> None:
+async def test_a_bare_line_feed_ends_no_record_if_the_header_ends_in_cr_lf(write: Write) -> None:
     """As a program writes that quotes nothing, on Windows: its cells have line feeds, its records CR LF."""
     text = "prompt,style\r\n" + "".join(f"cat {number},auto\r\n" for number in range(2, 12))
     found = await entries(write("x.csv", text.replace("cat 6", "a cat,big\nand 6")))
@@ -221,7 +221,7 @@ async def test_a_line_feed_alone_is_no_end_of_a_record_where_the_header_ends_in_
     assert prompts(ended) == ["A fox\nand a cat", "A crow", "A heron"]
 
 
-async def test_a_table_in_which_a_line_lacks_cells_is_none_whose_quotes_are_text(write: Write) -> None:
+async def test_a_table_with_short_lines_does_not_take_quotes_as_text(write: Write) -> None:
     """As a program writes that quotes nothing: a piece of a cell may hold as many tabs as a record."""
     broken = "id\tprompt\n1\tA fox\nin the rain\n" + "".join(f"{n}\tA cat\n" for n in range(2, 9))
     broken += (
@@ -289,7 +289,9 @@ async def test_no_piece_of_a_broken_record_is_a_row(
         ("x.csv", '"sep=;"\nid;prompt\n1;A heron\n', "the cells of x.csv are separated by semicolons, as its first"),
     ],
 )
-async def test_another_separator_is_told_by_the_header_and_said(write: Write, name: str, text: str, note: str) -> None:
+async def test_another_separator_is_detected_by_the_header_and_reported(
+    write: Write, name: str, text: str, note: str
+) -> None:
     notes, said = ReadingNotices(), list[str]()
     notes.listen(said.append)
     (row,) = await entries(write(name, text), notices=notes)
@@ -306,7 +308,7 @@ async def test_a_cell_may_be_as_long_as_a_record(write: Write) -> None:
     assert "It has 200,002." in prompts(found)[0]
 
 
-async def test_other_columns_are_kept_and_named_and_what_may_be_a_misspelt_parameter_is_refused(write: Write) -> None:
+async def test_other_columns_are_kept_and_reported_and_likely_misspellings_refused(write: Write) -> None:
     path = write("x.csv", "Prompt,Note,style\na cat,nice,manga\n")
     with pytest.raises(InvalidRequestError, match=r"may be misspelt parameters of .*: 'Prompt' \(is it 'prompt'\?\)"):
         await entries(path)
@@ -321,7 +323,7 @@ async def test_other_columns_are_kept_and_named_and_what_may_be_a_misspelt_param
         await entries(path, evolve(LUMA, prompt_column="Text"))
 
 
-async def test_a_column_that_is_there_twice_is_refused(write: Write) -> None:
+async def test_a_repeated_column_is_refused(write: Write) -> None:
     with pytest.raises(InvalidRequestError, match="has the column 'note' twice"):
         await entries(write("x.csv", "prompt,note,note\na,b,c\n"))
     with pytest.raises(InvalidRequestError, match=r"the column 'prompt' beside 'Text', which is the prompt\. Call"):
@@ -346,7 +348,7 @@ async def test_a_table_with_very_many_columns_is_read_in_time_and_not_all_of_the
     assert said[0].endswith("'column 48', 'column 49' and 4,950 more")
 
 
-async def test_an_error_of_whoever_is_told_is_not_the_file_s(write: Write) -> None:
+async def test_an_error_of_the_listener_is_raised_as_it_is(write: Write) -> None:
     def gone(_: str) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
@@ -356,14 +358,14 @@ async def test_an_error_of_whoever_is_told_is_not_the_file_s(write: Write) -> No
         await entries(write("x.csv", "prompt,note\na cat,b\n"), notices=notes)
 
 
-async def test_what_lies_too_deep_is_set_aside_alone(write: Write) -> None:
+async def test_too_deeply_nested_rows_are_rejected_alone(write: Write) -> None:
     deep = "[" * 100_000
     found = await entries(write("x.csv", f"prompt,image_ref\na,{deep}\nb,\n"))
     assert [type(entry) for entry in found] == [Reject, NewRow]
     assert prompts(found)[0].startswith("image_ref is not JSON (maximum recursion depth exceeded")
 
 
-async def test_an_object_that_has_a_member_twice_is_set_aside(write: Write) -> None:
+async def test_an_object_with_a_repeated_member_is_rejected(write: Write) -> None:
     twice, once = '{"prompt": "a", "prompt": "b"}', '{"prompt": "c"}'
     for name, text in (("x.jsonl", f"{twice}\n{once}\n"), ("x.json", f"[{twice},\n{once}]")):
         reason, other = prompts(await entries(write(name, text)))
@@ -371,7 +373,7 @@ async def test_an_object_that_has_a_member_twice_is_set_aside(write: Write) -> N
         assert other == "c"
 
 
-async def test_cells_become_what_their_parameters_are(write: Write) -> None:
+async def test_cells_are_converted_to_their_parameters_types(write: Write) -> None:
     header = "id\tmodel_id\taspect_ratio\ttemperature\tgenerate_audio\treference_images\tparameters\tpreference"
     cells = '7\t10003\t4\t0.5\tYes\thttps://x.example/a.png\t{"a": "b"}\tpun'
     (row,) = await entries(write("x.tsv", f"{header}\n{cells}\n"), GENEROR)
@@ -397,9 +399,7 @@ async def test_cells_become_what_their_parameters_are(write: Write) -> None:
         ("parameters", "{a}", "parameters is not JSON"),
     ],
 )
-async def test_cells_that_are_not_what_they_should_be_are_set_aside(
-    write: Write, name: str, cell: str, reason: str
-) -> None:
+async def test_cells_of_the_wrong_type_are_rejected(write: Write, name: str, cell: str, reason: str) -> None:
     parameters = Parameters(OPERATIONS["generor"], common={"slug": "image", "model_id": 1})
     (found,) = await entries(write("x.tsv", f"prompt\t{name}\nx\t{cell}\n"), parameters)
     assert isinstance(found, Reject)
@@ -446,12 +446,12 @@ async def test_arrays_packed_files_and_other_line_ends_are_read(write: Write, na
         (gzip.compress(b"prompt\nA heron\n", mtime=0)[:-6], r"x\.csv breaks off, or is damaged, where it is packed"),
     ],
 )
-async def test_what_is_no_text_is_named_as_what_it_is(write: Write, content: bytes, sentence: str) -> None:
+async def test_binary_formats_are_named_and_refused(write: Write, content: bytes, sentence: str) -> None:
     with pytest.raises(InvalidRequestError, match=sentence):
         await entries(write("x.csv", content))
 
 
-async def test_a_nul_sets_aside_its_row_alone(write: Write) -> None:
+async def test_a_nul_rejects_its_row_alone(write: Write) -> None:
     found = await entries(write("x.jsonl", b'{"prompt": "A fox\0"}\n{"prompt": "A heron"}\n'))
     assert prompts(found) == [
         "it holds a NUL (a zero byte), which no text has: remove it, or write the file again",
@@ -459,14 +459,14 @@ async def test_a_nul_sets_aside_its_row_alone(write: Write) -> None:
     ]
 
 
-async def test_half_of_a_surrogate_pair_sets_aside_its_row_alone(write: Write) -> None:
+async def test_half_of_a_surrogate_pair_rejects_its_row_alone(write: Write) -> None:
     lines = '{"id": "a", "prompt": "A fox"}\n{"id": "caf\\ud83d", "prompt": "A"}\n{"id": "b", "prompt": "A heron"}\n'
     found = await entries(write("x.jsonl", lines))
     assert prompts(found) == ["A fox", "it holds half of a surrogate pair, which is no text: remove it", "A heron"]
     assert found[1].place == "x.jsonl:2"
 
 
-async def test_a_fifo_that_nobody_opens_for_writing_can_be_given_up(tmp_path: Path) -> None:
+async def test_waiting_for_a_fifo_without_a_writer_can_be_cancelled(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     os.mkfifo(path)
     reading = asyncio.create_task(entries(path))
@@ -478,7 +478,7 @@ async def test_a_fifo_that_nobody_opens_for_writing_can_be_given_up(tmp_path: Pa
     assert reading.cancelled()
 
 
-async def test_a_fifo_is_opened_once_and_what_was_kept_of_it_is_read_again(tmp_path: Path) -> None:
+async def test_a_fifo_is_opened_once_and_its_buffer_read_again(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     os.mkfifo(path)
     text = "".join(json.dumps({"prompt": f"cat {number} {'x' * 100}"}) + "\n" for number in range(2_000))
@@ -492,7 +492,7 @@ async def test_a_fifo_is_opened_once_and_what_was_kept_of_it_is_read_again(tmp_p
     assert [entry.place for entry in found] == [f"rows.jsonl:{number}" for number in range(1, 2_001)]
 
 
-async def test_rows_of_a_slow_pipe_come_one_by_one_and_whoever_is_cancelled_does_not_wait_for_it() -> None:
+async def test_rows_of_a_slow_pipe_come_one_by_one_and_its_reader_can_be_cancelled() -> None:
     reading, writing = os.pipe()
     pages = read_rows(f"/dev/fd/{reading}", LUMA)
     for prompt in ("first", "second"):
@@ -544,7 +544,7 @@ async def test_rows_of_an_iterator_are_asked_for_in_the_callers_thread_and_not_a
     assert first[1].place == "rows:2"
 
 
-async def test_what_python_hands_in_is_kept_as_json(tmp_path: Path) -> None:
+async def test_rows_from_python_are_kept_as_json(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(PNG)
     references = [MediaRef.file(tmp_path / "cat.png", media_type="image/png"), MediaRef.generation("g-1")]
     row, bad = await entries([{"prompt": "x", "image_ref": references}, {"prompt": "x", "user_id": object()}])
@@ -563,7 +563,7 @@ async def test_what_python_hands_in_is_kept_as_json(tmp_path: Path) -> None:
 # --- ids and files ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_row_is_known_by_what_it_asks_for_wherever_it_stands(tmp_path: Path) -> None:
+async def test_the_id_of_a_row_depends_on_its_request_alone(tmp_path: Path) -> None:
     for name, data in (("a.png", PNG), ("b.png", PNG), ("c.png", PNG + b"!")):
         (tmp_path / name).write_bytes(data)
     rows: list[dict[str, Any]] = [
@@ -594,13 +594,13 @@ async def test_a_file_that_changes_after_its_row_was_read_is_not_sent(tmp_path: 
         check_files(row.parameters)
 
 
-async def test_a_path_in_generors_own_parameters_is_no_file() -> None:
+async def test_a_path_in_generors_parameters_is_not_a_file() -> None:
     (row,) = await entries([{"model_id": 1, "parameters": {"path": "left"}}], GENEROR)
     assert isinstance(row, NewRow)
     assert row.parameters["parameters"] == {"path": "left"}
 
 
-async def test_nor_is_one_with_a_hash_beside_it() -> None:
+async def test_a_path_with_a_hash_in_generors_parameters_is_not_a_file() -> None:
     own = {"path": "/no/such/file", "sha256": "0" * 64}
     first, second = await entries([{"model_id": 1, "parameters": {**own, "path": path}} for path in "ab"], GENEROR)
     assert isinstance(first, NewRow)
@@ -611,7 +611,7 @@ async def test_nor_is_one_with_a_hash_beside_it() -> None:
     assert not is_same_request(GENEROR.operation, first.parameters, second.parameters)
 
 
-async def test_a_rows_own_parameters_go_before_the_common_ones() -> None:
+async def test_a_rows_own_parameters_override_common_ones() -> None:
     (row,) = await entries([{"model_id": 1, "slug": "joke"}], GENEROR)
     assert isinstance(row, NewRow)
     assert row.parameters["slug"] == "joke"

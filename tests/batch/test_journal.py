@@ -84,7 +84,7 @@ def shown(row: Row) -> dict[str, Any]:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_row_is_carried_through_its_life(journal: SqliteJournal) -> None:
+async def test_a_row_takes_all_steps_to_done(journal: SqliteJournal) -> None:
     row = await claimed(journal)
     assert (row.state, row.attempt, row.parameters, row.place) == ("leased", 1, {"prompt": "a"}, "prompts.jsonl:a")
     for step, state in (
@@ -131,7 +131,7 @@ async def test_a_stale_step_does_not_spoil_the_others_of_its_transaction(journal
     assert (await journal.counts())["submitting"] == count - 2
 
 
-async def test_of_two_that_hold_one_row_in_a_transaction_of_many_one_takes_the_step(journal: SqliteJournal) -> None:
+async def test_of_two_steps_on_one_row_in_a_transaction_one_is_written(journal: SqliteJournal) -> None:
     await journal.add(new_rows(*map(str, range(40))))
     rows = await journal.claim(40)
     other = evolve(rows[7])
@@ -141,7 +141,7 @@ async def test_of_two_that_hold_one_row_in_a_transaction_of_many_one_takes_the_s
     assert (await journal.counts())["submitting"] == 40
 
 
-async def test_the_steps_of_many_rows_write_what_those_of_one_write(journal: SqliteJournal) -> None:
+async def test_steps_of_many_rows_write_the_same_as_steps_of_one(journal: SqliteJournal) -> None:
     await journal.add(new_rows(*map(str, range(40))))
     rows = await journal.claim(40)
     for step in (
@@ -154,20 +154,20 @@ async def test_the_steps_of_many_rows_write_what_those_of_one_write(journal: Sql
     assert [shown(row) for row in rows] == [shown(row) for row in await all_rows(journal)]
 
 
-async def test_a_step_that_the_table_does_not_have_is_a_bug_of_the_caller(journal: SqliteJournal) -> None:
+async def test_an_illegal_step_is_an_assertion_error(journal: SqliteJournal) -> None:
     row = await claimed(journal)
     with pytest.raises(AssertionError):
         await journal.step(row, ACCEPT)
 
 
-async def test_rows_are_claimed_once_and_in_the_order_of_reading(journal: SqliteJournal) -> None:
+async def test_rows_are_claimed_once_and_in_input_order(journal: SqliteJournal) -> None:
     await journal.add(new_rows(*map(str, range(50))))
     pages = await asyncio.gather(*(journal.claim(7) for _ in range(9)))
     assert [row.id for page in pages for row in page] == [str(n) for n in range(50)]
     assert await journal.claim(1) == []
 
 
-async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal: SqliteJournal) -> None:
+async def test_a_released_row_is_claimed_again_as_another_attempt(journal: SqliteJournal) -> None:
     row = await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM, cost=None))
     (released,) = await all_rows(journal)
     assert (released.state, released.owner, released.counted, released.problem) == ("ready", None, 7.0, PROBLEM)
@@ -183,19 +183,19 @@ async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal
         await journal.step(row, ACCEPT)
 
 
-async def test_what_cost_nothing_counts_nothing(journal: SqliteJournal) -> None:
+async def test_an_attempt_without_cost_counts_nothing(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, Fail(at=20.0, problem=PROBLEM, cost=0.0), id_="b")
     assert (await journal.charges(), await journal.unresolved_credits()) == ([], 0.0)
 
 
-async def test_what_nobody_knows_counts_its_worst_cost(journal: SqliteJournal) -> None:
+async def test_an_unknown_attempt_counts_its_reservation(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, ACCEPT, Fail(at=20.0, problem=PROBLEM), id_="b")
     assert (await journal.charges(), await journal.unresolved_credits()) == ([], 14.0)
 
 
-async def test_an_unknown_row_that_is_found_is_taken_up(journal: SqliteJournal) -> None:
+async def test_a_reconciled_unknown_row_is_resumed(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
     (row,) = [found async for found in journal.rows("unknown")]
     await journal.step(row, Accept(remote_ids=("7",), cost=5.0))
@@ -204,7 +204,7 @@ async def test_an_unknown_row_that_is_found_is_taken_up(journal: SqliteJournal) 
     assert (await journal.counts())["done"] == 1
 
 
-async def test_whoever_cancels_a_step_waits_until_it_is_committed(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_a_cancelled_step_waits_until_it_is_committed(journal: SqliteJournal, tmp_path: Path) -> None:
     row = await claimed(journal)
     blocker = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
@@ -239,7 +239,7 @@ def test_virtual_time_stands_still_while_a_commit_is_waited_for(tmp_path: Path) 
     run(main())
 
 
-async def test_rows_whose_claim_was_cancelled_are_handed_out_by_the_next(journal: SqliteJournal) -> None:
+async def test_rows_of_a_cancelled_claim_are_returned_by_the_next(journal: SqliteJournal) -> None:
     await journal.add(new_rows(*"abc"))
     claim = asyncio.ensure_future(journal.claim(2))
     await asyncio.sleep(0)
@@ -250,7 +250,7 @@ async def test_rows_whose_claim_was_cancelled_are_handed_out_by_the_next(journal
     assert [row.id for row in await journal.claim(5)] == ["b", "c"]
 
 
-async def test_what_many_coroutines_ask_for_while_a_commit_is_under_way_shares_the_next() -> None:
+async def test_work_requested_during_a_commit_shares_the_next_one() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x)")
     statements: list[str] = []
@@ -287,7 +287,7 @@ async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: SqliteJ
     assert await asyncio.create_task(task(), context=Context()) == 1
 
 
-async def test_whoever_is_gone_before_its_commit_notes_nothing(journal: SqliteJournal) -> None:
+async def test_a_task_that_ended_before_its_commit_is_not_resumed(journal: SqliteJournal) -> None:
     await journal.add(new_rows("a"))
     (row,) = await journal.claim(1)
     waiting = journal.step(row, SUBMIT)
@@ -296,7 +296,7 @@ async def test_whoever_is_gone_before_its_commit_notes_nothing(journal: SqliteJo
     assert row.state == "leased"
 
 
-def test_an_interruption_of_one_that_waits_for_a_commit_leaves_none_waiting(tmp_path: Path) -> None:
+def test_an_interrupted_waiter_leaves_no_other_waiting(tmp_path: Path) -> None:
     rows: list[Row] = []
 
     async def main() -> None:
@@ -319,7 +319,7 @@ def test_an_interruption_of_one_that_waits_for_a_commit_leaves_none_waiting(tmp_
     assert [row.state for row in rows] == ["submitting"] * 3
 
 
-def test_an_interruption_while_a_commit_is_taken_note_of_leaves_none_untold() -> None:
+def test_an_interrupted_part_leaves_no_other_unfinished() -> None:
     told: list[str] = []
 
     def interrupted(what: str) -> None:
@@ -340,7 +340,7 @@ def test_an_interruption_while_a_commit_is_taken_note_of_leaves_none_untold() ->
     assert told == ["one", "other"]
 
 
-async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and_not_the_writer() -> None:
+async def test_failing_work_fails_its_transaction_and_not_the_writer() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x)")
     writer = Writer(connection, Path("a file"))
@@ -357,7 +357,7 @@ async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and
 # --- rows and notes ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal: SqliteJournal) -> None:
+async def test_the_same_row_is_known_and_another_of_its_id_rejected(journal: SqliteJournal) -> None:
     assert await journal.add(new_rows("b", "a")) == AddResult(new=2, known=0)
     assert [row.id for row in await journal.claim(1)] == ["b"]
     await journal.begin_reading()
@@ -375,7 +375,7 @@ async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal:
     assert [row.id for row in await all_rows(journal)] == ["b", "a", "c"]
 
 
-async def test_a_row_that_waits_is_what_its_id_stands_for_now(journal: SqliteJournal) -> None:
+async def test_a_waiting_row_takes_the_latest_parameters_of_its_id(journal: SqliteJournal) -> None:
     await journal.add(new_rows("a", "b"))
     await journal.begin_reading()
     assert await journal.add(new_rows("b", style="manga")) == AddResult(new=0, known=1)
@@ -399,7 +399,7 @@ async def test_rejects_and_notes_are_kept(tmp_path: Path) -> None:
     await journal.close()
 
 
-async def test_all_rows_are_shown_page_by_page_and_by_state(journal: SqliteJournal) -> None:
+async def test_rows_are_read_page_by_page_and_by_state(journal: SqliteJournal) -> None:
     await journal.add(new_rows(*map(str, range(1_201))))
     for row in await journal.claim(3):
         await journal.step(row, SUBMIT)
@@ -415,7 +415,7 @@ async def test_half_a_surrogate_pair_in_a_files_name_is_kept(journal: SqliteJour
     assert found.result == row.result
 
 
-async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> None:
+async def test_charges_include_all_attempts(journal: SqliteJournal) -> None:
     """Brute force: random rows, counted beside."""
     dice, charged, doubtful = random.Random(7), Counter[tuple[str, float, float, bool]](), 0.0
     await journal.add(new_rows(*map(str, range(60))))
@@ -440,7 +440,7 @@ async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> Non
     assert await journal.unresolved_credits() == doubtful
 
 
-async def test_what_a_better_witness_tells_replaces_what_was_told(journal: SqliteJournal) -> None:
+async def test_costs_of_a_better_source_replace_earlier_ones(journal: SqliteJournal) -> None:
     row = await claimed(journal, SUBMIT, Accept(remote_ids=("1", "2"), cost=99.0, likely=6.0))
     assert (row.cost, row.counted, row.cost_source) == (99.0, 6.0, "overlapped")
     told = ChargedCalls(model="uni-1", estimated=6.0, cost=99.0, source="overlapped")
@@ -457,7 +457,7 @@ async def test_what_a_better_witness_tells_replaces_what_was_told(journal: Sqlit
 # --- restarts ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) -> None:
+async def test_a_restart_changes_states_by_the_table(tmp_path: Path) -> None:
     journal = await open_journal(tmp_path, key=KEY)
     lives: dict[str, tuple[Any, ...]] = {
         "leased": (),
@@ -490,7 +490,7 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
     await journal.close()
 
 
-async def test_a_holder_from_before_the_restart_can_move_nothing(tmp_path: Path) -> None:
+async def test_an_owner_from_before_the_restart_can_write_no_step(tmp_path: Path) -> None:
     journal = await open_journal(tmp_path, key=KEY)
     row = await claimed(journal, SUBMIT, ACCEPT)
     journal = await again(journal, tmp_path)
@@ -537,7 +537,7 @@ async def test_a_commit_has_reached_the_disk_when_it_returns(journal: SqliteJour
 # --- folders that can't be used ---------------------------------------------------------------------------------------
 
 
-async def test_a_journal_whose_maker_was_killed_at_once_is_no_batch_yet(tmp_path: Path) -> None:
+async def test_a_journal_without_tables_holds_no_batch(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").touch()
     with pytest.raises(InvalidRequestError, match="holds no batch"):
         await open_reader(tmp_path)
@@ -654,7 +654,7 @@ def locked(folder: Path) -> sqlite3.Connection:
     return other
 
 
-async def test_another_program_s_lock_is_waited_for_and_then_named(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_another_programs_lock_is_waited_for_and_then_reported(journal: SqliteJournal, tmp_path: Path) -> None:
     other = locked(tmp_path)
     adding = asyncio.create_task(journal.write_note("began", 1.0))
     assert (await asyncio.wait([adding], timeout=0.1))[1] == {adding}, "it waits"
@@ -672,7 +672,7 @@ async def test_another_program_s_lock_is_waited_for_and_then_named(journal: Sqli
     assert await journal.read_note("began") == 3.0
 
 
-async def test_where_nothing_tells_who_has_a_folder_one_says_that_it_is_free(tmp_path: Path) -> None:
+async def test_take_over_opens_a_folder_whose_owner_cannot_be_checked(tmp_path: Path) -> None:
     def no_locks(_: IO[str]) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -685,7 +685,7 @@ async def test_where_nothing_tells_who_has_a_folder_one_says_that_it_is_free(tmp
     await (await open_journal(tmp_path, key=KEY, lock=no_locks, take_over=True)).close()
 
 
-async def test_who_is_taken_over_makes_no_call_any_more(tmp_path: Path) -> None:
+async def test_a_run_that_was_taken_over_makes_no_more_calls(tmp_path: Path) -> None:
     def no_locks(_: IO[str]) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -738,7 +738,7 @@ async def test_a_folder_of_another_run_is_refused(tmp_path: Path, other: dict[st
         await open_journal(tmp_path, key=evolve(KEY, **other))
 
 
-async def test_a_folder_whose_run_was_refused_before_it_had_a_row_is_free_for_another(tmp_path: Path) -> None:
+async def test_a_folder_without_rows_is_free_for_another_run(tmp_path: Path) -> None:
     first = await open_journal(tmp_path, key=KEY)
     await first.write_note("began", 1.0)
     await first.add_rejects([Reject(place="prompts.jsonl:1", text="{", reason="it is not JSON")])
@@ -769,7 +769,7 @@ async def test_a_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: 
     assert (tmp_path / "journal.sqlite").read_bytes() == before
 
 
-async def test_a_database_of_somebody_elses_is_refused_and_left_alone(tmp_path: Path) -> None:
+async def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     change(tmp_path, "CREATE TABLE theirs (x)")
     before = (tmp_path / "journal.sqlite").read_bytes()
     with pytest.raises(InvalidRequestError, match=r"is not a journal of this package\. Give another folder"):
@@ -777,7 +777,7 @@ async def test_a_database_of_somebody_elses_is_refused_and_left_alone(tmp_path: 
     assert (tmp_path / "journal.sqlite").read_bytes() == before
 
 
-async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_text("results of last week, please keep\n" * 99)
     for opening in (open_journal(tmp_path, key=KEY), open_reader(tmp_path)):
         with pytest.raises(InvalidRequestError, match="file is not a database"):
@@ -790,7 +790,7 @@ async def test_a_folder_without_a_journal_can_not_be_read(tmp_path: Path) -> Non
     assert os.listdir(tmp_path) == [], "looking leaves nothing behind"  # noqa: PTH208
 
 
-async def test_a_process_killed_while_it_made_the_journal_leaves_nothing_that_is_half_made(tmp_path: Path) -> None:
+async def test_a_process_killed_while_creating_the_journal_leaves_none_half_made(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"")
     journal = await open_journal(tmp_path, key=KEY)
     await claimed(journal, SUBMIT)

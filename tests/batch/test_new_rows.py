@@ -23,7 +23,7 @@ def new(id_: str, place: str, columns: dict[str, Any] | None = None, **parameter
 
 
 @given(st.lists(st.integers(1, 40_000)))
-def test_numbers_are_met_once(numbers: list[int]) -> None:
+def test_a_row_number_is_new_once(numbers: list[int]) -> None:
     met, model = RowNumbers(), set[int]()
     for number in numbers:
         assert met.add(number) is (number not in model)
@@ -31,7 +31,7 @@ def test_numbers_are_met_once(numbers: list[int]) -> None:
 
 
 @given(READINGS, st.integers(1, 5))
-async def test_each_row_of_a_reading_is_new_or_known_or_comes_again(readings: list[list[str]], page: int) -> None:
+async def test_each_row_of_a_reading_is_new_known_or_a_duplicate(readings: list[list[str]], page: int) -> None:
     known = dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
         journal = await open_journal(folder, key=KEY)
@@ -53,7 +53,7 @@ async def test_each_row_of_a_reading_is_new_or_known_or_comes_again(readings: li
         await journal.close()
 
 
-async def test_parameters_that_mean_the_same_are_those_of_one_row(tmp_path: Path) -> None:
+async def test_equivalent_parameters_are_the_same_row(tmp_path: Path) -> None:
     journal = await open_journal(tmp_path, key=KEY)
     await journal.add([new("a", "x:1"), new("b", "x:2", image_ref=[{"path": "/a.png", "sha256": "1"}])])
     await journal.begin_reading()
@@ -80,7 +80,7 @@ async def test_columns_are_kept_as_they_were_last_read_and_those_of_a_duplicate_
     await journal.close()
 
 
-async def test_a_folder_of_before_is_read_as_it_is_and_brought_up_to_date_when_it_goes_on(tmp_path: Path) -> None:
+async def test_a_folder_of_version_1_is_read_as_it_is_and_upgraded_by_a_run(tmp_path: Path) -> None:
     await (await open_journal(tmp_path, key=KEY)).close()
     old = sqlite3.connect(tmp_path / "journal.sqlite")
     for table in ("beside", "duplicates"):

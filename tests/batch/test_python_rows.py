@@ -54,7 +54,7 @@ def test_strings_are_prompts(tmp_path: Path) -> None:
     assert charged == 2
 
 
-def test_what_is_no_row_is_set_aside_by_its_type_and_nothing_of_it_is_bought(tmp_path: Path) -> None:
+def test_an_invalid_row_is_rejected_with_its_type_and_not_bought(tmp_path: Path) -> None:
     rows = [
         {"prompt": "a"},
         ("a tuple", "of texts"),
@@ -80,7 +80,7 @@ def test_what_is_no_row_is_set_aside_by_its_type_and_nothing_of_it_is_bought(tmp
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-def test_what_is_set_aside_or_kept_beside_is_warned_of_unless_somebody_is_told(tmp_path: Path, blocking: bool) -> None:
+def test_rejects_and_kept_columns_are_warned_of_unless_somebody_listens(tmp_path: Path, blocking: bool) -> None:
     frame = pandas.DataFrame({"prompt": ["a", math.nan], "Category": ["x", "y"]})
     heard = list[str]()
 
@@ -110,7 +110,7 @@ def test_what_is_set_aside_or_kept_beside_is_warned_of_unless_somebody_is_told(t
     assert heard == sentences
 
 
-def test_what_was_set_aside_is_that_of_the_latest_run(tmp_path: Path) -> None:
+def test_set_aside_has_the_rejects_of_the_latest_run(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             rows: list[Any] = ["a", None]
@@ -124,7 +124,7 @@ def test_what_was_set_aside_is_that_of_the_latest_run(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_table_is_run_with_its_ids_and_its_other_columns_come_out_again(tmp_path: Path) -> None:
+def test_a_table_is_run_with_its_ids_and_its_other_columns_are_exported(tmp_path: Path) -> None:
     frame = pandas.DataFrame(
         {
             "id": [1.0, 2.0, math.nan],
@@ -152,7 +152,7 @@ def test_a_table_is_run_with_its_ids_and_its_other_columns_come_out_again(tmp_pa
     assert [told(tmp_path)[outcome.id].get("columns") for outcome in outcomes] == columns
 
 
-def test_whole_numbers_that_pandas_made_fractions_of_are_whole_again(tmp_path: Path) -> None:
+def test_whole_numbers_that_pandas_made_floats_are_whole_again(tmp_path: Path) -> None:
     frame = pandas.DataFrame({"prompt": ["a", "b"], "model_id": [37.0, 37.0], "count": [2.0, math.nan]})
     _, outcomes, _ = ended(frame, tmp_path, api="generor", common={"slug": "joke"})
     assert [(one.parameters["model_id"], one.parameters.get("count")) for one in outcomes] == [(37, 2), (37, None)]
@@ -178,7 +178,7 @@ def test_a_table_whose_columns_may_be_misspelt_is_refused_before_anything_is_bou
         ended(frame, tmp_path)
 
 
-def test_what_can_not_be_written_down_costs_its_own_row_at_the_most(tmp_path: Path) -> None:
+def test_a_value_that_cannot_be_stored_fails_its_own_row_alone(tmp_path: Path) -> None:
     large, deep = 10**5_000, list[Any]()
     for _ in range(5_000):
         deep = [deep]
@@ -197,12 +197,12 @@ def test_what_can_not_be_written_down_costs_its_own_row_at_the_most(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("name", "advice"), [("id", "Each row has an id of its own"), ("promt", "Those are .*prompt")])
-def test_what_all_rows_have_is_a_parameter(tmp_path: Path, name: str, advice: str) -> None:
+def test_a_common_value_must_be_a_parameter(tmp_path: Path, name: str, advice: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"'{name}' is no parameter of luma.generations.create. {advice}"):
         ended(["a"], tmp_path, common={name: "x"})
 
 
-def test_what_is_to_be_kept_is_named_and_no_parameter(tmp_path: Path) -> None:
+def test_kept_columns_must_not_be_parameters(tmp_path: Path) -> None:
     _, (outcome,), _ = ended([{"prompt": "a", "tyle": "x", "note": {"a": 1}}], tmp_path, keep=["tyle", "note"])
     assert outcome.parameters == {"prompt": "a"}
     assert outcome.columns == {"tyle": "x", "note": {"a": 1}}
@@ -213,14 +213,14 @@ def test_what_is_to_be_kept_is_named_and_no_parameter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [{"prompt": "a"}, b"a", None, 7, pandas.Series(["a"])])
-def test_what_is_no_rows_is_an_error_when_it_is_handed_in(tmp_path: Path, rows: Any) -> None:
+def test_invalid_rows_are_an_error_at_once(tmp_path: Path, rows: Any) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         ended(rows, tmp_path)
     assert refused.value.field == "rows"
     assert not list(tmp_path.iterdir())
 
 
-def test_rows_of_an_async_iterator_are_taken_the_same_way(tmp_path: Path) -> None:
+def test_rows_of_an_async_iterator_are_treated_the_same(tmp_path: Path) -> None:
     async def rows() -> AsyncIterator[Any]:
         for row in ("a", None, {"prompt": "b"}):
             yield row
@@ -230,7 +230,7 @@ def test_rows_of_an_async_iterator_are_taken_the_same_way(tmp_path: Path) -> Non
     assert (charged, [reject.place for reject in batch.set_aside]) == (2, ["rows:2"])
 
 
-def test_the_blocking_half_takes_them_too(tmp_path: Path) -> None:
+def test_the_blocking_client_takes_the_same_rows(tmp_path: Path) -> None:
     with Simulator(speed=50) as simulator, Luma(**simulator.luma_options) as luma:
         batch = run_batch_blocking(luma, ["a", None, "b"], to=tmp_path / "a")  # type: ignore[list-item] # on purpose
         assert sorted(outcome.parameters["prompt"] for outcome in batch) == ["a", "b"]

@@ -32,12 +32,12 @@ class Style(str, enum.Enum):  # noqa: UP042 - unlike a StrEnum's, its str() is n
 
 
 @given(st.dictionaries(st.text(), JSON_VALUES))
-def test_what_is_json_stays_as_it_is(row: dict[str, Any]) -> None:
+def test_json_values_stay_as_they_are(row: dict[str, Any]) -> None:
     assert row_parameters(row) == row
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(-(2**31), 2**31 - 1) | st.booleans() | st.none()))
-def test_a_row_of_numpys_values_is_that_of_pythons(row: dict[str, Any]) -> None:
+def test_numpy_values_become_pythons(row: dict[str, Any]) -> None:
     def numpys(value: Any) -> Any:
         if value is None:
             return numpy.float64("nan")
@@ -55,7 +55,7 @@ def test_a_row_of_numpys_values_is_that_of_pythons(row: dict[str, Any]) -> None:
     [math.nan, numpy.float32("nan"), numpy.float64("nan"), pandas.NA, pandas.NaT],
     ids=["nan", "float32", "float64", "NA", "NaT"],
 )
-def test_what_is_missing_is_not_given(missing: Any) -> None:
+def test_missing_values_are_left_out(missing: Any) -> None:
     assert row_parameters({"prompt": "a", "style": missing}) == {"prompt": "a"}
     assert row_parameters({"prompt": "a", "video": {"duration": missing, "hdr": True}})["video"] == {"hdr": True}
 
@@ -76,7 +76,7 @@ def test_what_is_missing_is_not_given(missing: Any) -> None:
         (None, None),
     ],
 )
-def test_a_value_is_one_of_pythons_own(value: Any, plain: Any) -> None:
+def test_values_become_builtin_types(value: Any, plain: Any) -> None:
     found = row_parameters({"prompt": value})["prompt"]
     assert (found, type(found)) == (plain, type(plain))
 
@@ -88,18 +88,18 @@ def test_a_string_is_a_prompt_and_a_reference_stays_one() -> None:
 
 
 @pytest.mark.parametrize("row", [("a", "b"), None, 7, 2.5, math.nan, b"a heron", ["a"], {"a"}, object(), pandas.NA])
-def test_a_row_of_another_type_is_named_by_it(row: Any) -> None:
+def test_a_row_of_another_type_is_refused_with_its_type(row: Any) -> None:
     name = "None" if row is None else type(row).__name__
     with pytest.raises(InvalidRequestError, match=f"it is of the type {name}, and no row. Hand in a mapping"):
         row_parameters(row)
 
 
-def test_a_key_that_is_no_name_is_refused() -> None:
+def test_a_key_that_is_no_string_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="a key of the row must be a string, not int"):
         row_parameters({1: "a"})
 
 
-def test_a_table_gives_its_rows_without_what_is_missing() -> None:
+def test_a_table_has_no_missing_values() -> None:
     frame = pandas.DataFrame(
         {
             "id": [1.0, 2.0, math.nan],
@@ -128,7 +128,7 @@ def test_a_table_gives_its_rows_without_what_is_missing() -> None:
         ("", "rows is empty"),
     ],
 )
-def test_what_is_no_rows_is_refused(rows: Any, words: str) -> None:
+def test_invalid_rows_are_refused(rows: Any, words: str) -> None:
     with pytest.raises(InvalidRequestError, match=words) as refused:
         check_rows(rows)
     assert refused.value.field == "rows"
@@ -137,7 +137,7 @@ def test_what_is_no_rows_is_refused(rows: Any, words: str) -> None:
 @pytest.mark.parametrize(
     "rows", ["a.jsonl", Path("a.csv"), [], ["a"], iter([{"prompt": "a"}]), ({"prompt": "a"},), pandas.DataFrame()]
 )
-def test_what_can_be_rows_is_taken(rows: Any) -> None:
+def test_valid_rows_are_accepted(rows: Any) -> None:
     check_rows(rows)
 
 
@@ -153,5 +153,5 @@ def test_what_can_be_rows_is_taken(rows: Any) -> None:
         (MediaRef.url("https://x.example"), {"url": "https://x.example"}),
     ],
 )
-def test_anything_can_be_kept(value: Any, kept: Any) -> None:
+def test_any_value_can_be_stored_as_json(value: Any, kept: Any) -> None:
     assert as_json(value) == kept

@@ -66,7 +66,7 @@ async def lived_through(folder: Path) -> dict[str, Row]:
     return await rows_of(folder)
 
 
-async def test_what_a_journal_knew_of_calls_is_rebuilt(tmp_path: Path) -> None:
+async def test_the_calls_of_a_journal_are_rebuilt(tmp_path: Path) -> None:
     before = await lived_through(tmp_path)
     lose(tmp_path)
     found = await recover(tmp_path)
@@ -104,7 +104,7 @@ async def test_what_a_journal_knew_of_calls_is_rebuilt(tmp_path: Path) -> None:
         assert problem["error"] == "OutcomeUnknownError"
 
 
-async def test_what_the_account_told_of_a_cost_is_rebuilt(tmp_path: Path) -> None:
+async def test_costs_from_the_account_are_rebuilt(tmp_path: Path) -> None:
     await lived_through(tmp_path)
     journal = await open_journal(tmp_path, key=KEY)
     number = (await rows_of(tmp_path))["accepted"].number
@@ -116,7 +116,7 @@ async def test_what_the_account_told_of_a_cost_is_rebuilt(tmp_path: Path) -> Non
     assert (row.state, row.cost, row.counted, row.cost_source) == ("accepted", 5.0, 5.0, "listed")
 
 
-async def test_what_was_tried_before_still_counts(tmp_path: Path) -> None:
+async def test_earlier_attempts_still_count(tmp_path: Path) -> None:
     await lived_through(tmp_path)
     assert await make_ready(tmp_path, failed=False, unknown=True) == 2
     journal = await open_journal(tmp_path, key=KEY)
@@ -129,13 +129,13 @@ async def test_what_was_tried_before_still_counts(tmp_path: Path) -> None:
     assert (row.state, row.call_id, row.counted, row.charged_before, row.attempt) == ("unknown", "again", 3.0, 3.0, 2)
 
 
-async def test_a_journal_that_is_whole_is_not_rebuilt(tmp_path: Path) -> None:
+async def test_an_intact_journal_is_not_rebuilt(tmp_path: Path) -> None:
     await lived_through(tmp_path)
     with pytest.raises(InvalidRequestError, match=r"journal\.sqlite is whole: there is nothing to rebuild"):
         await recover(tmp_path)
 
 
-async def test_what_is_left_of_a_journal_is_kept(tmp_path: Path) -> None:
+async def test_the_broken_journal_is_kept(tmp_path: Path) -> None:
     await lived_through(tmp_path)
     os.truncate(tmp_path / WHERE, 5_000)
     await recover(tmp_path)
@@ -174,7 +174,7 @@ async def test_a_journal_that_is_older_than_the_calls_is_refused_and_rebuilt(tmp
     assert [states[row.id] for row in rows] == ["unknown"] * len(rows)
 
 
-async def test_a_folder_that_began_without_the_calls_has_them_written_down(tmp_path: Path) -> None:
+async def test_calls_are_logged_for_a_folder_that_began_without_the_log(tmp_path: Path) -> None:
     before = await lived_through(tmp_path)
     (tmp_path / CALLS).unlink()
     await (await open_journal(tmp_path, key=KEY)).close()
@@ -204,7 +204,7 @@ def jokes(count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("api", ["luma", "generor"])
 @pytest.mark.parametrize("calls", ["with", "without"])
-def test_a_batch_goes_on_with_a_rebuilt_journal_and_buys_what_has_no_result(
+def test_a_batch_resumes_with_a_rebuilt_journal_and_buys_only_rows_without_result(
     tmp_path: Path, api: str, calls: str
 ) -> None:
     async def main() -> None:
@@ -233,7 +233,7 @@ def test_a_batch_goes_on_with_a_rebuilt_journal_and_buys_what_has_no_result(
     run(main())
 
 
-async def test_each_call_and_what_came_of_it_is_a_line_of_json(tmp_path: Path) -> None:
+async def test_each_call_and_its_outcome_are_lines_of_json(tmp_path: Path) -> None:
     journal = await open_journal(tmp_path, key=KEY)
     parameters = {"prompt": 'say "é"\n\u2028 \\ 鶴', "web_search": True}
     await journal.add([NewRow(id='a "b" é', parameters=parameters, place="x:1", columns={"Né": 'a "cell"'})])

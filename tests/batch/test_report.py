@@ -128,13 +128,13 @@ def test_transparency_is_kept(tmp_path: Path) -> None:
         assert image.mode == "RGBA"
 
 
-def test_a_file_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     page = written(tmp_path, evolve(ROW, files=(ReportFile(path="media/a.png", media_type="image/png"),)))
     assert page.one("div", "stage").text == "media/a.png is not there any more"
 
 
 @pytest.mark.parametrize("name", ["a b#c?d%20e&f.png", "x:y.png", "/host/a.png", "'\">.png", "è/漢字.png"])
-def test_links_hold_whatever_a_file_is_called(tmp_path: Path, name: str) -> None:
+def test_links_work_for_any_file_name(tmp_path: Path, name: str) -> None:
     content = draw_image("a", seed=1, ratio="1:1", format="png", size=64)
     stored(tmp_path, name.removeprefix("/"), content, "image/png")
     file = ReportFile(path=name.removeprefix("/"), media_type="image/png")
@@ -174,7 +174,7 @@ def test_an_unknown_row_shows_what_it_may_have_cost(tmp_path: Path) -> None:
     assert page.one("dl", "stats").one("div", "unresolved").text == "Unresolved24 creditsmay have been charged beside"
 
 
-def test_failures_are_shown_with_their_reasons_and_counted_by_kind(tmp_path: Path) -> None:
+def test_failures_are_shown_with_reasons_and_counted_by_type(tmp_path: Path) -> None:
     refused = evolve(ROW, state="failed", cost=0.0, error="ContentModeratedError", reason=HOSTILE)
     other = evolve(refused, error="DownloadError", reason="the disk is full")
     page = written(tmp_path, ROW, refused, other, refused)
@@ -193,7 +193,7 @@ def test_a_row_that_failed_after_its_output_was_stored_shows_both(tmp_path: Path
     assert page.one("ol").one("div", "text").one("p", "reason").text == "one of two"
 
 
-def test_the_states_that_can_be_chosen_are_those_that_rows_are_in(tmp_path: Path) -> None:
+def test_the_filter_has_only_states_that_rows_are_in(tmp_path: Path) -> None:
     page = written(tmp_path, ROW, evolve(ROW, state="other"), ROW)
     assert [label.text.strip() for label in page.one("fieldset").all("label")] == ["All 3", "Done 2", "Not ended 1"]
 
@@ -233,7 +233,7 @@ def test_a_long_prompt_is_folded_and_whole(tmp_path: Path) -> None:
     assert len(folded.one("summary").text) < 200
 
 
-def test_the_page_may_load_nothing_but_its_own(tmp_path: Path) -> None:
+def test_the_policy_allows_only_the_pages_own_content(tmp_path: Path) -> None:
     page = written(tmp_path, evolve(ROW, prompt=HOSTILE, files=(png(tmp_path),)))
     policy = next(meta.attributes["content"] for meta in page.all("meta") if "http-equiv" in meta.attributes)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -263,7 +263,7 @@ def unpacked(page: Element) -> list[str]:
     return rows
 
 
-def test_many_rows_are_packed_and_are_the_same_as_few_but_for_their_thumbnails(tmp_path: Path) -> None:
+def test_packed_rows_equal_inline_rows_but_for_thumbnails(tmp_path: Path) -> None:
     files = png(tmp_path, size=64), stored(tmp_path, "a.txt", HOSTILE.encode(), "text/plain")
     kinds = [
         evolve(ROW, files=files),
@@ -286,7 +286,7 @@ def test_many_rows_are_packed_and_are_the_same_as_few_but_for_their_thumbnails(t
         assert str(row) == few[n % 4]
 
 
-def test_a_thumbnail_that_is_a_file_is_made_once_for_each_picture_as_it_is(tmp_path: Path) -> None:
+def test_a_thumbnail_file_is_made_once_for_each_version_of_a_picture(tmp_path: Path) -> None:
     row, summary = evolve(ROW, files=(png(tmp_path, size=1024),)), evolve(SUMMARY, rows=MAX_INLINE_ROWS + 1)
     kept = tmp_path / "thumbnails/media/a.png.webp"
     seen = list[bytes]()
@@ -352,9 +352,7 @@ COUNTS = st.dictionaries(st.sampled_from(ORDER), st.integers(0, 9))
 
 
 @given(COUNTS, st.integers(1, 20))
-def test_of_too_many_rows_those_are_left_out_that_are_looked_for_least(
-    counts: dict[ReportState, int], most: int
-) -> None:
+def test_rows_that_have_not_ended_are_left_out_first(counts: dict[ReportState, int], most: int) -> None:
     found = left_out(counts, most)
     assert sum(counts.values()) - sum(found.values()) == min(most, sum(counts.values()))
     assert all(0 < rows <= counts[state] for state, rows in found.items())
@@ -372,7 +370,7 @@ def test_rows_that_are_left_out_are_counted(tmp_path: Path) -> None:
     assert page.one("div", "done").all("dd")[0].text == "4"
 
 
-def test_thumbnails_that_are_too_many_for_now_are_made_by_another_page(tmp_path: Path) -> None:
+def test_thumbnails_beyond_the_limit_are_made_by_the_next_page(tmp_path: Path) -> None:
     rows = [evolve(ROW, id=f"row-{n}", files=(png(tmp_path, f"{n}.png", size=64),)) for n in range(3)]
     summary = evolve(SUMMARY, rows=MAX_INLINE_ROWS + 1)
     for made, missing in ((2, "1 picture has"), (2, None)):

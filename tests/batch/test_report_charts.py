@@ -39,7 +39,7 @@ def heights(drawn: Element, kind: str) -> list[float]:
 
 
 @given(rows=st.lists(ROWS, max_size=80))
-def test_every_row_that_ended_is_in_one_piece_of_the_time(rows: list[ReportRow]) -> None:
+def test_every_ended_row_is_in_one_bin(rows: list[ReportRow]) -> None:
     bins = tallied(rows).time_bins(SUMMARY)
     ended = [row.state for row in rows if row.ended is not None]
     assert sum(piece.done for piece in bins) == ended.count("done")
@@ -50,7 +50,7 @@ def test_every_row_that_ended_is_in_one_piece_of_the_time(rows: list[ReportRow])
     assert all(before.end == pytest.approx(after.begin) for before, after in pairwise(bins))
 
 
-def test_a_row_counts_in_the_piece_in_which_it_ended() -> None:
+def test_a_row_counts_in_the_bin_in_which_it_ended() -> None:
     bins = tallied([evolve(ROW, ended=BEGAN + after) for after in (0, 49, 51, 599, 600)]).time_bins(SUMMARY)
     assert [piece.done for piece in bins] == [2, 1, *[0] * 9, 2]
 
@@ -59,7 +59,7 @@ RUNS = st.lists(st.floats(0, 1000), min_size=2, max_size=12).map(sorted)
 
 
 @given(moments=RUNS, moment=st.floats(-100, 1100))
-def test_only_the_time_in_which_a_run_went_on_counts(moments: list[float], moment: float) -> None:
+def test_only_active_time_counts(moments: list[float], moment: float) -> None:
     runs = list(zip(moments[::2], moments[1::2], strict=False))
     summary = evolve(SUMMARY, runs=runs)
     pieces = 20_000
@@ -85,7 +85,7 @@ def test_bars_are_as_high_as_rows_a_minute() -> None:
 
 
 @pytest.mark.parametrize(("cap", "drawn"), [(100.0, 1), (200.0, 1), (201.0, 0), (None, 0)])
-def test_the_cap_is_drawn_where_it_is_not_far_off(cap: float | None, drawn: int) -> None:
+def test_the_cap_is_drawn_if_it_is_near(cap: float | None, drawn: int) -> None:
     picture = read(charts.spend([TimeBin(0, 60, 1, 0, 100.0)], cap=cap, unit="credits"))
     assert len(picture.all("path", "cap")) == drawn
 
@@ -131,11 +131,11 @@ def test_a_time_axis_has_a_few_marks_within_the_run(seconds: float) -> None:
         (8640000, "100 d"),
     ],
 )
-def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
+def test_durations_are_formatted(seconds: float, words: str) -> None:
     assert span(seconds) == words
 
 
-def test_numbers_and_amounts_in_words() -> None:
+def test_numbers_and_amounts_are_formatted() -> None:
     assert [number(value) for value in (0, 1234567, 0.5, 2.345, 100)] == ["0", "1,234,567", "0.5", "2.35", "100"]
     assert [amount(value, "credits") for value in (0, 1, 1.5, 1200)] == [
         "0 credits",

@@ -77,7 +77,7 @@ CASES = {"luma": LUMA, "generor": GENEROR}
 
 
 @pytest.mark.parametrize("api", ["luma", "generor"])
-def test_a_row_with_a_value_that_no_call_takes_is_set_aside_and_the_others_run(tmp_path: Path, api: str) -> None:
+def test_a_row_with_an_invalid_value_is_rejected_and_the_others_run(tmp_path: Path, api: str) -> None:
     rows = [{**GOOD[api], "prompt": "first"}, *({**GOOD[api], **bad} for bad, _ in CASES[api]), GOOD[api]]
 
     async def main() -> None:
@@ -134,7 +134,7 @@ def test_a_cell_that_names_a_file_is_no_url(tmp_path: Path, commands: Commands) 
 
 
 @pytest.mark.parametrize("prompt", [5, None, ["a"], {"a": 1}, True, 2.5, "caf\\ud83d"])
-def test_a_report_is_written_of_whatever_an_earlier_version_has_kept(tmp_path: Path, prompt: Any) -> None:
+def test_a_report_is_written_of_any_value_that_an_earlier_version_kept(tmp_path: Path, prompt: Any) -> None:
     async def main() -> None:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             assert [outcome.state async for outcome in run_batch(luma, ["a heron"], to=tmp_path)] == ["done"]
@@ -148,7 +148,7 @@ def test_a_report_is_written_of_whatever_an_earlier_version_has_kept(tmp_path: P
     run(main())
 
 
-def test_what_failed_can_be_run_again_with_what_it_had_beside(tmp_path: Path) -> None:
+def test_failed_rows_can_be_run_again_with_their_columns(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             rows = [{"prompt": "[[moderate]] a heron", "sku": "a-1"}]

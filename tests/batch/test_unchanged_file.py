@@ -100,7 +100,7 @@ def test_the_same_rows_are_not_read_again_whatever_their_date_and_inode(
     in_luma(test)
 
 
-def test_what_is_said_set_aside_and_counted_is_the_same_as_by_reading(tmp_path: Path) -> None:
+def test_notices_rejects_and_counts_are_the_same_as_by_reading(tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     table.write_text("prompt;Note;web_search\nheron;a;\nheron;b;\nstork;c;perhaps\ncrane;d;\n")
 
@@ -140,7 +140,7 @@ def test_an_edit_that_keeps_size_inode_and_date_is_seen(tmp_path: Path, rows: Pa
 @pytest.mark.parametrize(
     "options", [{"keep": ["Note"]}, {"common": {"aspect_ratio": "1:1"}, "again": True}, {"allow_duplicates": True}]
 )
-def test_other_options_have_it_read_again(tmp_path: Path, rows: Path, options: dict[str, Any]) -> None:
+def test_other_options_read_the_file_again(tmp_path: Path, rows: Path, options: dict[str, Any]) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         await bought(luma, rows, tmp_path / "out", limit=1)
         found, batch = await bought(luma, rows, tmp_path / "out", limit=1, **options)
@@ -203,7 +203,7 @@ def test_a_retry_of_rows_that_are_in_the_file_needs_no_reading(tmp_path: Path, r
     in_luma(test)
 
 
-def test_a_journal_that_was_rebuilt_knows_no_file(tmp_path: Path, rows: Path) -> None:
+def test_a_rebuilt_journal_reads_the_file_again(tmp_path: Path, rows: Path) -> None:
     out = tmp_path / "out"
 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
@@ -226,7 +226,7 @@ PROMPTS = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6)
 
 @examples(5)
 @given(st.lists(st.tuples(PROMPTS, st.booleans(), st.sampled_from([1, 2, None])), min_size=2, max_size=5))
-def test_exactly_the_rows_that_the_file_has_are_bought_each_once(
+def test_exactly_the_rows_of_the_file_are_bought_once_each(
     runs: Sequence[tuple[list[str], bool, int | None]],
 ) -> None:
     """Files come and go, and come again, in a folder; each run buys of the file as it is then what wasn't bought."""

@@ -134,7 +134,7 @@ async def test_every_picture_is_shown(page: Page, report: Path) -> None:
     await page.until("document.querySelector('video').readyState >= 1")
 
 
-async def test_nothing_is_loaded_from_elsewhere_and_nothing_goes_wrong(page: Page, report: Path) -> None:
+async def test_nothing_is_loaded_from_elsewhere_and_no_error_is_logged(page: Page, report: Path) -> None:
     await page.open(report)
     await page.value("document.querySelector('#rows a').click(), document.querySelector('video').scrollIntoView()")
     await page.until("document.querySelector('#view img').complete && document.querySelector('video').readyState >= 1")
@@ -175,7 +175,7 @@ async def test_search_by_keyboard(page: Page, report: Path) -> None:
     assert await page.value(f"{FOCUSED}.name") == "words"
 
 
-async def test_filters_by_keyboard_and_they_show(page: Page, report: Path) -> None:
+async def test_filters_by_keyboard(page: Page, report: Path) -> None:
     await page.open(report)
     await page.value("document.querySelector('[name=words]').focus()")
     await page.press("Tab")
@@ -203,7 +203,7 @@ async def test_sorting_by_keyboard(page: Page, report: Path) -> None:
     assert (await page.value(SHOWN))[0] == "row-3"
 
 
-async def test_an_errors_rows_are_one_step_away(page: Page, report: Path) -> None:
+async def test_a_button_shows_the_rows_of_an_error(page: Page, report: Path) -> None:
     await page.open(report)
     await page.value("document.querySelector('[data-error=OutcomeUnknownError]').focus()")
     await page.press("Enter")
@@ -227,7 +227,7 @@ async def test_the_large_view_by_keyboard(page: Page, report: Path) -> None:
     assert not await page.value("document.querySelector('#view').open")
 
 
-async def test_a_hostile_prompt_is_read_in_full(page: Page, report: Path) -> None:
+async def test_a_hostile_prompt_is_shown_as_text(page: Page, report: Path) -> None:
     await page.open(report)
     await page.value("document.querySelector('details.prompt summary').focus()")
     await page.press("Enter")
@@ -243,7 +243,7 @@ async def test_without_scripts_everything_is_there(page: Page, report: Path) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_all_words_stand_out_from_their_ground(page: Page, report: Path, scheme: str) -> None:
+async def test_all_texts_have_enough_contrast(page: Page, report: Path, scheme: str) -> None:
     await page.prefer(scheme)
     await page.open(report)
     for hidden in ("details", "dialog"):
@@ -253,7 +253,7 @@ async def test_all_words_stand_out_from_their_ground(page: Page, report: Path, s
     assert await page.value(CONTRASTS) == []
 
 
-async def test_everything_that_can_be_reached_has_a_name(page: Page, report: Path) -> None:
+async def test_everything_focusable_has_a_name(page: Page, report: Path) -> None:
     await page.open(report)
     nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
     named = {"button", "link", "searchbox", "radio", "checkbox", "combobox", "image", "heading", "region"}
@@ -265,7 +265,7 @@ async def test_everything_that_can_be_reached_has_a_name(page: Page, report: Pat
 
 
 @pytest.mark.parametrize("width", [320, 360, 400, 1280])
-async def test_nothing_sticks_out_at_the_side(page: Page, report: Path, width: int) -> None:
+async def test_nothing_overflows_sideways(page: Page, report: Path, width: int) -> None:
     await page.resize(width, 800)
     await page.open(report)
     await page.value("document.querySelectorAll('details').forEach(element => element.open = true)")
@@ -325,7 +325,7 @@ async def packed(page: Page, folder: Path, count: int) -> Path:
     return path
 
 
-async def test_rows_that_are_packed_are_shown_as_they_come_near(page: Page, tmp_path: Path) -> None:
+async def test_packed_rows_are_shown_as_they_come_near(page: Page, tmp_path: Path) -> None:
     await packed(page, tmp_path, 2003)
     there = "document.querySelectorAll('#rows > li').length"
     assert await page.value(f"[{there}, {COUNT}]") == [200, "2,003 rows"]
@@ -341,7 +341,7 @@ async def test_rows_that_are_packed_are_shown_as_they_come_near(page: Page, tmp_
     assert not [event for event in page.events if event["method"] == "Runtime.exceptionThrown"]
 
 
-async def test_rows_that_are_packed_are_searched_filtered_and_sorted(page: Page, tmp_path: Path) -> None:
+async def test_packed_rows_are_searched_filtered_and_sorted(page: Page, tmp_path: Path) -> None:
     await packed(page, tmp_path, 2003)
     await page.value("document.querySelector('[name=words]').focus()")
     await page.type("onerror=alert(1)> 2002")  # as it is read, not as it is marked up
@@ -364,7 +364,7 @@ async def test_rows_that_are_packed_are_searched_filtered_and_sorted(page: Page,
     assert (await page.value(SHOWN))[:2] == ["lost 12", "lost 28"]
 
 
-async def test_the_large_view_goes_on_to_rows_that_are_not_shown_yet(page: Page, tmp_path: Path) -> None:
+async def test_the_large_view_continues_with_rows_that_are_not_shown_yet(page: Page, tmp_path: Path) -> None:
     await packed(page, tmp_path, 2003)
     await page.value("[...document.querySelectorAll('#rows .stage a:has(img)')].at(-1).click()")
     place = "document.querySelector('#place').textContent"
