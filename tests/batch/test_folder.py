@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import Commands, Running
+from support.commands import Commands, Running, hastened
 
 from generor_async import AsyncLuma, FolderError, InvalidRequestError
 from generor_async.batch.folder import ResultsFolder
@@ -43,6 +43,7 @@ class Shell:
         self.rows.write_text("".join(f"{json.dumps({'prompt': f'heron {n}'})}\n" for n in range(ROWS)))
         self._environment = {
             **os.environ,
+            **hastened(),
             "LUMA_BASE_URL": simulator.luma_url,
             "LUMA_AGENTS_API_KEY": simulator.luma_key,
             "XDG_CACHE_HOME": str(tmp_path / "cache"),

@@ -73,7 +73,7 @@ def test_calls_under_way_grow_with_the_answered_ones_from_four(tmp_path: Path, a
             states.append((len(entries) - answered, answered))
             if answered == seen:
                 first = len(entries) - answered
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
         return first, states
 
     run(main())

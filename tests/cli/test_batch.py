@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from rich.console import Console
-from support.commands import Commands
+from support.commands import Commands, hastened
 from support.terminal import Terminal
 
 from generor_async import AsyncLuma
@@ -63,6 +63,7 @@ def serve() -> Iterator[Serve]:
         simulator.__enter__()
         started.append(simulator)
         return simulator, {
+            **hastened(),
             "GENEROR_BASE_URL": simulator.generor_url,
             "GENEROR_API_KEY": simulator.generor_key,
             "LUMA_BASE_URL": simulator.luma_url,

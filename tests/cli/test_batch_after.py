@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from support.commands import Commands
+from support.commands import Commands, hastened
 from support.terminal import Terminal
 
 from generor_async.simulator import Simulator
@@ -113,7 +113,8 @@ def test_a_run_that_has_ended_is_shown_at_once_on_a_terminal_too(commands: Comma
 
 def test_overwrite_replaces_the_files_of_a_call(commands: Commands, tmp_path: Path) -> None:
     with Simulator(speed=50) as simulator:
-        env = os.environ | {"LUMA_BASE_URL": simulator.luma_url, "LUMA_AGENTS_API_KEY": simulator.luma_key}
+        keys = {"LUMA_BASE_URL": simulator.luma_url, "LUMA_AGENTS_API_KEY": simulator.luma_key}
+        env = os.environ | hastened() | keys
         made = commands.run("call", "luma.generations.create", "--prompt", "heron", "--wait", "--yes", env=env)
         look = (
             "call",

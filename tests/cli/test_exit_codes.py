@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 from attrs import frozen
-from support.commands import Commands, Running
+from support.commands import Commands, Running, hastened
 from support.commands import commands as have_commands
 from support.programs import environment
 from support.small_disk import full, run_on_small_disk
@@ -30,6 +30,8 @@ BOTH: Final[tuple[API, ...]] = ("luma", "generor")
 PAID: Final = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
 ACCOUNT: Final[dict[str, Any]] = {"tier": "enterprise", "exact_cost": True, "luma_rpm": 1_000, "luma_jobs": 50}
 FEW_JOBS: Final[dict[str, Any]] = {**ACCOUNT, "luma_jobs": 5}
+SLOW: Final = 30.0
+"""A simulator that is no faster is for seconds that are counted: the command's are the machine's, too."""
 PATIENCE: Final = 300.0
 """Seconds after which what is waited for does not come any more."""
 
@@ -56,6 +58,7 @@ class Stage:
         simulator = self.simulator
         return {
             **os.environ,
+            **(hastened() if simulator.clock.speed > SLOW else {}),
             "GENEROR_BASE_URL": simulator.generor_url,
             "GENEROR_API_KEY": key or simulator.generor_key,
             "LUMA_BASE_URL": simulator.luma_url,
@@ -71,7 +74,7 @@ class Stage:
     def run(
         self, rows: list[dict[str, Any]], *options: str, key: str | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        return self.commands.run(*self.arguments(rows, *options), env=self.environment(key))
+        return self.commands.run(*self.arguments(rows, *options), env=self.environment(key) | hastened())
 
     @contextmanager
     def running(self, rows: list[dict[str, Any]], *options: str, key: str | None = None) -> Generator[Running]:
@@ -267,7 +270,7 @@ def test_failing_downloads_stop_the_run_and_cost_nothing_later(stage: Callable[.
 
 
 def test_a_folder_in_use_exits_with_2(stage: Callable[..., Stage]) -> None:
-    at = stage("luma")
+    at = stage("luma", luma_jobs=5)
     with at.running(rows_of("luma", 200)) as running:
         until(lambda: at.done > 0)
         assert check(at.run(rows_of("luma", 200)), "folder", 2, "is in use by process")["done"] > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from support.commands import Commands
+from support.commands import Commands, hastened
 from support.terminal import Terminal
 
 from generor_async.simulator import Simulator
@@ -22,7 +22,8 @@ UNI_1 = 13.466667
 @pytest.fixture
 def luma() -> Iterator[tuple[Simulator, dict[str, str]]]:
     with Simulator(speed=60) as simulator:
-        yield simulator, {"LUMA_BASE_URL": simulator.luma_url, "LUMA_AGENTS_API_KEY": simulator.luma_key}
+        key = simulator.luma_key
+        yield simulator, {**hastened(), "LUMA_BASE_URL": simulator.luma_url, "LUMA_AGENTS_API_KEY": key}
 
 
 @pytest.fixture

@@ -17,10 +17,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 from support.batch_worker import has_ended, write_rows
-from support.clock import FastClock
+from support.clock import hasten
 
 from generor_async.cli.app import app as generor
-from generor_async.engine.clock import REAL_CLOCK
 
 __all__ = ["Assault", "Signal"]
 
@@ -147,9 +146,7 @@ class Attack:
         os.environ[f"{prefix}_BASE_URL"] = order.base_url
         os.environ["LUMA_AGENTS_API_KEY" if order.api == "luma" else "GENEROR_API_KEY"] = order.key
         os.environ["XDG_CACHE_HOME"] = order.folder
-        clock = FastClock(order.speed, order.epoch)
-        for name in ("monotonic", "time", "sleep"):
-            setattr(REAL_CLOCK, name, getattr(clock, name))
+        hasten(order.speed, order.epoch)
         out = rows.with_suffix("")
         given = ["--out", str(out), "--api", order.api, "--yes", "--drain", str(order.drain)]
         sys.argv = ["generor", "batch", "run", str(rows), *given]

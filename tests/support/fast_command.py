@@ -5,13 +5,10 @@ python -m support.fast_command SPEED EPOCH batch run ...
 
 import sys
 
-from support.clock import FastClock
+from support.clock import hasten
 
 from generor_async.cli import main
-from generor_async.engine.clock import REAL_CLOCK
 
 if __name__ == "__main__":
-    fast = FastClock(float(sys.argv.pop(1)), float(sys.argv.pop(1)))
-    for name in ("monotonic", "time", "sleep"):
-        setattr(REAL_CLOCK, name, getattr(fast, name))
+    hasten(float(sys.argv.pop(1)), float(sys.argv.pop(1)))
     main()

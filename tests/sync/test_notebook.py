@@ -10,6 +10,7 @@ from support.programs import environment
 
 from generor_async.simulator import Simulator
 
+FAST = "from support.clock import hasten\nhasten(10)\n"
 CELLS = (
     "import asyncio\nfrom generor_async import AsyncLuma, Luma\nasyncio.get_running_loop().is_running()",
     "luma = Luma()\ngeneration = luma.generations.run(prompt='A heron')\ngeneration.state",
@@ -29,7 +30,7 @@ def cell(code: str) -> dict[str, Any]:
 
 
 def test_a_notebook_runs(simulator: Simulator, tmp_path: Path) -> None:
-    cells = [cell(code) for code in (f"folder = {str(tmp_path / 'out')!r}", *CELLS)]
+    cells = [cell(code) for code in (f"{FAST}folder = {str(tmp_path / 'out')!r}", *CELLS)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = tmp_path / "notebook.ipynb"
     notebook.write_text(
