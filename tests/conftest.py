@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--installed", action="store_true", help="fail unless the package under test is the installed wheel's"
     )
-    parser.addoption("--kills", default="20", help="how often a batch's process is killed at random moments")
+    parser.addoption("--kills", default="8", help="how often a batch's process is killed at random moments")
     parser.addoption(
         "--attacks", default="0", help="how many signals each kind of attack on a batch sends; 0: a few kinds, one each"
     )

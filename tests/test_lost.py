@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.examples import runs
 from support.faulty import CREATE, simulated
 from support.worker import SPEED
 
@@ -258,7 +259,7 @@ def test_a_process_that_is_killed_at_any_moment_of_a_download_leaves_a_file_whol
         job = charged_once(simulator)
         (name,) = seen(folder)
         whole = (folder / name).read_bytes()
-        for turn in range(6):
+        for turn in range(runs(3)):
             journal = tmp_path / f"journal-{turn}"
             with worker(simulator, folder, journal, job) as process:
                 until(partial(downloads, journal, 3), process)

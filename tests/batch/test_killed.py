@@ -24,7 +24,7 @@ ACCOUNT: dict[str, Any] = {
     "luma_jobs": 20,
     "luma_balance": 100_000.0,
 }
-DEFAULT_KILLS = 20
+DEFAULT_KILLS = 8
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def killed(
 
 @pytest.mark.parametrize("api", ["luma", "generor"])
 def test_killed_at_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str], kills: int, api: str) -> None:
-    came, states = killed(tmp_path, capsys, api, rows=240, kills=kills)
+    came, states = killed(tmp_path, capsys, api, rows=120, kills=kills)
     assert came["kills"] == kills
     assert states["done"]
 
