@@ -41,12 +41,12 @@ def expected(vendor: Vendor, status: int, *, own: bool) -> Outcome:
 
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
-@pytest.mark.parametrize("status", STATUSES)
-def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bool) -> None:
-    body = OWN[vendor.name] if own else "<html>"
-    error = response_errors.status_error(context(vendor=vendor), reply(status), body, NOW)
-    assert error.outcome == expected(vendor, status, own=own)
-    assert error.status_code == status
+def test_a_status_means_what_the_table_says(vendor: Vendor, own: bool) -> None:
+    for status in STATUSES:
+        body = OWN[vendor.name] if own else "<html>"
+        error = response_errors.status_error(context(vendor=vendor), reply(status), body, NOW)
+        assert error.outcome == expected(vendor, status, own=own)
+        assert error.status_code == status
 
 
 @pytest.mark.parametrize("body", [OWN["generor"], {"message": "upstream"}, {}, [], None, "x", {"detail": []}])

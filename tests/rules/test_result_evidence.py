@@ -64,10 +64,10 @@ SILENT: list[tuple[Vendor, Any]] = [
 
 
 @pytest.mark.parametrize(("vendor", "body"), TELLING)
-@pytest.mark.parametrize("status", [200, 302, 307, 400, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503])
-def test_what_was_made_outweighs_any_status_and_code(status: int, vendor: Vendor, body: Any) -> None:
-    error = response_errors.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
-    assert (error.outcome, error.retryable) == ("unknown", False)
+def test_what_was_made_outweighs_any_status_and_code(vendor: Vendor, body: Any) -> None:
+    for status in [200, 302, 307, 400, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503]:
+        error = response_errors.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
+        assert (error.outcome, error.retryable) == ("unknown", False)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_a_cost_is_what_it_would_have_been_where_the_account_cannot_pay() -> Non
 
 
 @pytest.mark.parametrize(("vendor", "body"), SILENT)
-@pytest.mark.parametrize("status", [302, 400, 402, 403, 404, 413, 429])
-def test_an_id_alone_and_what_was_asked_for_are_no_result(status: int, vendor: Vendor, body: Any) -> None:
-    error = response_errors.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
-    assert error.outcome == "refused"
-    assert error.retryable is (status == 429)
+def test_an_id_alone_and_what_was_asked_for_are_no_result(vendor: Vendor, body: Any) -> None:
+    for status in [302, 400, 402, 403, 404, 413, 429]:
+        error = response_errors.status_error(context("bills", vendor=vendor), reply(status), body, NOW)
+        assert error.outcome == "refused"
+        assert error.retryable is (status == 429)
 
 
 @pytest.mark.parametrize(("vendor", "body"), TELLING)
