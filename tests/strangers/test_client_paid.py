@@ -1,5 +1,6 @@
 """Odd answers to paid requests, in a grid: paid once, and each charge's id is in the result or in the error."""
 
+import re
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import Any
@@ -196,9 +197,12 @@ def check_batch(server: StrangerServer, outcomes: dict[str, RowOutcome]) -> None
         assert outcome.state == "unknown" or all(path.stat().st_size for path in outcome.files)
 
 
+FOR_CALLS_ALONE = re.compile(r".*: (null|an object|a word)|as an error (?!402|429|503).*")
+"""Odd answers that make no other difference to a batch than those of their kind that it meets."""
+
+
 def kinds(odd: Iterable[str]) -> list[str]:
-    """Leave out values that the calls alone, above, have met in each field."""
-    return [name for name in odd if not name.endswith((": null", ": an object"))]
+    return [name for name in odd if not FOR_CALLS_ALONE.fullmatch(name)]
 
 
 @pytest.mark.parametrize("odd", [*kinds(LUMA_PAID), *NAMELESS])
