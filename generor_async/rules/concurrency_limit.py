@@ -1,4 +1,9 @@
-"""What refusals teach of the ceiling of concurrent jobs, and of a server that frees slots late."""
+"""Learns the limit of concurrent jobs from refusals.
+
+A limit that a refusal names is known, and for half an hour nothing exceeds it. Below it, and where none is named, the
+limit is raised by probes: one submission more than allowed, at growing intervals. A probe teaches something only while
+all slots are in use. Jobs that ended before we saw it made room as well, so they are subtracted when they are seen.
+"""
 
 import math
 from typing import Any, Final
@@ -22,74 +27,68 @@ __all__ = ["CONFIRM_SECONDS", "PROBE_BELOW", "PROBE_FIRST", "PROBE_MOST", "REPOR
 
 
 CONFIRM_SECONDS: Final = 5.0
-"""Seconds after a single refusal until one more is tried: a stray one is no ceiling."""
+"""Seconds from a single refusal to the first probe: it may have been an accident."""
 PROBE_FIRST: Final = 30.0
-"""Seconds until one more is tried after several."""
+"""Seconds from several refusals to the first probe."""
 PROBE_GROWTH: Final = 2.0
-"""By what that grows at each probe in vain."""
+"""Growth of the interval with each refused probe."""
 PROBE_MOST: Final = 120.0
-"""Seconds between two probes, at most."""
+"""Longest interval between two probes, in seconds."""
 REPORTED_SECONDS: Final = 1_800.0
-"""Seconds for which a ceiling that a refusal has named is believed: it may have been raised since."""
+"""Seconds for which a named limit is believed: it may be raised later."""
 PROBE_BELOW: Final = 16.0
-"""Seconds until one more is tried where more is known to be possible: others may be gone again at any time."""
+"""Interval of probes below a limit that was higher before, in seconds: others may leave at any time."""
 BELOW_GROWTH: Final = 1.1
 REPORTED_GROWTH: Final = 1.03
-"""By what that grows where a refusal has named how much is possible."""
+"""Growth of that interval below a named limit."""
 BELOW_MOST: Final = 60.0
 ENDED_PROBABILITY: Final = 0.5
-"""How likely a job had ended when the first refusal came, for it not to count among those that we had then."""
+"""Probability of having ended before the refusal, from which on a job is subtracted from the limit."""
 
 
 @define
 class ConcurrencyLimit:
-    """How many units may run at once: told, named by a refusal, or taken from what we had when one was refused.
-
-    One that is named is known, and for long nothing is tried beyond it. Below it, and where none is named, the ceiling
-    is raised by trying one more. Only while all slots are taken does it teach anything that one more is accepted; then
-    another is tried at once, until one is refused. Jobs that ended unseen made room as well: they are taken off when
-    they are seen.
-    """
+    """How many units may run at once: configured, named by a refusal, or the units in use at a refusal."""
 
     configured: int | None
-    """What the caller knows: never exceeded."""
+    """The caller's limit, which is never exceeded."""
     is_part: bool = False
-    """Whether only a part of the server's ceiling is ours: nobody asks then if one that was named has risen."""
+    """Whether we may use a part of the server's limit only; a named limit is then not probed."""
     reported: int | None = field(default=None, init=False)
-    """What a refusal has named last."""
+    """The limit that a refusal named last."""
     _reported_until: float = field(default=math.inf, init=False)
-    """Until when that is believed."""
+    """Until when it is believed."""
     value: int | None = field(init=False, default=Factory(lambda self: self.configured, takes_self=True))
     """None before the first refusal."""
     _least: int = field(default=1, init=False)
-    """What was known before: ends that are seen late bring it no lower."""
+    """Lower bound: jobs that are seen to have ended later don't lower the value further."""
     _highest: int = field(init=False, default=Factory(lambda self: self.configured or 0, takes_self=True))
     _learned_at: float = field(default=-math.inf, init=False)
-    """When it was last learned from an answer."""
+    """When it was last learned from a response."""
     _ended_probability: float = field(default=ENDED_PROBABILITY, init=False)
     _probe_interval: float = field(default=PROBE_FIRST, init=False)
     _probe_at: float = field(default=math.inf, init=False)
     confirming: bool = field(default=False, init=False)
-    """Whether a single refusal is all that it rests on: one more is tried soon, and others while they are accepted."""
+    """Whether it is based on a single refusal, so that a probe follows soon."""
     _rising: bool = field(default=False, init=False)
     """Whether the last probe was accepted, so that the next is due."""
     _settling: bool = field(default=False, init=False)
-    """Whether it is still to be seen if it has risen, or jobs had ended."""
+    """Whether it is still unknown if the limit was raised or jobs had ended."""
 
     @property
     def upper_bound(self) -> float:
-        """What is never exceeded."""
+        """The configured or named limit, which is never exceeded."""
         return min(math.inf if most is None else most for most in (self.configured, self.reported))
 
     @property
     def next_probe(self) -> float:
-        """When one more is to be tried."""
+        """When the next probe is due."""
         if self.value == self.configured or (self.is_part and self.value == self.upper_bound):
             return math.inf
         return self._reported_until if self.value == self.upper_bound else self._probe_at
 
     def may_probe(self, now: float) -> bool:
-        """Tell whether to try one more than there is room for."""
+        """Tell whether a submission may exceed the limit as a probe."""
         if self.reported is not None and not self.is_part and now >= self._reported_until:
             self.reported, self._probe_at = None, now
         if self._settling and now >= self._probe_at:
@@ -115,24 +114,24 @@ class ConcurrencyLimit:
             self.value = self._least = int(self.upper_bound)
 
     def report(self, limit: int, now: float) -> None:
-        """Believe the ceiling that a refusal names."""
+        """Believe the limit that a refusal names."""
         self.reported, self._reported_until = limit, now + REPORTED_SECONDS
         self._keep_to_upper_bound()
         self._highest = max(self._highest, int(self.upper_bound))
 
     def reach_upper_bound(self, now: float) -> None:
-        """Note that all that is known to be possible is ours."""
+        """Record that we use all of the upper bound."""
         self.value = self._least = int(self.upper_bound)
         self._learned_at, self._ended_probability = now, 0.0
         self.confirming = self._rising = self._settling = False
 
     def discard(self) -> None:
-        """Note that much more was accepted soon after a single refusal: it was a stray one."""
+        """Forget a limit learned from a single refusal, because much more was accepted soon after."""
         self.value = None if self.upper_bound == math.inf else int(self.upper_bound)
         self.confirming = self._rising = self._settling = False
 
     def learn(self, units: int, now: float, *, confirm: bool) -> None:
-        """Take what we had for the ceiling, when one more was refused; a single refusal is to be confirmed soon."""
+        """Set the limit to the units in use at a refusal; `confirm` probes soon, after a single refusal."""
         assert units
         if self.value is not None:
             self._least = units
@@ -143,7 +142,7 @@ class ConcurrencyLimit:
         self.confirming, self._rising, self._settling = confirm, False, False
 
     def raise_to(self, units: int, now: float) -> None:
-        """Note that more were accepted than it would allow."""
+        """Raise the limit, because more units were accepted."""
         assert self.value is not None
         if not self._rising:
             self._least = self.value
@@ -152,7 +151,7 @@ class ConcurrencyLimit:
         self._rising, self._ended_probability = True, 0.0
 
     def probe_refused(self, now: float) -> None:
-        """Note that one more was refused; whether it had risen before shows when all jobs were looked at."""
+        """Record that a probe was refused; later polls tell whether the limit had risen before."""
         assert self.value is not None
         self.confirming = False
         if self._rising:
@@ -164,13 +163,13 @@ class ConcurrencyLimit:
             self._probe_at = now + self._probe_interval
 
     def lower_to(self, units: int) -> None:
-        """Note one more refusal of several that were under way when it was learned: it needs no other."""
+        """Lower the limit after another refusal of those under way when it was learned: that confirms it."""
         self.value = units
         if self.confirming:
             self.confirming, self._probe_at = False, self._learned_at + self._probe_interval
 
     def job_ended(self, units: int, seen: float, now: float) -> None:
-        """Note that a job was found to have ended that ran when it was `seen` last: perhaps before we learned this."""
+        """Subtract a job that ended at an unknown moment after `seen`, if that was probably before the refusal."""
         if (
             self.value is not None
             and self.value > self._least
@@ -179,7 +178,7 @@ class ConcurrencyLimit:
             self.value = max(self._least, self.value - units)
 
     def _set_probe_interval(self, *, risen: bool) -> None:
-        """Try ever more rarely while it stays as it is: much so at its highest, hardly so where it has fallen."""
+        """Lengthen the interval while the limit is unchanged: by much at its highest value, by little below it."""
         assert self.value is not None
         self._highest = max(self._highest, self.value)
         if self.value < self._highest:
@@ -189,11 +188,11 @@ class ConcurrencyLimit:
             self._probe_interval = PROBE_FIRST if risen else min(self._probe_interval * PROBE_GROWTH, PROBE_MOST)
 
     def dump(self) -> JSON:
-        """Return what was learned as JSON data."""
+        """Return the state as JSON data."""
         return dump_fields(self, _LIMIT_FIELDS)
 
     def load(self, data: Any, now: float) -> None:
-        """Take over what `dump` returned; what the caller knows holds in any case."""
+        """Restore what `dump` returned; the configured limit stays in force."""
         load_fields(self, data, _LIMIT_FIELDS, now)
         if self.configured is not None and (self.value is None or self.value > self.configured):
             self.value = self.configured

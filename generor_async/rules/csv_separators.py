@@ -1,4 +1,4 @@
-"""Which character separates the cells of a table, told by its first lines."""
+"""Detects the separator of a table by its first lines."""
 
 import re
 from collections.abc import Container
@@ -13,13 +13,13 @@ SEP_LINE: Final = re.compile(r'"?sep=(.)"?[\r\n]*')
 
 
 def declared_separator(line: str) -> str | None:
-    """Return what a first line such as `sep=;`, which Excel takes and writes, says; None where it is no such line."""
+    """Return the separator that a first line such as `sep=;` declares, as Excel writes it; None for other lines."""
     found = SEP_LINE.fullmatch(line)
     return found[1] if found else None
 
 
 def guess_separator(header: str, own: str, known: Container[str]) -> str:
-    """Return what separates the names of columns: what gives the most that are known, and else `own`, the usual one."""
+    """Return the separator that gives the most known column names; `own`, the usual one, where several do."""
 
     def worth(separator: str) -> tuple[int, bool, bool]:
         cells = cell_parser(separator)(header) or []

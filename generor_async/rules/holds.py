@@ -1,4 +1,9 @@
-"""Which calls of a key are blocked after a 429, and until when."""
+"""Holds: which calls of a key are blocked after a 429, and until when.
+
+A 429 holds the whole limit once, instead of every waiting call meeting its own. Calls are then let go in order, not as
+a herd. A long hold is a warning in the log, once, also where several processes share the limits: so the holds of
+another process are compared before they are adopted.
+"""
 
 from typing import Any, Final, Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Masks keys and the queries of presigned URLs in errors.
+"""Masks API keys and the queries of presigned URLs in errors.
 
 A server may echo everything that it was sent, in its message, its body and its headers, and errors end up in logs and
 pickles.

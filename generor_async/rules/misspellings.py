@@ -1,4 +1,4 @@
-"""Names of columns and keys: which are parameters, which may be misspelt ones, and which are somebody's own."""
+"""Finds the parameter that a misspelt column or key may stand for."""
 
 from collections.abc import Collection
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 __all__ = ["closest_name"]
 
 MOST_EDITS: Final = 2
-"""So many letters apart, a name may be a misspelt one."""
+"""Most edits by which a misspelt name differs."""
 
 
 def closest_name(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that another one may stand for, misspelt; None where it is too far from each.
+    """Return the known name that `name` may be a misspelling of; None for no such name.
 
-    Letters of either case are the same. Of a short name no more than half may differ, or `no` would be a misspelt `id`.
+    Case is ignored. At most half of a short name may differ, or `no` would be a misspelt `id`.
     """
     near = {
         one: apart for one in known if (apart := _edit_distance(name.casefold(), one)) <= min(MOST_EDITS, len(one) // 2)
@@ -21,7 +21,7 @@ def closest_name(name: str, known: Collection[str]) -> str | None:
 
 
 def _edit_distance(one: str, other: str) -> int:
-    """Return how many letters have to be added, left out or changed to make one text of another; FAR + 1 for more."""
+    """Return the edit distance of two texts, or MOST_EDITS + 1 for a greater one."""
     if (
         abs(len(one) - len(other)) > MOST_EDITS or len({*one}.difference(other)) > MOST_EDITS
     ):  # as most columns of a wide table

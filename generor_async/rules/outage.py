@@ -1,10 +1,11 @@
-"""Decides which calls may be sent during an outage of the API. All calls of a client share this state.
+"""Decides which calls may be sent during an outage of the API, a state that all calls of a client share.
 
-Luma's documented 502 and 503 say that the request had no effect and may be sent again later. A hundred calls that find
-that out one by one, each on its own backoff, use up their retries while the API is unavailable. So one call asks again,
-on the backoff, and the others wait without spending attempts; a second one asks where the first gets no answer. Where
-some calls succeed in between, the API is not unavailable: then fewer are sent at once. After a success, calls leave at
-twice the pace of the successes (two, then four, then eight at once), until the API is taken to be well again.
+Luma's documented 502 and 503 say that the request had no effect and may be sent again later. If a hundred calls found
+that out one by one, each on its own backoff, they would use up their retries. So one call probes the API on the
+backoff, and the others wait without spending attempts; a second one probes when the first gets no response.
+
+After a success, concurrency grows by two for each further success (two calls, then four, then eight), until the API
+counts as healthy. If calls succeed between the failures there is no outage, and only the concurrency is halved.
 """
 
 import math
@@ -21,36 +22,36 @@ from generor_async.values import JSON, is_array, is_object
 __all__ = ["Outage", "OutageTicket", "has_url_references"]
 
 HEALTHY_CONCURRENCY: Final = 100
-"""With so many calls under way, the API is taken to be well again: a client has as many connections."""
+"""Concurrency from which on the API counts as healthy: a client has as many connections."""
 OUTAGE_FAILURES: Final = 5
-"""So many failures in a row show an outage of an API that has just answered others."""
+"""Failures in a row that show an outage although other calls have just succeeded."""
 LONGEST_RETRY_AFTER: Final = 60.0
-"""Longest Retry-After that is waited for, in seconds: it is about a failure, not a limit, so one call asks sooner."""
+"""Longest Retry-After that is obeyed, in seconds: it is about a failure, not a limit, so a call probes sooner."""
 CALM_SECONDS: Final = 60.0
 """Seconds without a failure after which the outage is over as well."""
 SECOND_PROBE_SECONDS: Final = 10.0
-"""Seconds after which a second call asks where the first has no answer yet."""
+"""Seconds without a response after which a second call probes."""
 
 
 @define(eq=False)
 class OutageTicket:
-    """The permission of one call to be sent while the API is not known to be well."""
+    """The permission of one call to be sent during an outage or recovery."""
 
 
 @define
 class Outage:
-    """The state of an API: well, unavailable, or recovering."""
+    """The state of an API: healthy, unavailable, or recovering."""
 
     well: bool = field(default=True, init=False)
     _room: int = field(default=1, init=False)
     """How many calls may be under way."""
     _under_way: int = field(default=0, init=False)
     _until: float = field(default=-math.inf, init=False)
-    """When the next call may ask."""
+    """When the next call may probe."""
     _let_go: float = field(default=-math.inf, init=False)
     """When a call was last admitted."""
     _failures: int = field(default=0, init=False)
-    """Number of calls that asked and failed."""
+    """Number of failed probes."""
     _failed: float = field(default=-math.inf, init=False)
     """Time of the last failure."""
     _answers: bool = field(default=False, init=False)

@@ -1,4 +1,4 @@
-"""Reads what an answer says of a rate limit."""
+"""Reads the rate limit headers of a response."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,18 @@ __all__ = ["RateLimitReport", "read_rate_limit_report"]
 
 @frozen(kw_only=True)
 class RateLimitReport:
-    """What an answer says of a rate limit; None for what it doesn't say."""
+    """The rate limit in a response; None for missing values."""
 
     limit: int | None = None
     used: int | None = None
     """Units in the window."""
     resets_in: float | None = None
-    """Seconds from the answer to its Reset, rounded up."""
+    """Seconds from the response to its Reset, rounded up."""
     tier: str | None = None
 
 
 def read_rate_limit_report(headers: Mapping[str, str], now: float) -> RateLimitReport | None:
-    """Read an answer that came at `now`, in Unix seconds; None where it says nothing of limits."""
+    """Read the headers of a response that arrived at `now`, in Unix seconds; None without rate limit headers."""
     told = read_rate_limit(headers)
     if told is None:
         return None

@@ -1,6 +1,7 @@
-"""Decides which limit a 429 is about and how long to wait: once, for the limits, the events and the retries.
+"""Classifies a 429: which limit it is about, and how long to wait. Limits, events and retries use this one decision.
 
-A limit counts only where the answer proves it. Luma has three (documented; the last one by its early pages):
+A limit counts only where the response proves it: waiting for a proven limit is no failed attempt. Luma has three
+(documented; the last one by its early pages):
 
 - concurrent jobs: the `detail` of a POST's 429 says "concurrent", whatever the headers are;
 - requests a minute: `X-RateLimit-*` headers with nothing left, or a `detail` about a rate limit;
@@ -30,7 +31,7 @@ __all__ = ["LimitRefusal", "classify_refusal", "window_of_headers"]
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 30.0
 LENGTHENED_AFTER: Final = 5
-"""After so many refusals of one call, a short wait that the server asked for is lengthened."""
+"""Refusals of one call after which a short Retry-After is lengthened."""
 CODE: Final = "RATE_LIMIT_EXCEEDED"
 """Generor's code (documented)."""
 _OTHERS: Final[dict[str, HoldScope]] = {"jobs": "jobs", "abuse": "abuse"}
@@ -44,11 +45,11 @@ class LimitRefusal:
     scope: ThrottleScope
     """The limit: a window, `jobs`, `abuse`, or `unknown`."""
     proven: bool
-    """Whether the answer proves that limit: waiting for it is then not a failed attempt."""
+    """Whether the response proves that limit."""
     wait: float
     """Seconds to wait, as the server asked or by default."""
     told: bool
-    """Whether the server asked for them."""
+    """Whether the server asked for this wait."""
 
     @property
     def hold_scope(self) -> HoldScope:
@@ -79,11 +80,11 @@ def classify_refusal(
     *,
     refusals: int = 0,
 ) -> LimitRefusal:
-    """Decide what a 429 is about, and how long to wait: one second at least.
+    """Return the limit that a 429 is about, and the wait: one second at least.
 
     Args:
         endpoint: The endpoint that was called.
-        headers: The headers of the answer.
+        headers: The headers of the response.
         own: Message and code of an error in the API's own shape; None for any other body.
         now: Unix seconds.
         refusals: Number of earlier refusals of this call. Where the server doesn't say how long to wait, or says a

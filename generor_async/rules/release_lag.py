@@ -1,4 +1,8 @@
-"""How long the server holds the slot of a job that has ended."""
+"""Learns how long the server holds the slot of a job that has ended.
+
+A refusal although there is room is first taken for lag, twice in a row, but not where slots used to be free at once. A
+learned lag applies to every job, and is tested now and then by an earlier submission.
+"""
 
 import math
 from bisect import bisect_right
@@ -21,31 +25,27 @@ from generor_async.values import JSON
 __all__ = ["ENOUGH_PROMPT", "LAG_STEPS", "ReleaseLag"]
 
 LAG_STEPS: Final = (1.0, 3.0)
-"""By how many seconds later a slot is taken to be freed, at each refusal in a row."""
+"""Seconds by which the assumed lag grows at each refusal in a row."""
 LAG_MOST: Final = 15.0
-"""Seconds after the end of a job beyond which its slot is taken to be free."""
+"""Longest lag that is believed, in seconds."""
 LAG_LEAST: Final = 0.5
-"""Seconds of lag that are not worth a wait."""
+"""Shorter lags, in seconds, are ignored."""
 LAG_PART: Final = 0.75
-"""The part of a learned lag that is tried when it is tested."""
+"""Part of a learned lag that is waited for in a test."""
 ENOUGH_PROMPT: Final = 5
-"""How many slots that were free at once show that there is no lag."""
+"""Number of slots that were free at once, from which on no lag is assumed."""
 ENDS_KEPT: Final = 30.0
-"""Seconds for which ends are remembered: longer than any lag that is believed."""
+"""Seconds for which ends of jobs are remembered: longer than any believed lag."""
 
 
 @define
 class ReleaseLag:
-    """How long the server holds the slot of a job that has ended.
-
-    A refusal although there should be room is taken for lag at first, twice in a row, and not where slots used to be
-    free at once. What is learned holds for every job, and is tested now and then by going sooner.
-    """
+    """How long the server holds the slot of a job that has ended, in seconds."""
 
     seconds: float = 0.0
-    """The lag that is counted with: more than `known` while refusals ask for it, less while it is tested."""
+    """The lag in use: longer than `confirmed` after a refusal, shorter in a test."""
     confirmed: float = 0.0
-    """The lag that has worked."""
+    """The lag after which submissions were accepted."""
     _ends: list[float] = field(factory=list[float], init=False)
     _suspicions: int = field(default=0, init=False)
     _prompt_releases: int = field(default=0, init=False)
@@ -53,33 +53,33 @@ class ReleaseLag:
     _test_in: int = field(default=0, init=False)
     _test_every: int = field(default=0, init=False)
     _untested: bool = field(default=False, init=False)
-    """Whether it may be that there is none: then the first test does without."""
+    """Whether there may be no lag at all, so that the first test waits for none."""
 
     def job_ended(self, now: float, units: int = 1) -> None:
-        """Note that a job of ours has ended, which weighed so many units."""
+        """Record the end of a job of so many units."""
         self._ends += [now] * units
         if self._ends[0] < now - 2 * ENDS_KEPT:
             del self._ends[: bisect_right(self._ends, now - ENDS_KEPT)]
 
     def units_held(self, now: float, seconds: float) -> int:
-        """Count the units of jobs that ended less than so many seconds ago."""
+        """Return the units of jobs that ended less than `seconds` ago."""
         return len(self._ends) - bisect_right(self._ends, now, key=seconds.__add__)
 
     def next_free(self, now: float) -> float:
-        """Return when the next of these units is free."""
+        """Return when the next of these units becomes free."""
         held = self.units_held(now, self.seconds)
         return self._ends[-held] + self.seconds if held else math.inf
 
     @property
     def is_suspected(self) -> bool:
-        """Whether refusals in a row are being taken for lag."""
+        """Whether the latest refusals are taken for lag."""
         return self._suspicions > 0
 
     def may_explain(self, began: float, room: int, *, early: bool) -> bool:
-        """Tell whether lag may be the reason for a refusal; if so, count with more of it.
+        """Tell whether lag may be the reason for a refusal; if so, assume a longer one.
 
-        `began` is when the submission was let go, `room` how many units ought to be free, and `early` whether one of
-        these counts as free only because the lag is being tested.
+        `began` is when the submission was granted, `room` the units that should be free, and `early` whether one
+        of them counts as free only because the lag is being tested.
         """
         if early:
             self.seconds = self.confirmed
@@ -95,7 +95,7 @@ class ReleaseLag:
         return True
 
     def submission_accepted(self, *, early: bool, prompt: bool) -> None:
-        """Note that a submission was accepted."""
+        """Record that a submission was accepted."""
         self._prompt_releases += prompt
         if self._suspicions:
             if not self.confirmed:
@@ -119,11 +119,11 @@ class ReleaseLag:
         self._test_in = self._test_every
 
     def dump(self) -> JSON:
-        """Return what was learned as JSON data."""
+        """Return the state as JSON data."""
         return [list(self._ends), *dump_fields(self, _LAG_FIELDS)]
 
     def load(self, data: Any, now: float) -> None:
-        """Take over what `dump` returned."""
+        """Restore what `dump` returned."""
         ends, *kept = data
         load_fields(self, kept, _LAG_FIELDS, now)
         self._ends = sorted(read_past(end, now) for end in ends)

@@ -1,4 +1,4 @@
-"""The ids in the text of an answer that can't be read as what it should be: they may name what was paid for."""
+"""Finds ids in the text of a damaged response: they may name a paid result."""
 
 import codecs
 import re
@@ -7,26 +7,26 @@ from typing import Final
 __all__ = ["IdScanner", "find_creation_id", "find_ids"]
 
 _NAMES: Final = "(?:id|uuid|(?:creation|generation|job|key|file)_?id)"
-"""Of members, written large or small."""
+"""Names of members with ids, in any case."""
 _VALUE: Final = r"""\\?["']\s*:\s*(?!null\b|None\b)\\?["']?([\w-]{1,64})"""
-"""What follows the name of a member, in JSON, in a string that holds JSON, and as Python writes it."""
+"""The rest of a member, in JSON, in JSON within a string, and in a Python literal."""
 _ID: Final = re.compile(rf"""["']{_NAMES}{_VALUE}""", re.IGNORECASE)
 _CREATION: Final = re.compile(rf"""["']creation_?id{_VALUE}""", re.IGNORECASE)
 _WHOLE_CREATION: Final = re.compile(r"""["']creation_?id\\?["']\s*:\s*\\?["']?(\d{1,18})[\\"'\s,}]""", re.IGNORECASE)
 _MEMBER: Final = re.compile(_ID.pattern.encode(), re.IGNORECASE)
 OVERLAP: Final = 256
-"""Bytes of a piece that are looked at again with the next one: more than a member with an id has."""
+"""Bytes of a piece that are searched again with the next one: more than a member with an id has."""
 MOST_FOUND: Final = 1_000
 """Ids of one answer that are kept."""
 
 
 def find_ids(text: str) -> tuple[str, ...]:
-    """Return whatever looks like an id in the text of a broken answer, each once: creations first, then in order."""
+    """Return what looks like an id in a text, each once: creations first, then in order."""
     return tuple(dict.fromkeys([*_CREATION.findall(text), *_ID.findall(text)]))
 
 
 def find_creation_id(text: str) -> int | None:
-    """Return the first creation of Generor in a text, where its number is whole; None for none."""
+    """Return the first complete creation id of Generor in a text; None for none."""
     found = _WHOLE_CREATION.search(text)
     return None if found is None else int(found[1])
 

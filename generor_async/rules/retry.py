@@ -1,10 +1,9 @@
 """Decides from the outcome of an attempt whether and when a call is sent again.
 
-| retry safety    | retried after                                                              |
-|-----------------|----------------------------------------------------------------------------|
-| read,           | `not_sent`, `unknown`, and `refused` by a 429 or Luma's documented 502, 503 |
-| idempotent      |                                                                            |
-| plain, bills    | `not_sent`, and `refused` by those; never after `unknown`                  |
+| retry safety     | retried after                                                               |
+|------------------|-----------------------------------------------------------------------------|
+| read, idempotent | `not_sent`, `unknown`, and `refused` by a 429 or Luma's documented 502, 503 |
+| plain, bills     | `not_sent`, and `refused` by those; never after `unknown`                   |
 
 An unknown outcome of a call that bills may have been charged, so it raises OutcomeUnknownError instead. Statuses that
 the same request would get again, such as 400 or 401, are never retried.
@@ -12,6 +11,9 @@ the same request would get again, such as 400 or 401, are never retried.
 The delays are exponential with full jitter, as a crowd of clients would otherwise come back at once. A wait that the
 server asks for is never shortened: jitter only adds to it. The retry budget spreads the retries of all calls in time,
 so that a failing server isn't flooded; it never fails a call that has retries and time left.
+
+`backoff.expo` gives the sequence of delays. The decorators of `backoff` are not used: they sleep and read the clock
+themselves, and can't tell a call that must not be repeated.
 """
 
 import math

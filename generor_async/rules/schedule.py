@@ -1,33 +1,18 @@
-"""Decides when to poll a job again.
+"""Decides when to poll a job again: rarely while it can't have ended yet, and often when it should have.
 
-Polls at a spacing of s cost c/s a second; a job that ends with hazard h is noticed s/2 late on the average, and each
-second of lag is worth v. The sum is least at s = sqrt(2c / (v h)): poll rarely while a job can't have ended yet, and
-often when it should have. So polls have a density over a job's age, sqrt(v h / 2c), and the next one is made where that
-adds up to one. A job that still runs tells something: h is the hazard at its age, not the density of all ends.
+Backoff that grows does the opposite. Polls at a spacing of s cost c/s a second; a job that ends with hazard h is
+noticed s/2 late on average, and each second of lag costs v. The sum is least at s = sqrt(2c / (v h)). So polls have a
+density over a job's age, sqrt(v h / 2c), and the next poll is due where its integral has grown by one. h is the hazard
+at the job's age, because it is known that the job still runs.
 
-The hazard is learned from the durations of earlier jobs of the kind, on a log scale. Each of them stands for a
-lognormal distribution around it, so that two typical durations, or drifting ones, are represented as they are; where
-all come from one lognormal, this costs no more than its fit. Two assumed jobs of any duration are added: a job that
-outlives all known ones is polled more and more rarely.
+The hazard is learned from the durations of the last jobs of the same type, on a log scale, as a sum of lognormals
+around each of them: so two typical durations, or drifting ones, are represented as they are. Two assumed jobs of any
+duration are added, so that a job that outlives all known ones is polled ever more rarely.
 
-Before the first job of a kind has ended, a prior stands in for the durations: a lognormal distribution around the
-seconds that such a job usually takes. It has most of the weight of those two jobs, loses it with each job that ends,
-and is gone after five. A prior may be wrong. So while there is nothing else, an end is noticed at most
-`MOST_SPACING_BY_PRIOR` seconds late, or as many as the job took if that is more, but never more than `MOST_SPACING`;
-and while calls wait for jobs to end, at most `LEAST_SPACING` seconds late once the job is older than `BACKLOG_AGE`.
-
-How long jobs usually take, in seconds:
-
-| model | type | prior | from |
-|---|---|---|---|
-| `uni-1` | `image` | 30 | measured: about 31; page: 15 to 60 |
-| `uni-1` | `image_edit` | 65 | measured: 62 to 69; page: 30 to 60 |
-| `uni-1` | `layering` | 65 | assumed: as an edit |
-| `uni-1-max` | `image` | 45 | assumed: to `uni-1` as their edits are to each other; page: 15 to 60 |
-| `uni-1-max` | `image_edit` | 90 | measured: 93 |
-| `ray-3.2` | `video` | 100 | page: 5 s at 720p under 120 |
-| `ray-3.2` | `video_edit` | 600 | assumed; users of a reseller saw 300 to 900 |
-| `ray-3.2` | `video_reframe` | 600 | assumed; users of a reseller saw 300 to 900 |
+Until five jobs have ended, a prior stands in for durations: a lognormal around the usual seconds of such a job. It may
+be wrong. So while there is only a prior, an end is noticed at most `MOST_SPACING_BY_PRIOR` seconds late (or as long as
+the job took, up to `MOST_SPACING`), and while calls wait for slots at most `LEAST_SPACING` seconds late once the job is
+older than `BACKLOG_AGE`.
 """
 
 import math
@@ -51,15 +36,15 @@ __all__ = [
 LEAST_SPACING: Final = 2.0
 """Least seconds between two polls (documented)."""
 LEAST_SPACING_IN_BACKLOG: Final = 1.0
-"""The same while calls wait for jobs to end; the documents don't mention that case."""
+"""The same while calls wait for slots; the documents don't mention that case."""
 MOST_SPACING: Final = 15.0
 """Most seconds between two polls; the documents say 5, for jobs of unknown duration."""
 POLL_COST: Final = 0.2
-"""Seconds of lag that are worth one poll."""
+"""Cost of one poll, in seconds of lag."""
 DURATIONS_KEPT: Final = 64
-"""Number of durations that are kept of each kind."""
+"""Number of durations that are kept."""
 MOST_POLL_VALUE: Final = 5.0
-"""The highest value of a second of lag: a job of 20 s or more then gets hardly more polls than from a loop that polls
+"""Highest value of a second of lag: a job of 20 s or more then gets hardly more polls than from a loop that polls
 every two seconds, but at better times."""
 LUMA_PRIORS: Final[Mapping[tuple[str, str], float]] = {
     ("uni-1", "image"): 30.0,
@@ -71,31 +56,36 @@ LUMA_PRIORS: Final[Mapping[tuple[str, str], float]] = {
     ("ray-3.2", "video_edit"): 600.0,
     ("ray-3.2", "video_reframe"): 600.0,
 }
-"""The seconds that Luma's jobs usually take, by model and type; the sources are in the table above."""
-ASSUMED_JOBS: Final = 2
-"""How many jobs the assumptions weigh as much as."""
-ASSUMED_SIGMA: Final = 0.5
-"""The spread of log durations, before it is known."""
-ANY_SIGMA: Final = 1.0
-"""The same of jobs that may take any time."""
-PRIOR_SIGMA: Final = 0.25
-"""The same around a prior."""
-PRIOR_SHARE: Final = 0.875
-"""What part of the assumptions' weight a prior has, before any job has ended."""
-PRIOR_ENDS: Final = 5
-"""After how many jobs that ended it has none."""
-PRIOR_COST: Final = 34.0
-"""The cost of a poll while there is only a prior, instead of `POLL_COST`: this, divided by the prior.
+"""The seconds that Luma's jobs usually take, by model and type.
 
-Ends are then noticed about 2.5 s late, whatever the prior: as late as by a poll every five seconds, with fewer polls.
+Measured: `uni-1` 31, its edits 62 to 69, edits of `uni-1-max` 93. Page: images 15 to 60, edits 30 to 60, a video of 5 s
+at 720p under 120. Assumed: layering as an edit; `uni-1-max` to `uni-1` as their edits; edits of videos, for which users
+of a reseller saw 300 to 900.
+"""
+ASSUMED_JOBS: Final = 2
+"""Weight of the assumptions, in jobs."""
+ASSUMED_SIGMA: Final = 0.5
+"""Standard deviation of log durations before it is known."""
+ANY_SIGMA: Final = 1.0
+"""The same for jobs of any duration."""
+PRIOR_SIGMA: Final = 0.25
+"""The same for a prior."""
+PRIOR_SHARE: Final = 0.875
+"""The prior's part of the weight of the assumptions, before any job has ended."""
+PRIOR_ENDS: Final = 5
+"""Number of ended jobs after which the prior has no weight."""
+PRIOR_COST: Final = 34.0
+"""This divided by the prior is the cost of a poll while there is only a prior.
+
+Ends are then noticed about 2.5 s late whatever the prior: as late as by polls every five seconds, with fewer polls.
 """
 MOST_SPACING_BY_PRIOR: Final = 10.0
 """Most seconds between two polls of a job of no greater age, while there is only a prior."""
 BACKLOG_AGE: Final = 15.0
-"""Age in seconds from which a job is polled every `LEAST_SPACING` seconds, while there is only a prior and calls wait
-for jobs to end."""
+"""Age in seconds from which a job is polled every `LEAST_SPACING` seconds while there is only a prior and calls wait for
+slots."""
 REFIT_SHARE: Final = 8
-"""A fit serves until an eighth of the durations are new."""
+"""A fit is used until one of so many durations is new."""
 
 _SHORTEST, _COARSE, _LONGEST = 0.0, 0.25, math.log(86_400.0)
 _REACH: Final = 4.0
@@ -107,9 +97,9 @@ _SQRT2PI: Final = math.sqrt(2.0 * math.pi)
 
 
 class Durations:
-    """What is known of how long the jobs of one kind take.
+    """The known durations of one type of jobs, and the spacing of polls that follows.
 
-    `prior` is how many seconds they usually take, as far as that is known before the first of them has ended.
+    `prior` is the usual duration in seconds; None where it is unknown.
     """
 
     __slots__ = ("_ages", "_fresh", "_logs", "_polls", "_prior")
@@ -119,16 +109,16 @@ class Durations:
         self._logs: tuple[float, ...] = ()
         self._fresh = 0
         self._ages: list[float] = []
-        """Ages for which the fit is known, in seconds; empty while nothing is known."""
+        """The ages of the fit, in seconds; empty while nothing is known."""
         self._polls: list[float] = []
-        """Number of polls that a job of each age should have had, where a second of lag has the value 1."""
+        """The polls due by each of these ages, where a second of lag has the value 1."""
         if self._prior is not None:
             self._ages, self._polls = _fit([], self._prior)
 
     def learn(self, after: float, before: float) -> None:
         """Learn from a job that ended between two polls, at these ages in seconds.
 
-        A job that was not polled for long says nothing.
+        Polls that are too far apart are ignored.
         """
         if not 0 <= after < before <= after + 2 * MOST_SPACING:
             return
@@ -142,7 +132,7 @@ class Durations:
     def spacing(self, age: float, value: float = 1.0) -> float:
         """Return the seconds until the next poll of a job that still runs at this age.
 
-        `value` is what `worth` says. While nothing is known, it is what the documents show: 2, 3, then every 5 s.
+        `value` is that of `poll_value`. While nothing is known, the spacing is the documented one: 2, 3, then 5 s.
         """
         if not self._ages:
             wanted = (2.0 if age < 1 else 3.0 if age < 4 else 5.0) / math.sqrt(value)
@@ -152,7 +142,7 @@ class Durations:
         return min(max(wanted, least_spacing(value)), self._most(age, value))
 
     def _most(self, age: float, value: float) -> float:
-        """Return the most seconds until the next poll: a prior may be wrong."""
+        """Return the longest spacing, in seconds; it is shorter while there is only a prior, which may be wrong."""
         if self._prior is None or self._logs:
             return MOST_SPACING
         most = min(max(MOST_SPACING_BY_PRIOR, age), MOST_SPACING)
@@ -160,21 +150,21 @@ class Durations:
 
 
 def least_spacing(value: float) -> float:
-    """Return the least seconds between two polls, for the value of a second."""
+    """Return the least seconds between two polls for a value of `poll_value`."""
     return LEAST_SPACING_IN_BACKLOG if value > 1 else LEAST_SPACING
 
 
 def poll_value(*, backlog: int, running: int, free: float = 1.0) -> float:
-    """Return the value of a second by which the end of a job is noticed earlier.
+    """Return the value of noticing the end of a job one second earlier.
 
-    Each of the `backlog` calls that wait for one of the `running` jobs waits that second too. `free` is the remaining
-    share of the quota that polls use, if they use one: where it is small, a poll costs more.
+    Each of the `backlog` calls that wait for one of the `running` jobs waits that second, too. `free` is the remaining
+    share of the quota that polls use, if any: where it is small, a poll costs more.
     """
     return min(1 + backlog / max(running, 1), MOST_POLL_VALUE) * max(free, 0.02)
 
 
 class _PseudoJobs(NamedTuple):
-    """A lognormal distribution that is assumed, and how many jobs it weighs as much as."""
+    """An assumed lognormal distribution, and its weight in jobs."""
 
     jobs: float
     log: float
@@ -182,7 +172,7 @@ class _PseudoJobs(NamedTuple):
 
 
 def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[float]]:
-    """Return ages, and the number of polls due by each; `logs` are sorted, and `prior` is a log as well."""
+    """Return ages and the number of polls due by each; `logs` are sorted, and `prior` is a logarithm, too."""
     trust = 0.0 if prior is None else max(1 - len(logs) / PRIOR_ENDS, 0.0)
     width = _bandwidth(logs)
     assumed = _pseudo_jobs(logs, prior or 0.0, trust)
@@ -199,18 +189,18 @@ def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[floa
 
 
 def _bandwidth(logs: list[float]) -> float:
-    """Return how far from a known duration others are to be expected."""
+    """Return the bandwidth of the kernel density (Silverman's rule)."""
     count = len(logs)
     if not count:
         return ASSUMED_SIGMA
     mean = math.fsum(logs) / count
     squares = math.fsum((log - mean) ** 2 for log in logs)
     variance = (ASSUMED_JOBS * ASSUMED_SIGMA**2 + squares) / (ASSUMED_JOBS + count - 1) * (1 + 1 / count)
-    return 0.9 * math.sqrt(variance) * math.pow(count, -0.2)  # Silverman's rule
+    return 0.9 * math.sqrt(variance) * math.pow(count, -0.2)
 
 
 def _pseudo_jobs(logs: list[float], prior: float, trust: float) -> list[_PseudoJobs]:
-    """Return what is added to the known durations: first the jobs that may take any time, then the prior, if any."""
+    """Return the distributions that are added to the known durations: jobs of any duration, then the prior."""
     jobs = ASSUMED_JOBS * PRIOR_SHARE * trust
     mean = (math.fsum(logs) + jobs * prior) / (len(logs) + jobs)
     anything = _PseudoJobs(ASSUMED_JOBS - jobs, mean, ANY_SIGMA)
@@ -218,7 +208,7 @@ def _pseudo_jobs(logs: list[float], prior: float, trust: float) -> list[_PseudoJ
 
 
 def _steps(narrow: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield log ages with the step to the next, small ones around those distributions (centre and spread)."""
+    """Yield log ages, each with the step to the next; steps are small around these distributions (centre, sigma)."""
     low = min(centre - _REACH * sigma for centre, sigma in narrow)
     high = max(centre + _REACH * sigma for centre, sigma in narrow)
     fine = min(sigma for _, sigma in narrow) / 2
@@ -230,7 +220,7 @@ def _steps(narrow: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
 
 
 def _log_hazard(logs: list[float], width: float, assumed: list[_PseudoJobs], log: float) -> float:
-    """Return the hazard on the log scale: the density of ends over the share of jobs that still run."""
+    """Return the hazard on the log scale: the density of ends divided by the share of jobs that still run."""
     density = alive = 0.0
     for jobs, centre, sigma in assumed:
         z = (log - centre) / sigma
@@ -245,7 +235,7 @@ def _log_hazard(logs: list[float], width: float, assumed: list[_PseudoJobs], log
 
 
 def _interpolate(xs: list[float], ys: list[float], x: float) -> float:
-    """Return y at x between the points of a rising line; infinity beyond its end."""
+    """Interpolate y at x on a rising line; infinity beyond its end."""
     at = bisect_right(xs, x)
     if at == len(xs):
         return math.inf

@@ -1,6 +1,7 @@
-"""What of ours takes slots: submissions under way, submissions whose outcome nobody knows, and jobs that may run.
+"""Counts what uses slots: submissions under way, submissions with unknown outcome, and running jobs.
 
-Whatever takes a slot lapses some time: a process may die, an answer may be lost, and the server counts no job for ever.
+Each of them expires: a process may die, a response may be lost, and the server itself stops counting a job after an
+hour. Without that, a slot could be lost for good, and with a limit of one nothing would run any more.
 """
 
 import math
@@ -32,92 +33,89 @@ __all__ = [
 ]
 
 UNSEEN_SECONDS: Final = 900.0
-"""How long a job may go unseen and hold its slot; or a submission of this process: its event loop may be gone."""
+"""Seconds without a poll after which a job loses its slot; the same for a submission of this process."""
 COUNTED_SECONDS: Final = 3_600.0
-"""How long the server counts a job at most (page)."""
+"""Longest time that the server counts a job, in seconds (page)."""
 SUBMISSION_SECONDS: Final = 75.0
-"""How long a submission of another process may be under way: after that the process has died."""
+"""Seconds after which a submission of another process is given up: the process has died."""
 ENDED_SECONDS: Final = 60.0
-"""How long the end of a job is remembered: a poll that was sent before may be answered after."""
+"""Seconds for which ended jobs are remembered: an earlier poll may still be answered."""
 UNRESOLVED_LIFETIMES: Final = 3.0
-"""For how many average lives of our jobs a submission of unknown outcome holds its slot."""
+"""A submission with unknown outcome holds its slot for this multiple of the average job."""
 LIFETIME_WEIGHT: Final = 0.1
-"""What the newest life counts in the average."""
+"""Weight of the newest job in the average."""
 
 
 @define
 class JobSlot:
-    """The slot of one submission under way. It is known by its number, in whatever process; nothing of it changes."""
+    """The slot of one submission under way; its number identifies it in all processes."""
 
     number: int
     began: float
     request_type: RequestType = DEFAULT_TYPE
     probe: bool = False
-    """Whether it goes beyond the ceiling."""
+    """Whether it exceeds the limit to test it."""
     early: bool = False
-    """Whether it counts on a slot that isn't free yet by the lag that is known."""
+    """Whether it needs a slot that isn't free yet by the confirmed lag."""
     prompt: bool = False
-    """Whether it counts on a slot whose job has only just ended."""
+    """Whether it needs a slot whose job has only just ended."""
     units: int = field(default=1, eq=False)
-    """What it takes, by the weights that all was counted with last."""
+    """Its units, by the weights of the last count."""
 
 
 @define
 class RunningJob:
-    """A job that may run."""
+    """A job that is running as far as is known."""
 
     request_type: RequestType
     began: float
     seen: float
-    """When it was last known to run."""
+    """When it was last seen running."""
     counted: bool = True
     """Whether the server still counts it."""
     units: int = 1
-    """What it takes, by the weights that all was counted with last."""
+    """Its units, by the weights of the last count."""
 
 
 @define
 class SlotUsage:
-    """Counts what takes slots, by the weights that are known now."""
+    """Counts the used units by the current weights."""
 
     weights: Weights
     own: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
-    """Submissions that this process has under way, by their numbers."""
+    """Submissions of this process under way, by number."""
     others: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
-    """Those of other processes; one that was killed holds up nobody's."""
+    """Submissions of other processes."""
     jobs: OrderedDict[str, RunningJob] = field(factory=OrderedDict[str, RunningJob], init=False)
-    """Jobs that may run, the one that went unseen for longest first."""
+    """Running jobs, the one that was not polled for longest first."""
     _unresolved: list[tuple[float, RequestType]] = field(factory=list[tuple[float, RequestType]], init=False)
-    """Submissions of unknown outcome, and when it became unknown, the earliest first."""
+    """Submissions with unknown outcome, with the time since when, the earliest first."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
     taken: int = field(default=0, init=False)
-    """What is taken by jobs that the server counts, and by submissions whose outcome isn't known yet.
-
-    In units, by the weights as they were after `weighed` changes; or one each, where the ceiling counts jobs.
-    """
+    """Units of the jobs that the server counts, and of submissions; one each where the limit counts jobs."""
     running: int = field(default=0, init=False)
-    """What of it is taken by jobs."""
+    """Units of the jobs alone."""
     in_jobs: bool = field(default=False, init=False)
-    """Whether the ceiling counts jobs, so far as is known: told or named so, and no weight was seen yet."""
+    """Whether the limit counts jobs: it was given so, and no weight was seen yet."""
     _reported_in_jobs: bool = field(default=False, init=False)
     weights_version: int = field(default=0, init=False)
-    """How often weights had changed when all was counted."""
+    """Version of the weights of the last count."""
     _last_number: int = field(default=0, init=False)
-    """How many leases were given out."""
+    """The number of the last submission."""
     _mean_lifetime: float | None = field(default=None, init=False)
-    """What our jobs live on average, in seconds."""
+    """Average seconds that our jobs run."""
     next_expiry: float = field(default=-math.inf, init=False)
-    """Until when nothing lapses, at the least."""
+    """Nothing expires before this moment."""
     _next_uncount: float = field(default=math.inf, init=False)
-    """When the server may first drop a job from its count."""
+    """When the server next stops counting a job."""
 
     def refresh(self) -> None:
-        """Have `taken`, `running` and `in_jobs` go by what is known of weights now."""
+        """Count again if a weight has changed."""
         if self.weights_version != self.weights.changes:
             self.count_in_jobs(self._reported_in_jobs)
 
     def count_in_jobs(self, named: bool) -> None:
-        """Count everything anew; `named` tells whether the ceiling was told or named without a word of units."""
+        """Count everything again; `named` tells whether the limit was given without mentioning units."""
         self._reported_in_jobs, self.weights_version = named, self.weights.changes
         self.in_jobs = named and not self.weights.seen
         jobs, leases = self.jobs.values(), self._submissions()
@@ -130,7 +128,7 @@ class SlotUsage:
         self.taken = self.running + submitting
 
     def units_for(self, request_type: RequestType) -> int:
-        """Return what a submission takes, or a job."""
+        """Return the units of a submission or job."""
         if self.in_jobs or (request_type.weight == 1 and not self.weights.seen):
             return 1
         return self.weights.of(request_type)
@@ -148,7 +146,7 @@ class SlotUsage:
         early: bool = False,
         prompt: bool = False,
     ) -> JobSlot:
-        """Begin a submission that takes so much."""
+        """Add a submission of this process."""
         self._last_number = number = self._last_number + 1
         self.next_expiry = min(self.next_expiry, now + UNSEEN_SECONDS)
         lease = self.own[number] = JobSlot(number, now, request_type, probe, early, prompt, units)
@@ -156,13 +154,12 @@ class SlotUsage:
         return lease
 
     def give_back(self, slot: JobSlot) -> None:
-        """End a submission of this process, unless it has lapsed."""
+        """Remove a submission of this process, unless it has expired."""
         self._end_submission(slot)
 
     def _end_submission(self, slot: JobSlot) -> JobSlot | None:
-        """Count a submission of this process no longer; return it as it was counted, None where it had lapsed."""
-        # A lease that was read from a store is another object. One from a time without the store may have the number
-        # of another.
+        """Remove a submission of this process and return it as it was counted; None if it had expired."""
+        # A slot that was read from a store is another object; one from before the store may have the number of another.
         known = self.own.get(slot.number)
         if known is None or (known is not slot and known != slot):
             return None
@@ -171,14 +168,14 @@ class SlotUsage:
         return known
 
     def keep_unresolved(self, slot: JobSlot, now: float) -> None:
-        """Count a submission that has ended, and may have become a job, for as long as that may live."""
+        """Count a submission with unknown outcome for as long as its job may run."""
         self.give_back(slot)
         self._unresolved.append((now, slot.request_type))
         self.next_expiry = -math.inf
         self.taken += self.units_for(slot.request_type)
 
     def job_accepted(self, slot: JobSlot, job_id: str, now: float) -> None:
-        """Count a job instead of its submission."""
+        """Replace a submission by its job."""
         known, kind = self._end_submission(slot), slot.request_type
         units = self.units_for(kind) if known is None else known.units
         self._add_job(job_id, RunningJob(kind, slot.began, now, True, units))
@@ -195,7 +192,7 @@ class SlotUsage:
         self.next_expiry = min(self.next_expiry, self._next_uncount, job.seen + UNSEEN_SECONDS)
 
     def job_running(self, job_id: str, request_type: RequestType, asked: float) -> None:
-        """Note that a job ran at a moment; one that isn't known is taken over, unless it has ended meanwhile."""
+        """Record that a job ran at a moment; add an unknown one, unless it has ended."""
         job = self.jobs.get(job_id)
         if job is not None:
             job.seen = max(job.seen, asked)
@@ -204,7 +201,7 @@ class SlotUsage:
             self._add_job(job_id, RunningJob(request_type, asked, asked, True, self.units_for(request_type)))
 
     def job_ended(self, job_id: str, now: float) -> RunningJob | None:
-        """Note that a job has ended; return it where it was known."""
+        """Remove a job that has ended, and return it if it was known."""
         self._ended[job_id] = now
         if self._unresolved:
             self.next_expiry = -math.inf
@@ -220,7 +217,7 @@ class SlotUsage:
         return job
 
     def expire(self, now: float) -> None:
-        """Take away whatever has lapsed by now."""
+        """Remove whatever has expired."""
         while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
             self._remove_job(next(iter(self.jobs)))
         if self.others:
@@ -239,7 +236,7 @@ class SlotUsage:
         self.next_expiry = self._next_expiry()
 
     def _next_expiry(self) -> float:
-        """Return when something lapses next."""
+        """Return when something expires next."""
         moments = [self._next_uncount]
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
@@ -252,7 +249,7 @@ class SlotUsage:
 
     @property
     def _unresolved_seconds(self) -> float:
-        """How long a submission of unknown outcome holds its slot."""
+        """Seconds for which a submission with unknown outcome holds its slot."""
         return (
             UNSEEN_SECONDS
             if self._mean_lifetime is None
@@ -270,7 +267,7 @@ class SlotUsage:
         self.taken -= job.units
 
     def _uncount_old_jobs(self, now: float) -> None:
-        """Take from the count what the server counts no more; its end is still waited for."""
+        """Stop counting jobs that the server no longer counts; they are still polled."""
         counted = [job for job in self.jobs.values() if job.counted]
         for job in counted:
             if job.began + COUNTED_SECONDS <= now:
@@ -279,7 +276,7 @@ class SlotUsage:
         self._next_uncount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
 
     def dump(self) -> dict[str, Any]:
-        """Return all of it as JSON data."""
+        """Return the state as JSON data."""
         return {
             "numbers": self._last_number,
             "life": self._mean_lifetime,
@@ -295,7 +292,7 @@ class SlotUsage:
 
     @classmethod
     def load(cls, data: Mapping[str, Any], weights: Weights, now: float) -> "SlotUsage":
-        """Make it of what `dump` returned, as if all submissions were those of others.
+        """Restore what `dump` returned, with all submissions as those of other processes.
 
         Raises KeyError, TypeError or ValueError for anything else.
         """
@@ -317,7 +314,7 @@ class SlotUsage:
         return usage
 
     def adopt(self, own: Mapping[int, JobSlot]) -> None:
-        """Count as this process's the submissions that it has under way, so far as they are known here."""
+        """Move the submissions of this process from the others to its own."""
         for number, lease in own.items():
             if self.others.get(number) == lease:
                 self.own[number] = self.others.pop(number)

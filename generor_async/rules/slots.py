@@ -1,19 +1,18 @@
-"""How much may run at once? Luma names the ceiling in no header, so it is told, named by a refusal, or learned.
+"""Limits how many Luma jobs run at once. No header has the limit: it is configured, named by a refusal, or learned.
 
-Slots count units: most jobs take one, some take more (`rules.weights`). They are held by a job, from its submission
-until it has ended. What is known of the server is little: a submission was accepted, one was refused, a job still ran
-or had ended when somebody looked. Ends are seen late, so what we count as ours is never less than what the server
-counts, unless it frees a slot some time after the end.
+Slots count units: most jobs take one, some more (`rules.weights`). A job holds its slot from its submission until its
+end. The server shows little: that it accepted or refused a submission, and the state of a job at each poll. Ends are
+seen late, so our count is never lower than the server's, unless the server releases slots some time after the end.
 
-- Before any refusal, submissions start slowly up to 10 units, 4 for video; then one goes beyond that at a time, up to
-  twice as much: where that runs, the account is one of another size.
-- A refusal that names the ceiling is believed: nothing is tried beyond it. With less than that of our own, others hold
-  the rest; one more is tried again and again until they have left.
-- Refused with the ceiling unknown, and no number in the refusal: the ceiling is what we had. One more is tried soon,
-  for a stray refusal is no ceiling; then now and then, for nobody says that it has risen.
-- Refused although there should be room: slots are freed late, or the ceiling is lower, or others took a slot. The
-  first is believed for two more tries, the others after that.
-- Refused with no job of our own: others hold the slots, and no end of ours will free one.
+- Before any refusal, submissions start slowly up to 10 units, 4 for video, and then go one at a time up to twice that.
+  An account that accepts so much has a higher limit, and submissions go on unrestricted.
+- A refusal that names the limit is believed, and never exceeded. If we use less, others use the rest, and a probe (one
+  submission more) is sent repeatedly until they have left.
+- After a refusal without a number, the limit is what we used. A probe follows soon, as a single refusal may be an
+  accident, and then now and then, because no answer tells that the limit was raised.
+- A refusal although there is room means that slots are released late, that the limit is lower, or that others took a
+  slot. Late release is assumed for two more attempts, then the others.
+- A refusal without any job of ours means that others hold all slots: submissions wait as the server asks.
 """
 
 import math
@@ -43,17 +42,17 @@ from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestTyp
 __all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]
 
 FIRST_UNITS: Final = 10
-"""Units up to which submissions start without being told of a ceiling (measured: three accounts)."""
+"""Units up to which submissions start while the limit is unknown (measured: three accounts)."""
 FIRST_VIDEO_UNITS: Final = 4
 """The same for jobs that make videos (measured: two accounts)."""
 UNUSUAL_FACTOR: Final = 2
-"""How many times as much must run for the account to be one of another size, whose submissions go on as they began."""
+"""Above this multiple of the first units, an account has a higher limit, and submissions are not slowed down."""
 RETRY_AFTER: Final = 60.0
-"""Seconds to wait while others hold all slots, if the refusal doesn't say (it always says this: documented)."""
+"""Seconds to wait while others hold all slots, where the refusal doesn't say (documented: it always says this)."""
 MOST_RUNNING_SECONDS: Final = 60.0
-"""How long it is remembered how much ran at once."""
+"""Seconds for which the most units at once are remembered."""
 GROWTH: Final = 0.3
-"""By how much more submissions may be under way after as many were accepted."""
+"""Increase of the submissions that may be under way, after as many were accepted."""
 
 NO_NUMBERS: Final = RefusalNumbers()
 """A refusal without numbers."""
@@ -61,7 +60,7 @@ NO_NUMBERS: Final = RefusalNumbers()
 
 @frozen(kw_only=True)
 class SlotState:
-    """The slots as they stand, in units: `used` counts jobs that may run, and submissions under way."""
+    """The limit and the use of slots, in units: `used` counts running jobs and submissions under way."""
 
     ceiling: int | None
     used: int
@@ -69,42 +68,42 @@ class SlotState:
 
 @define
 class _SlotHistory:
-    """What the slots remember of answers."""
+    """What earlier answers have shown."""
 
     max_submissions: float
-    """How many submissions may be under way: as many as are told, else few at first, and where a refusal surprised."""
+    """How many submissions may be under way: the configured limit; else few at first and after an odd refusal."""
     in_jobs: bool = False
-    """Whether a refusal has named the ceiling without speaking of units."""
+    """Whether a refusal has named the limit without mentioning units."""
     blocked_until: float = -math.inf
-    """Until when nothing is submitted that weighs so much, because others hold the slots."""
+    """Until when nothing of `blocked_units` or more is submitted, because others hold the slots."""
     blocked_units: int = 1
-    """What it weighs at least; less may find room."""
+    """Least weight that is blocked; less may find room."""
     refused_at: float = -math.inf
     """When a submission was last refused."""
     limit_learned_at: float = -math.inf
-    """When what we had was last taken for the ceiling."""
+    """When the limit was last set to the units in use."""
     limit_falling: bool = False
-    """Whether the ceiling has fallen, and nothing was accepted since."""
+    """Whether the limit was lowered, and nothing was accepted since."""
     most_running: int = 0
-    """The most units that ran at once of late."""
+    """The most units that ran at once recently."""
     most_running_at: float = -math.inf
     """When that was."""
 
 
 @define
 class Slots:
-    """The slots of one API client: `reserve` gives one away, or says until when there is none.
+    """The slots of one API client: `reserve` grants one, or returns until when there is none.
 
-    Every lease ends in one of four ways: `accepted`, `refused`, `lost`, `unknown`. Once accepted, its job is told of
-    by its id. Jobs of an earlier process are taken over when they are seen.
+    Each granted slot ends in one of four calls: `accepted`, `refused`, `release` or `keep_unresolved`. The jobs of
+    accepted ones are reported with `record_poll`, which also adds jobs of earlier processes.
 
-    All times are those of one clock. The whole state is plain data: `dump` and `load` hand it from process to process.
+    All times are those of one clock. `dump` and `load` hand the state from process to process.
     """
 
     configured_limit: int | None = None
-    """The ceiling, where the caller knows it: in jobs until the server has shown a weight, then in units."""
+    """The limit that the caller gave: in jobs until the server has shown a weight, then in units."""
     share: float = 1.0
-    """The part of a ceiling that is ours, where one is told or named."""
+    """The part of a configured or named limit that we may use."""
     weights: Weights = field(factory=Weights)
     _limit: ConcurrencyLimit = field(
         init=False,
@@ -121,26 +120,26 @@ class Slots:
         init=False, default=Factory(lambda self: _SlotHistory(self.ceiling or 1), takes_self=True)
     )
     _cached_wait: Wait = field(init=False, eq=False, repr=False, default=Wait(math.inf, "jobs", sooner=True))
-    """What is answered while there is no slot."""
+    """The last answer while there is no slot."""
     _cached_wait_type: RequestType | None = field(default=None, init=False, eq=False, repr=False)
-    """For whom there is none until then, unless something happens: it is asked for after every slot that is given."""
+    """The request type that `_cached_wait` holds for until the next event."""
 
     def __attrs_post_init__(self) -> None:
         self._usage.count_in_jobs(self.configured_limit is not None)
 
     @property
     def ceiling(self) -> int | None:
-        """How many units of ours may be taken, so far as is known."""
+        """How many units we may use, as far as is known."""
         return self._limit.value
 
     @property
     def used(self) -> int:
-        """Count the units that are ours: of jobs that may run, and of submissions under way."""
+        """The units that we use: of running jobs and of submissions under way."""
         self._usage.refresh()
         return self._usage.taken
 
     def restrict(self, configured: int | None, share: float) -> None:
-        """Keep to what one more caller gives as well: of two numbers the smaller holds."""
+        """Apply the limit and share of one more caller: the smaller values hold."""
         history, limit = self._history, self._limit
         if configured is not None:
             if self.configured_limit is None and history.refused_at == -math.inf:
@@ -153,7 +152,7 @@ class Slots:
         self._cached_wait_type = None
 
     def reserve(self, now: float, request_type: RequestType = DEFAULT_TYPE) -> JobSlot | Wait:
-        """Give a slot away, or say until when there is none."""
+        """Grant a slot, or return until when there is none."""
         usage, marks, ceiling = self._usage, self._history, self._limit.value
         if usage.weights_version != self.weights.changes:
             usage.refresh()
@@ -166,7 +165,7 @@ class Slots:
         units = needed if ceiling is None or needed < ceiling else ceiling
         if now < marks.blocked_until and units >= marks.blocked_units:
             return Wait(marks.blocked_until, "jobs")
-        # Where only an answer can say if it counts as one job or by its weight, it goes alone.
+        # Only its answer can tell whether it counts as one job or by its weight, so it is sent alone.
         if under_way + 1 > marks.max_submissions or (
             under_way and usage.in_jobs and self.weights.of(request_type) != 1
         ):
@@ -179,13 +178,13 @@ class Slots:
             return self._wait(now, request_type)
         lease = usage.begin_submission(now, request_type, needed)
         if under_way + 2 > marks.max_submissions or first < taken + units <= first * UNUSUAL_FACTOR:
-            self._wait(now, request_type)  # whoever asks next is told so at once
+            self._wait(now, request_type)  # cached for the next request
         return lease
 
     def _reserve_within(
         self, ceiling: int, taken: int, now: float, request_type: RequestType, needed: int
     ) -> JobSlot | Wait:
-        """Give a slot away within a ceiling; `taken` counts it among those that are taken."""
+        """Grant a slot within a limit; `taken` includes it."""
         lag, room = self._lag, ceiling - taken
         probe = lag.units_held(now, lag.seconds) > room
         if probe and (self._usage.own or not self._limit.may_probe(now) or taken > self._limit.upper_bound):
@@ -195,7 +194,7 @@ class Slots:
         return self._usage.begin_submission(now, request_type, needed, probe=probe, early=early, prompt=prompt)
 
     def accepted(self, slot: JobSlot, job_id: str, now: float) -> None:
-        """Note that a submission has become a job."""
+        """Record that a submission was accepted as a job."""
         usage, marks, lag = self._usage, self._history, self._lag
         self._cached_wait_type = None
         usage.job_accepted(slot, job_id, now)
@@ -218,7 +217,7 @@ class Slots:
     def refused(
         self, slot: JobSlot, now: float, retry_after: float = RETRY_AFTER, numbers: RefusalNumbers = NO_NUMBERS
     ) -> None:
-        """Note that a submission was refused because too much runs, and what numbers the refusal named."""
+        """Record that a submission was refused because of the limit, with the numbers in the refusal."""
         self._cached_wait_type = None
         self._usage.expire(now)
         self._usage.give_back(slot)
@@ -247,19 +246,19 @@ class Slots:
                 self._explain_refusal(slot, now, retry_after)
 
     def release(self, slot: JobSlot) -> None:
-        """Note that no job came of a submission: it never left, or was refused for something else."""
+        """Return the slot of a submission without a job: it was not sent, or refused for another reason."""
         self._cached_wait_type = None
         self._usage.give_back(slot)
 
     def keep_unresolved(self, slot: JobSlot, now: float) -> None:
-        """Note that a job may have come of a submission, or not: it holds its slot for as long as jobs may live."""
+        """Keep the slot of a submission whose outcome is unknown, for as long as jobs usually run."""
         self._cached_wait_type = None
         self._usage.keep_unresolved(slot, now)
 
     def record_poll(
         self, job_id: str, now: float, *, asked: float, ended: bool, request_type: RequestType = DEFAULT_TYPE
     ) -> None:
-        """Note what a poll of a job has shown that was sent at `asked`; one that we don't know is taken over."""
+        """Record the result of a poll that was sent at `asked`; an unknown job is added."""
         self._cached_wait_type = None
         self._usage.expire(now)
         if not ended:
@@ -272,7 +271,7 @@ class Slots:
                 self._limit.job_ended(units, job.seen, now)
 
     def stale_jobs(self, now: float, older_than: float) -> list[str]:
-        """Return the jobs to poll so that slots become free: those not seen for so many seconds, longest first."""
+        """Return the jobs that were not polled for `older_than` seconds, oldest first: their slots may be free."""
         self._usage.expire(now)
         found: list[str] = []
         for job_id, job in self._usage.jobs.items():
@@ -282,16 +281,16 @@ class Slots:
         return found
 
     def state(self, now: float) -> SlotState:
-        """Return the slots as they stand."""
+        """Return the limit and the use of slots."""
         self._usage.expire(now)
         return SlotState(ceiling=self.ceiling, used=self.used)
 
     def _own_share(self, ceiling: int) -> int:
-        """Return our part of a ceiling: one in any case."""
+        """Return our part of a limit, at least 1."""
         return max(1, math.floor(ceiling * self.share))
 
     def _counts_jobs(self, marks: _SlotHistory) -> bool:
-        """Tell whether the ceiling was told or named without a word of units."""
+        """Tell whether the limit was configured or named without mentioning units."""
         return self.configured_limit is not None or marks.in_jobs
 
     def _units_for(self, request_type: RequestType) -> int:
@@ -300,7 +299,7 @@ class Slots:
         return units if ceiling is None else min(units, ceiling)
 
     def _wait(self, now: float, request_type: RequestType) -> Wait:
-        """Say until when time alone frees no slot, and lets none be tried; a job that ends may free one before."""
+        """Return the wait until a slot may be free or probed by time alone; the end of a job may free one sooner."""
         until, ceiling = self._usage.next_expiry, self._limit
         if ceiling.value is not None:
             if not self._usage.own and now < ceiling.next_probe < until:
@@ -313,7 +312,7 @@ class Slots:
         return self._cached_wait
 
     def _apply_numbers(self, request_type: RequestType, named: RefusalNumbers, now: float) -> bool:
-        """Believe the numbers of a refusal; tell whether we had so much that one more went beyond the ceiling."""
+        """Believe the numbers of a refusal; tell whether our own use explains it."""
         if named.needs is not None:
             self.weights.believe_refusal(request_type, named.needs)
         if named.limit is None:
@@ -324,7 +323,7 @@ class Slots:
         return self.used + self._units_for(request_type) > self._limit.upper_bound
 
     def _explain_refusal(self, slot: JobSlot, now: float, retry_after: float) -> None:
-        """Take slots to be freed late, or what we have for the ceiling."""
+        """Explain a refusal although there was room: by late release, else by a lower limit."""
         marks, lag = self._history, self._lag
         assert self.ceiling is not None
         single = not (marks.limit_falling or lag.is_suspected)
@@ -334,7 +333,7 @@ class Slots:
             self._learn_limit(slot, now, retry_after, confirm=single)
 
     def _learn_limit(self, slot: JobSlot, now: float, retry_after: float, *, confirm: bool) -> None:
-        """Take what we have for the ceiling; if that is nothing, wait for others as the server says."""
+        """Set the limit to what we use; if that is nothing, wait for others as the server asks."""
         if self.used:
             self._limit.learn(self.used, now, confirm=confirm)
             self._history.limit_learned_at = now
@@ -358,7 +357,7 @@ class Slots:
         }
 
     def load(self, data: Mapping[str, Any], now: float) -> None:
-        """Take over what `dump` returned, here or in another process; what was told here holds in any case.
+        """Restore what `dump` returned, here or in another process; the configured limit stays in force.
 
         Raises ValueError for anything else, and changes nothing then.
         """

@@ -1,7 +1,8 @@
-"""What a request weighs: rate limits and concurrency limits may count units instead of requests.
+"""Weights of requests: rate limits and concurrency limits may count units instead of requests (measured).
 
-The specification has a table of weights. What the server says goes before it: a refusal that names what the request
-needs, and by how much `X-RateLimit-Remaining` fell from one answer to the next, as far as our own requests explain it.
+The specification has a table of weights. The server's answers take precedence: a refusal that names the units of the
+request, and the fall of `X-RateLimit-Remaining` between two responses, as far as our own requests explain it. What
+others use adds to a fall, so the smallest of several falls is the weight.
 """
 
 import re
@@ -16,15 +17,15 @@ from generor_async.values import is_object
 __all__ = ["DEFAULT_TYPE", "RefusalNumbers", "RequestType", "Weighing", "Weights", "parse_refusal_numbers"]
 
 HEAVIEST: Final = 100
-"""Units that no request weighs: a greater fall is that of others."""
+"""Largest weight that is believed; a greater fall is caused by others."""
 FALLS_KEPT: Final = 8
-"""How many falls of a kind are remembered; the smallest of them is its weight."""
+"""Number of falls that are kept for each request type."""
 ENOUGH_FALLS: Final = 3
-"""How many falls show a weight, where no two of them agree on it."""
+"""Number of falls that show a weight where no two agree."""
 LARGEST_CEILING: Final = 10_000
-"""Units at once that no account has: a larger number in a refusal means something else."""
+"""Largest limit that is believed; a larger number in a refusal means something else."""
 TEXT_READ: Final = 1_000
-"""How much of a refusal's text is read."""
+"""Characters of a refusal's text that are searched."""
 
 _WEIGHT: Final = state_json.int_reader(1, HEAVIEST)
 _LIMIT = re.compile(r"\blimit\s*[=:]\s*([0-9]{1,6})(?!\.?[0-9])|\(([0-9]{1,6})\)", re.IGNORECASE)
@@ -33,16 +34,16 @@ _UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
 
 
 class RequestType(NamedTuple):
-    """Requests that weigh the same: a tuple, because what is counted by kind is looked up often."""
+    """Model and type of requests that weigh the same; a tuple, because it is often looked up."""
 
     model: str
     type: str
     weight: int = 1
-    """What they weigh by the specification."""
+    """Their weight by the specification."""
 
     @classmethod
     def of(cls, model: Any, type: Any, weight: Any) -> "RequestType":  # noqa: A002 - the API's own name
-        """Make it of what a state says. Raises ValueError or TypeError for what is none."""
+        """Parse a request type in stored state; raises ValueError or TypeError."""
         return cls(state_json.read_text(model, 0), state_json.read_text(type, 0), _WEIGHT(weight, 0))
 
     @property
@@ -52,19 +53,19 @@ class RequestType(NamedTuple):
 
 
 DEFAULT_TYPE: Final = RequestType("", "")
-"""Requests of which nobody says what they weigh: one unit each."""
+"""The type of requests without weights: one unit each."""
 
 
 @frozen
 class Weighing:
-    """How the requests of an operation are told apart by weight: by two fields of the body."""
+    """The weights of an operation's requests, by two fields of the body."""
 
     model: str
-    """The model where the body names none."""
+    """The default model."""
     type: str
-    """The type where the body names none."""
+    """The default type."""
     table: Mapping[tuple[str, str], int]
-    """The weights of models and types that are not 1."""
+    """Weights other than 1, by model and type."""
 
     _usual: RequestType = field(
         init=False,
@@ -72,16 +73,16 @@ class Weighing:
             lambda self: RequestType(self.model, self.type, self.table.get((self.model, self.type), 1)), True
         ),
     )
-    """The kind of a request that names neither."""
+    """The type of a request that names neither."""
 
     def request_type_of(self, body: object) -> RequestType:
-        """Return the kind of a request with this body, or of a job that is shown so."""
+        """Return the request type of a body, or of a job in that form."""
         if not is_object(body) or ("model" not in body and "type" not in body):
             return self._usual
         return self.request_type(body.get("model"), body.get("type"))
 
     def request_type(self, model: object, type: object) -> RequestType:  # noqa: A002 - the API's own name
-        """Return the kind of a model and a type; what is no text is the default."""
+        """Return the request type of a model and a type; values other than text mean the default."""
         if model is None and type is None:
             return self._usual
         model = model if isinstance(model, str) and model else self.model
@@ -91,18 +92,18 @@ class Weighing:
 
 @frozen
 class RefusalNumbers:
-    """The numbers in a refusal for want of a slot."""
+    """The numbers in a refusal because of the concurrency limit."""
 
     limit: int | None = None
-    """How much may run at once."""
+    """The limit."""
     needs: int | None = None
-    """What the refused request weighs."""
+    """The units of the refused request."""
     in_units: bool = False
-    """Whether the limit counts units; else jobs, so far as the text says."""
+    """Whether the text mentions units; else the limit counts jobs."""
 
 
 def parse_refusal_numbers(text: str) -> RefusalNumbers:
-    """Read the numbers in a refusal's text; a number that can't be meant is left out.
+    """Parse the numbers in a refusal's text; numbers out of range are ignored.
 
     Two wordings with numbers are known (measured): "Concurrent generation limit reached (10)", and "Concurrent
     generation capacity reached" with "limit=10 weight units" and "needs 3".
@@ -120,42 +121,40 @@ def parse_refusal_numbers(text: str) -> RefusalNumbers:
 
 @define
 class Weights:
-    """What each kind of request weighs: by the specification, until answers of the server say otherwise."""
+    """The weight of each request type: by the specification, until responses show another."""
 
     changes: int = field(default=0, init=False)
-    """How often a weight has changed."""
+    """Number of changes so far."""
     seen: bool = field(default=False, init=False)
-    """Whether the server has shown that it weighs anything other than 1."""
+    """Whether the server has shown a weight other than 1."""
     _shown: dict[RequestType, int] = field(factory=dict[RequestType, int], init=False)
     """The weights that the server has shown."""
     _falls: dict[RequestType, list[int]] = field(factory=dict[RequestType, list[int]], init=False)
-    """What one request of each kind took at most, by the latest answers."""
+    """The latest falls by request type: what one request took at most."""
 
     def of(self, request_type: RequestType) -> int:
-        """Return what a request of this kind weighs, in units."""
+        """Return the weight of a request type in units."""
         return self._shown.get(request_type, request_type.weight)
 
     def believe_refusal(self, request_type: RequestType, units: int) -> None:
-        """Believe a refusal that names what the request weighs. Falls from before don't count against it."""
+        """Believe the weight that a refusal names; earlier falls are forgotten."""
         if 1 <= units <= HEAVIEST:
             self._falls.pop(request_type, None)
             self._set_weight(request_type, units)
 
     def observe(self, request_type: RequestType, fall: int) -> None:
-        """Learn from two successive answers between which one request of ours was counted, and by what Remaining fell.
+        """Learn from the fall of Remaining between two successive responses, with one request of ours in between.
 
-        Give it the fall as it would be if nothing had left the window in between: whoever knows what aged out of it
-        adds that, and an answer that doesn't tell is better left out. What others used adds to a fall, so the smallest
-        of several is the weight: one fall below the weight that is believed corrects it at once; for a greater weight
-        it takes two falls that agree, or three. A fall of less than 1 says nothing.
+        `fall` is without what left the window in between. A fall below the current weight corrects it at once; for a
+        greater weight, two equal falls are needed, or three. Falls of less than 1 are ignored.
         """
         self.observe_all({request_type: 1}, fall)
 
     def observe_all(self, counts: Mapping[RequestType, int], fall: int) -> None:
-        """Learn from two successive answers between which several requests of ours were counted.
+        """Learn from the fall between two successive responses, with several requests of ours in between.
 
-        `counts` says how many of each kind. Where they are of several kinds, only one that the server hasn't shown the
-        weight of can be learned: the weights of the others are subtracted.
+        `counts` has their number by request type. Of several types, the weight of one that the server hasn't shown yet
+        can be learned: the weights of the others are subtracted.
         """
         counts = {kind: count for kind, count in counts.items() if count > 0}
         unsure = [kind for kind in counts if kind not in self._shown] if len(counts) > 1 else list(counts)
@@ -166,7 +165,7 @@ class Weights:
         self._record_fall(kind, (fall - others) // counts[kind])
 
     def _record_fall(self, request_type: RequestType, units: int) -> None:
-        """Note what a request of a kind took at most."""
+        """Record the most units that one request can have taken."""
         if not 1 <= units <= HEAVIEST:
             return
         falls = self._falls.setdefault(request_type, [])
@@ -186,14 +185,14 @@ class Weights:
         self.seen = any(weight != 1 for weight in self._shown.values())
 
     def dump(self) -> dict[str, Any]:
-        """Return what was learned as JSON data."""
+        """Return the learned weights as JSON data."""
         return {
             "shown": [[*kind, units] for kind, units in self._shown.items()],
             "falls": [[*kind, falls] for kind, falls in self._falls.items()],
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
-        """Take over what `dump` returned, here or in another process. Raises ValueError for anything else."""
+        """Restore what `dump` returned, here or in another process; raises ValueError for anything else."""
         try:
             shown = {RequestType.of(*kind): _WEIGHT(units, 0) for *kind, units in data["shown"]}
             falls = {RequestType.of(*kind): [_WEIGHT(fall, 0) for fall in falls] for *kind, falls in data["falls"]}
