@@ -1,10 +1,10 @@
-"""What a batch may still spend: credits set aside before a call, and settled after it.
+"""The budget of a batch: credits are reserved before a call and settled after it.
 
-The cap is on what the batch has spent and may yet be charged: calls under way count what was set aside for them, those
-of which nobody knows the end count that as their worst cost. What is set aside is the estimate times the highest ratio
-of actual to estimated cost that witnesses agree on for the model (`generor_async.rules.charges`), and never less than
-the estimate. The documents' own example was estimated at 6 and charged 24, so calls of a model whose price nobody has
-confirmed run one by one. Where costs drift beyond what was seen, the cap can be overshot by the calls under way.
+The cap covers what was spent and what may still be charged: calls under way count as their reservations, and so do
+calls of unknown outcome. A reservation is the estimate times the highest ratio of actual to estimated cost that is
+known for the model (`rules.charges`), and at least the estimate. The documents' own example was estimated at 6 and
+charged 24, so calls of a model whose price is not confirmed run one by one. If prices rise beyond what was seen, the
+calls under way may exceed the cap.
 """
 
 import math
@@ -18,15 +18,15 @@ __all__ = ["NO_CAP", "Budget", "BudgetRefusal", "Reservation"]
 
 NO_CAP: Final = math.inf
 CREDIT_TOLERANCE: Final = 1e-6
-"""Credits by which sums of dollars may be off."""
+"""Rounding error of sums, in credits."""
 
 BudgetRefusal: TypeAlias = Literal["wait", "over"]
-"""`wait`: a call under way may teach the model's price, or cost less than was set aside; `over`: waiting is no use."""
+"""`wait`: a call under way may show the price, or cost less than its reservation; `over`: waiting can't help."""
 
 
 @define(eq=False)
 class Reservation:
-    """Credits set aside for one call that is under way."""
+    """Credits reserved for one call under way."""
 
     model: str
     estimated: float
@@ -34,10 +34,10 @@ class Reservation:
     alone: bool
     """Whether no other call was under way at any time since."""
     learns_price: bool
-    """Whether the model's price is not known yet: no other call may begin beside it."""
+    """Whether the model's price is still unknown: no other call may run beside it."""
 
     def settled(self, cost: float | None) -> ChargedCalls:
-        """Return what is known of the call now that it was charged; `cost` is what it told of itself."""
+        """Return the charged call; `cost` is the cost that it reported."""
         witness: CostSource = "alone" if self.alone else "overlapped"
         return ChargedCalls(model=self.model, estimated=self.estimated, cost=cost, source=witness)
 
@@ -48,24 +48,24 @@ class Budget:
 
     cap: float = NO_CAP
     charges: Charges = field(factory=Charges)
-    """What is known of calls that were charged."""
+    """The charged calls."""
     unresolved: float = 0.0
-    """What may have been charged beside: the worst cost of attempts of which nobody knows the end."""
+    """The highest cost of attempts whose outcome is unknown."""
     _reservations: set[Reservation] = field(factory=set[Reservation], init=False)
     _reserved: float = field(default=0.0, init=False)
 
     @property
     def reserved(self) -> float:
-        """What is set aside for the calls under way."""
+        """Credits reserved for the calls under way."""
         return self._reserved
 
     @property
     def committed(self) -> float:
-        """What counts under the cap: what is spent, or may come to be."""
+        """Credits that count under the cap: those spent, and those that may still be charged."""
         return self.charges.counted + self.unresolved + self.reserved
 
     def reserve(self, model: str, estimated: float, *, fixed: bool = False) -> Reservation | BudgetRefusal:
-        """Set credits aside for a call, or say why not; `fixed` is a price that can't differ from its estimate."""
+        """Reserve credits for a call, or return why not; a `fixed` price can't differ from its estimate."""
         capped = self.cap < NO_CAP
         teaches = capped and not fixed and not self.charges.is_known(model)
         if self._reservations and (teaches or self._is_learning_price()):
@@ -79,25 +79,25 @@ class Budget:
         return hold
 
     def resume(self, model: str, estimated: float, reserved: float) -> Reservation:
-        """Count an attempt that is under way since before the restart."""
+        """Restore the reservation of a call that is under way since before the restart."""
         self.unresolved -= reserved
         hold = Reservation(model, estimated, reserved, alone=False, learns_price=False)
         self._add(hold)
         return hold
 
     def settle(self, reservation: Reservation, cost: float | None) -> ChargedCalls:
-        """Count a call that was charged; `cost` is what it told of itself, None where it told nothing."""
+        """Replace a reservation by the charged call; `cost` is the cost that it reported, if any."""
         self._remove(reservation)
         settled = reservation.settled(cost)
         self.charges.add(settled)
         return settled
 
     def release(self, reservation: Reservation) -> None:
-        """Give back what was set aside: the call cost nothing."""
+        """Release the reservation of a call that cost nothing."""
         self._remove(reservation)
 
     def keep_unresolved(self, reservation: Reservation) -> None:
-        """Keep what was set aside: the call may have been charged."""
+        """Keep the credits of a call that may have been charged."""
         self._remove(reservation)
         self.unresolved += reservation.credits
 

@@ -1,6 +1,7 @@
-"""Which creations are those of calls in doubt: each row is matched with as many as it makes, one to one.
+"""Matches unresolved rows with listed creations, one to one.
 
-To be found, a creation must agree in generator, prompt, time, and every trait that both sides show.
+A creation fits a row if it agrees in generator, prompt, time, and every trait that both sides show. Where several
+matchings are possible that make a difference, the rows stay unknown.
 """
 
 from collections import deque
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 GENERATE_SECONDS: Final = 900.0
-"""Seconds after its intent for which a call may be under way: what `generate` is given."""
+"""Longest time that a call may be under way, in seconds: the timeout of `generate`."""
 
 
 @frozen(kw_only=True)
@@ -43,69 +44,69 @@ class UnresolvedRow:
     generator: str
     prompt: str
     shape: str
-    """Equal for rows that ask for the same: whose result is whose makes no difference between them."""
+    """Equal for rows that ask for the same, whose results may be swapped."""
     sent_at: float
     """By our own clock."""
     submitted_at: float
     """By the server's."""
     longest: float
-    """Seconds that its generation may take, as estimated."""
+    """Estimated longest duration in seconds."""
     count: int = 1
-    """How many creations it makes."""
+    """Number of creations."""
     traits: Mapping[str, JSON] = field(factory=dict[str, JSON])
-    """What else of it a listing may show, such as `privacy_mode`."""
+    """Other values that a listing may show, such as `privacy_mode`."""
 
 
 @frozen(kw_only=True)
 class ListedCreation:
-    """A creation in a listing of one's own."""
+    """A creation in the list of own creations."""
 
     creation_id: int
     generator: str
     prompt: str
     created_at: float
-    """Seconds since the epoch, its zone taken into account."""
+    """Unix seconds, converted from the account's time zone."""
     traits: Mapping[str, JSON] = field(factory=dict[str, JSON])
 
 
 @frozen
 class Found:
-    """These are the row's creations."""
+    """The row's creations were found."""
 
     creation_ids: tuple[int, ...]
 
 
 @frozen
 class Absent:
-    """The call had no effect: the row may be run."""
+    """The call had no effect, so the row may be run."""
 
 
 @frozen(kw_only=True)
 class StillUnknown:
-    """Nobody can say."""
+    """The outcome is still unknown."""
 
     reason: str
     check_at: float | None = None
-    """When another look may tell, by our own clock; None where none will."""
+    """When another snapshot may help, by our own clock; None for never."""
 
 
 Finding: TypeAlias = Found | Absent | StillUnknown
 PromptKey: TypeAlias = tuple[str, str]
-"""A generator, and a prompt without what is easily changed in it."""
+"""A generator and a normalized prompt."""
 
 
 def prompt_key(one: UnresolvedRow | ListedCreation) -> PromptKey:
-    """Return what is equal for all that may be taken for one another."""
+    """Return a key that is equal for rows and creations with the same generator and prompt."""
     return make_prompt_key(one.generator, one.prompt)
 
 
 def make_prompt_key(generator: str, prompt: str) -> PromptKey:
-    """Return the same, of a generator and a prompt."""
+    """Return that key for a generator and a prompt."""
     return generator, " ".join(prompt.split()).casefold()
 
 
 def group_by_prompt(rows: Sequence[UnresolvedRow]) -> list[list[UnresolvedRow]]:
-    """Group the rows that may be taken for one another, each group from the oldest on."""
+    """Group rows by prompt; the oldest row of each group comes first."""
     groups: dict[PromptKey, list[UnresolvedRow]] = {}
     for row in sorted(rows, key=lambda row: row.submitted_at):
         groups.setdefault(prompt_key(row), []).append(row)
@@ -113,7 +114,7 @@ def group_by_prompt(rows: Sequence[UnresolvedRow]) -> list[list[UnresolvedRow]]:
 
 
 def last_moment(row: UnresolvedRow) -> float:
-    """Return until when, by the server's clock, a row's call may be under way."""
+    """Return the moment until which a row's call may be under way, by the server's clock."""
     return row.submitted_at + GENERATE_SECONDS + row.longest
 
 
@@ -126,11 +127,11 @@ def _fits(row: UnresolvedRow, creation: ListedCreation) -> bool:
 
 
 _Component: TypeAlias = tuple[list[UnresolvedRow], list[ListedCreation]]
-"""Rows, and the creations that may be theirs."""
+"""Rows, and the creations that fit them."""
 
 
 def components(rows: Sequence[UnresolvedRow], creations: Sequence[ListedCreation]) -> list[_Component]:
-    """Part rows and creations into those that have to do with each other; what fits nothing is left out."""
+    """Return the connected components of rows and fitting creations, without those that fit nothing."""
     fitting = [[number for number, row in enumerate(rows) if _fits(row, creation)] for creation in creations]
     leader = list(range(len(rows)))
 
@@ -153,9 +154,9 @@ def components(rows: Sequence[UnresolvedRow], creations: Sequence[ListedCreation
 
 
 def match_component(rows: list[UnresolvedRow], creations: list[ListedCreation]) -> dict[int, Finding]:
-    """Match each row with as many creations as it makes; where another match is as good, nobody can say.
+    """Match each row with as many creations as it makes; ambiguous rows stay unknown.
 
-    Rows of one shape may swap their creations; where there are too few for all of them, the oldest get theirs.
+    Rows of one shape may swap their creations; if there are too few for all, the oldest rows get theirs.
     """
     slots = [row for row in rows for _ in range(row.count)]
     fits = [[index for index, creation in enumerate(creations) if _fits(slot, creation)] for slot in slots]
@@ -178,7 +179,7 @@ def charges_of_found(
 ) -> list[Charge]:
     """Return the charges of the rows that were found.
 
-    Where rows like them were not, each charge may just as well be that of any other row that the creations fit.
+    If similar rows were not found, each charge may be that of any other row that the creations fit.
     """
     charges: list[Charge] = []
     for row in rows:
@@ -193,14 +194,14 @@ def charges_of_found(
 
 
 def _maximum_matching(fits: Sequence[Sequence[int]]) -> dict[int, int]:
-    """Match slots with creations, by their indices; a slot that comes first goes without only if it fits nothing.
+    """Return a maximum matching of slots with creations, by their indices, in favour of earlier slots.
 
     `fits` has the creations that each slot fits.
     """
     holder: dict[int, int] = {}
     given: dict[int, int] = {}
     settled: set[int] = set()
-    """Creations whose holders can't do with others, whoever comes."""
+    """Creations whose holders can't be matched with others."""
     for slot in range(len(fits)):
         wanted_by: dict[int, int] = {}
         takers, free = deque([slot]), None
@@ -216,21 +217,21 @@ def _maximum_matching(fits: Sequence[Sequence[int]]) -> dict[int, int]:
                 takers.append(holder[index])
         if free is None:
             settled |= wanted_by.keys()
-        while free is not None:  # each takes what it wanted, and leaves what it had to whoever wanted that
+        while free is not None:  # follow the augmenting path back
             taker = holder[free] = wanted_by[free]
             given[taker], free = free, given.get(taker)
     return given
 
 
 def _is_ambiguous(slots: Sequence[UnresolvedRow], fits: Sequence[Sequence[int]], given: Mapping[int, int]) -> bool:
-    """Tell whether slots of different shapes could swap what they were matched with, in a circle of any length."""
+    """Tell whether slots of different shapes could swap their creations along a cycle of any length."""
     holder = {index: slot for slot, index in given.items()}
     could_take = [[holder[index] for index in fitting if index in holder] for fitting in fits]
     return any(len({slots[slot].shape for slot in circle}) > 1 for circle in _strongly_connected(could_take))
 
 
 def _strongly_connected(edges: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Yield the nodes that can all be reached from each other, a list each (Kosaraju's algorithm)."""
+    """Yield the strongly connected components (Kosaraju's algorithm)."""
     back: list[list[int]] = [[] for _ in edges]
     for node, others in enumerate(edges):
         for other in others:
@@ -248,7 +249,7 @@ def _strongly_connected(edges: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
 
 def _postorder(edges: Sequence[Sequence[int]], start: int, seen: set[int]) -> Iterator[int]:
-    """Go wherever nobody was, as deep as may be, and yield each node when all that is behind it has been left."""
+    """Yield the unvisited nodes that can be reached from `start`, in postorder."""
     if start in seen:
         return
     seen.add(start)

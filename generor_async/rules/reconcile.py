@@ -1,14 +1,14 @@
-"""What became of calls whose outcome is unknown, told from what the account shows: its creations, spends and balance.
+"""Reconciles calls of unknown outcome with what the account shows: its creations, spends and balance.
 
-A row is found where creations that nobody else claims fit it, and it alone. It is surely absent where, after all the
-time that its call can have taken, by the server's clock and by our own, two looks a minute apart show neither a
-creation like it nor a spend that nothing else explains. Everything else stays unknown: a row that is held costs a look,
-one that is wrongly let go costs money.
+A row is found if creations that no other call claims fit it, and fit no other row. It is absent if, after the longest
+time that its call can have taken (by the server's clock and by ours), two snapshots a minute apart show neither a
+similar creation nor an unexplained spend. Every other row stays unknown: one row too many that stays unknown costs
+another snapshot; one that is wrongly called absent is charged twice.
 
-So what fits is judged twice. To be found, a creation must agree in all that both sides show. To stand in the way of
-absence, it need only look alike. And a spend is explained only where every call known to have been charged has a spend
-of its own, the sums agree with the balance, and none is left over that may be this row's, whatever its date
-(`generor_async.rules.unexplained_spends`): a creation may have been deleted, and a date be wrong besides.
+So there are two criteria. A creation that is found must agree in every trait that both sides show; a creation that
+speaks against absence need only look alike. A spend is explained only if every charged call has a spend of its own, the
+sums agree with the balance, and none is left over that may be this row's, whatever its date
+(`rules.unexplained_spends`): its creation may have been deleted, and dates may be wrong.
 """
 
 from bisect import bisect_left
@@ -39,31 +39,31 @@ from generor_async.rules.unexplained_spends import Charge, DatedSpend, Unexplain
 __all__ = ["SNAPSHOT_INTERVAL", "Snapshot", "absent_after", "merge_findings", "reconcile"]
 
 SNAPSHOT_INTERVAL: Final = 60.0
-"""Seconds between the two looks that must agree."""
+"""Seconds between two snapshots that must agree."""
 ZONE_UNKNOWN: Final = "its call's time can't be told: nothing says enough of the account's time zone"
 
 
 @frozen(kw_only=True)
 class Snapshot:
-    """What the account showed at one moment."""
+    """The state of the account at one moment."""
 
     taken_at: float
     """By our own clock."""
     at: float
     """By the server's."""
     since: float
-    """How far back creations and transactions were read; best to before the batch began."""
+    """Creations and transactions were read back to this moment; best to before the batch began."""
     creations: Sequence[ListedCreation]
     whole: bool = True
-    """Whether these are all of them: a list may end, and have shown less than it counts."""
+    """Whether the list is complete: it may end with fewer items than it counts."""
     spends: Sequence[DatedSpend]
     """In the order of the transactions' ids."""
     whole_until: float
-    """Until when, by the server's clock, the transactions are all there: they add up to what the balance was then."""
+    """Up to this moment, by the server's clock, the transactions are complete: they add up to the balance."""
 
 
 def absent_after(sent_at: float, *, longest: float, lag: float) -> float:
-    """Return from when on what a listing doesn't show isn't there.
+    """Return the moment after which a creation that isn't listed doesn't exist.
 
     `longest` is how long the generation may take, and `lag` how late listings may be, in seconds.
     """
@@ -78,10 +78,10 @@ def reconcile(
     taken: Mapping[int, PromptKey | None],
     lag: float,
 ) -> dict[int, Finding]:
-    """Tell of every row, by its number, what the looks say; the latest look comes last.
+    """Return the finding for every row, by its number; `looks` are snapshots, the latest one last.
 
-    `charges` are the calls that were charged, or may be as they are under way; `taken` are the creations that are known
-    to be another call's, each with what was asked for; None where nobody knows that any more.
+    `charges` are calls that were charged, or may be while they are under way. `taken` are the creations of other calls,
+    each with its prompt; None where that is unknown.
     """
     findings: dict[int, Finding] = {}
     known = list(charges)
@@ -112,7 +112,7 @@ def reconcile(
 
 
 def _unclaimed(look: Snapshot, taken: Collection[int]) -> dict[PromptKey, list[ListedCreation]]:
-    """Return the creations that are not known to be another call's, by what they look like."""
+    """Return the creations that no other call is known to own, by prompt."""
     free: dict[PromptKey, list[ListedCreation]] = {}
     for creation in look.creations:
         if creation.creation_id not in taken:
@@ -121,7 +121,7 @@ def _unclaimed(look: Snapshot, taken: Collection[int]) -> dict[PromptKey, list[L
 
 
 def merge_findings(findings: Iterable[Mapping[int, Finding]], *, again: float) -> dict[int, Finding]:
-    """Return what holds however the account's times are read; `again` is when another look may tell more."""
+    """Merge the findings of several time zones: they must agree; `again` is when another snapshot may help."""
     told: dict[int, Finding] = {}
     for reading in findings:
         for number, finding in reading.items():
@@ -137,19 +137,19 @@ def _merge(one: Finding, other: Finding, again: float) -> Finding:
 
 @frozen
 class _Evidence:
-    """A look, and which of its spends may be a doubtful row's."""
+    """A snapshot, and its evidence against absence."""
 
     look: Snapshot
     unexplained: Sequence[UnexplainedSpend] | None
-    """None where nobody can say: a call is under way, or has no spend."""
+    """None while they can't be determined: a call is under way, or has no spend."""
     free: Mapping[PromptKey, Sequence[ListedCreation]]
-    """The creations that are not known to be another call's, by what they look like."""
+    """The creations that no other call is known to own, by prompt."""
 
 
 def _judge_absence(rows: Sequence[UnresolvedRow], looks: Sequence[_Evidence], lag: float) -> Finding:
-    """Return what is told of a row that is not found, the first of these.
+    """Return the finding for the first of these rows, which was not found.
 
-    The others are like it, and may have been given what it has made: so it is judged by the times of them all.
+    The others are like it and may have been matched with its creation, so the times of all of them count.
     """
     row, latest = rows[0], looks[-1].look
     if any(_may_be_of(row, creation) for judged in looks for creation in judged.free.get(prompt_key(row), ())):
@@ -172,19 +172,19 @@ def _judge_absence(rows: Sequence[UnresolvedRow], looks: Sequence[_Evidence], la
 
 
 def _time_left(rows: Sequence[UnresolvedRow], look: Snapshot, lag: float) -> float:
-    """Return for how many seconds after a look a call may yet be under way, or not be shown, by one of the clocks."""
+    """Return how long after a snapshot a call may still be under way or unlisted, in seconds, by either clock."""
     theirs = max(absent_after(row.submitted_at, longest=row.longest, lag=lag) for row in rows) - look.at
     ours = max(absent_after(row.sent_at, longest=row.longest, lag=lag) for row in rows) - look.taken_at
     return max(theirs, ours)
 
 
 def _may_be_of(row: UnresolvedRow, creation: ListedCreation) -> bool:
-    """Tell whether what looks alike may be a row's; it is dated an hour wrong where a clock was changed since."""
+    """Tell whether a similar creation may be a row's; its date is off by an hour if a clock was changed since."""
     return creation.created_at >= row.submitted_at - CLOCK_SLACK - ORDER_SLACK
 
 
 def _reason_against_absence(rows: Sequence[UnresolvedRow], judged: _Evidence) -> str:
-    """Return why a look that shows no creation like a row's is no proof of its absence; empty where it is."""
+    """Return why a snapshot without a similar creation doesn't prove absence; empty where it does."""
     times = [(row.submitted_at - CLOCK_SLACK, last_moment(row) + CLOCK_SLACK) for row in rows]
     if judged.look.since > min(times)[0]:
         return "the account was not looked at as far back as its call"
@@ -200,11 +200,11 @@ def _reason_against_absence(rows: Sequence[UnresolvedRow], judged: _Evidence) ->
 
 
 def _other_creations(look: Snapshot, asked: Sequence[PromptKey], taken: Mapping[int, PromptKey | None]) -> set[int]:
-    """Return the creations that are surely none of those that rows `asked` for, which come in order.
+    """Return the creations that can't be those of the rows, whose prompts `asked` has in order.
 
-    Those that are known to be another call's, and those that look otherwise, as long as the list shows what was asked
-    for: a prompt that is cut short, or missing, may be any that begins so, and where it was seen to show another than
-    was asked for, what looks otherwise may be a row's.
+    They are those of other calls, and those with another prompt, as long as the list shows prompts unchanged. A prompt
+    that is cut off, or missing, may be any that begins so; and where the API was seen to change prompts, a creation
+    with another prompt may be a row's as well.
     """
     others = {*taken}
     shown = {creation.creation_id: prompt_key(creation) for creation in look.creations}
@@ -218,7 +218,7 @@ def _other_creations(look: Snapshot, asked: Sequence[PromptKey], taken: Mapping[
 
 
 def _is_prefix_of_any(shown: PromptKey, asked: Sequence[PromptKey]) -> bool:
-    """Tell whether a prompt is what was asked for, or the beginning of it, for anything that was; it is in order."""
+    """Tell whether a prompt is the beginning of any of the prompts in `asked`, which are in order."""
     (generator, prompt), place = shown, bisect_left(asked, shown)
     return place < len(asked) and asked[place][0] == generator and asked[place][1].startswith(prompt)
 
@@ -226,6 +226,6 @@ def _is_prefix_of_any(shown: PromptKey, asked: Sequence[PromptKey]) -> bool:
 def _unexplained(
     look: Snapshot, others: Collection[int], charges: Iterable[Charge], lag: float
 ) -> list[UnexplainedSpend] | None:
-    """Return the spends that may be a doubtful row's; None where a call is under way, or has none of its own."""
+    """Return the spends that may be those of unresolved rows; None while a call is under way, or has no spend."""
     begun = [charge for charge in charges if look.since <= charge.began - CLOCK_SLACK and charge.began <= look.at]
     return unexplained_spends(look.spends, begun, since=look.since, shown_until=look.at - lag, others=others)

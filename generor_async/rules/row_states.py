@@ -1,4 +1,7 @@
-"""The life of a row of a batch: which steps it may take, and what a call, or a restart, means for it.
+"""The states of a batch's rows, the steps between them, and what errors and restarts mean for them.
+
+Each step is written to the journal before it has consequences. `submitting` is the intent: it is committed before the
+call is sent, so that after a crash no row can have been charged without its journal knowing.
 
     ready ──> leased ──> submitting ──> accepted ──> downloading ──> done
 
@@ -12,8 +15,8 @@
     unknown                       from submitting on: charged or perhaps charged, and no result
     accepted                      from unknown: found in a listing
 
-After a crash a leased row is ready again: no call of it is under way. A submitting one is unknown, never ready: its
-call may have been charged. Those behind are taken up where they were: looking and downloading are free.
+After a crash, a leased row is ready again, because its call was not sent. A submitting row is unknown, never ready: its
+call may have been charged. Accepted and downloading rows are resumed, because polls and downloads are free.
 """
 
 import json
@@ -76,64 +79,64 @@ TRANSITIONS: Final[Mapping[RowState, frozenset[RowState]]] = {
     "failed": frozenset({"ready"}),
     "unknown": frozenset({"accepted", "ready"}),
 }
-"""For each state those that may come after it."""
+"""For each state, the states that may follow."""
 
 END_STATES: Final[tuple[RowState, ...]] = ("done", "failed", "unknown")
-"""Where a run leaves a row; only the user's will, or what was found out since, leads on."""
+"""States in which a run leaves a row; the user, or reconciliation, may take it further."""
 PAID_STATES: Final[tuple[RowState, ...]] = ("accepted", "downloading")
-"""Paid for and not ended: taken up again after a restart."""
+"""States of rows that were paid for and have no result yet: they are resumed after a restart."""
 STATE_AFTER_CRASH: Final[Mapping[RowState, RowState]] = {"leased": "ready", "submitting": "unknown"}
-"""What a crash makes of a state; every other one stays."""
+"""States that change in a crash; all others stay."""
 
 MOST_ATTEMPTS: Final = 5
-"""How often a row is claimed whose calls come to nothing; each time the client itself had tried again."""
+"""Most claims of a row whose calls fail without effect; in each of them the client has retried as well."""
 
 
-# --- steps: what is written down of one, beside the state that it leads to --------------------------------------------
+# --- steps ------------------------------------------------------------------------------------------------------------
 
 
 @frozen(kw_only=True)
 class Submit:
-    """The intent, written down before the call is made."""
+    """The intent, written to the journal before the call is sent."""
 
     at: float
     """Seconds since the epoch."""
     call_id: str
     model: str
-    """What the price is learned for."""
+    """The model whose price is learned."""
     estimated: float
-    """Its price as estimated, in credits."""
+    """Its estimated price in credits."""
     reserved: float
-    """What is set aside for it under the cap, in credits."""
+    """Credits reserved for it under the cap."""
     longest: float = 0.0
-    """Seconds that it may take at the most, as estimated."""
+    """Its estimated longest duration in seconds."""
 
 
 @frozen
 class Defer:
-    """The call has not left after all, or was refused and had no effect, and waits to be made again.
+    """The call was not sent, or refused without effect, and waits for a retry.
 
-    The intent of the next attempt is a Submit of its own. Nothing is set aside in between.
+    The next attempt has a Submit of its own. Nothing is reserved in between.
     """
 
 
 @frozen(kw_only=True)
 class Accept:
-    """The API took it on, or it was found in a listing: written down before anybody is told."""
+    """The API accepted the call, or its result was found in a listing; written before anybody is told."""
 
     remote_ids: tuple[str, ...]
-    """What the API calls it: a job, or the creations of one call."""
+    """The ids of the API: one job, or the creations of one call."""
     cost: float | None = None
-    """What it cost by its own account, in credits; None keeps what is set aside."""
+    """The cost that the call reports, in credits; None keeps the reservation."""
     likely: float | None = None
-    """What it has likely cost, in credits, where that is something else."""
+    """The probable cost in credits, where it differs."""
     alone: bool = False
-    """Whether no other call was under way meanwhile: only then is the API's `credit_cost` of this call alone."""
+    """Whether no other call was under way meanwhile: only then is the API's `credit_cost` that of this call."""
 
 
 @frozen
 class Download:
-    """It is complete, and its outputs are fetched."""
+    """It is complete, and its outputs are downloaded."""
 
 
 @frozen(kw_only=True)
@@ -147,18 +150,18 @@ class Finish:
 
 @frozen(kw_only=True)
 class Fail:
-    """It came to nothing."""
+    """The row failed."""
 
     at: float
     problem: JSON
     """Why: an object with `message`."""
     cost: float | None = None
-    """What it cost, in credits; None keeps what is set aside, as whether a failed job is charged isn't documented."""
+    """Its cost in credits; None keeps the reservation, as it isn't documented whether failed jobs are charged."""
 
 
 @frozen(kw_only=True)
 class MarkUnknown:
-    """It may have been charged, and there is no result: what is set aside stays as its worst cost."""
+    """It may have been charged, and has no result; the reservation stays as its highest cost."""
 
     at: float
     problem: JSON
@@ -172,7 +175,7 @@ class Release:
     problem: JSON
     """Why: an object with `message`."""
     cost: float | None = 0.0
-    """What this attempt cost, in credits; None keeps what is set aside, where it may have been charged."""
+    """The cost of this attempt in credits; None keeps the reservation, where it may have been charged."""
 
 
 Step: TypeAlias = Submit | Defer | Accept | Download | Finish | Fail | MarkUnknown | Release
@@ -190,32 +193,32 @@ STATE_AFTER: Final[Mapping[type[Step], RowState]] = {
 
 
 def to_api_id(remote_id: str) -> Any:
-    """Return a creation's id, which a journal keeps as text, as the API has it: a number unless it is none."""
+    """Convert a creation's id from the journal's text into the API's form: a number where possible."""
     return int(remote_id) if remote_id.isdecimal() else remote_id
 
 
 def is_legal(state: RowState, step: Step) -> bool:
-    """Tell whether a row in this state may take this step; one that is ready is claimed, and takes none."""
+    """Tell whether a row in this state may take this step; a ready row has to be claimed first."""
     return state != "ready" and STATE_AFTER[type(step)] in TRANSITIONS[state]
 
 
-# --- what an error means for the row whose call or job raised it ------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 @frozen(kw_only=True)
 class RowVerdict:
-    """Where an error leads a row, and what it means for the run."""
+    """What an error means for its row and for the run."""
 
     to: Literal["accepted", "ready", "failed", "unknown"] | None
-    """The state it leads to; None leaves the row where it is, to be looked at again."""
+    """The next state; None keeps the state, and polls again."""
     charged: bool | None
-    """Whether this attempt was charged; None where nobody can say."""
+    """Whether this attempt was charged; None where that is unknown."""
     stops: bool = False
-    """Whether the run must stop, as every other row would meet the same."""
+    """Whether the run must stop, because all other rows would fail alike."""
     wait: float = 0.0
-    """Seconds before the row is worth another try, as the server asked."""
+    """Seconds until the row may be tried again, as the server asked."""
     remote_ids: tuple[str, ...] = ()
-    """What the API calls it, read from an answer that could not be read whole."""
+    """The ids in a response that could not be read completely."""
 
 
 _POLL_AGAIN: Final = RowVerdict(to=None, charged=None)
@@ -224,7 +227,7 @@ _POLL_AGAIN: Final = RowVerdict(to=None, charged=None)
 def verdict_for(
     error: Exception, *, vendor: Vendor, state: RowState, attempt: int, refunds: bool = False
 ) -> RowVerdict:
-    """Tell what an error means for a row that is leased, submitting, or behind.
+    """Return what an error means for a row in the state `leased` or a later one.
 
     `refunds` believes the vendor where it says that a failed job is refunded.
 
@@ -264,7 +267,7 @@ def _after_acceptance(error: Exception, *, refunds: bool) -> RowVerdict:
 
 
 def _after_unknown(error: APIError, vendor: Vendor) -> RowVerdict:
-    """Luma's job whose id was in the rubble of its answer can be looked at; a creation's number may be cut short."""
+    """A Luma job whose id was in the damaged response can be polled; the number of a creation may be cut off."""
     job = job_id_of(error) if vendor is LUMA else None
     if job is not None:
         return RowVerdict(to="accepted", charged=True, remote_ids=(job,))
@@ -272,14 +275,14 @@ def _after_unknown(error: APIError, vendor: Vendor) -> RowVerdict:
 
 
 def _complete_ids(error: APIError, vendor: Vendor) -> tuple[str, ...]:
-    """Return the ids in the JSON of an answer, or in its Location, where they can be what was made."""
+    """Return the ids in the JSON of a response or in its Location, where they can be those of the result."""
     located = error.ids if isinstance(error, ResponseShapeError) else ()
     ids = tuple(dict.fromkeys((*find_ids(json.dumps(getattr(error, "body", None))), *located)))
     return ids if vendor is not LUMA or len(ids) == 1 else ()
 
 
 def _after_refusal(error: APIError, attempt: int) -> RowVerdict:
-    """Judge what was not sent, or refused: this attempt cost nothing."""
+    """Return what an error means that had no effect: this attempt cost nothing."""
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
         return RowVerdict(to="ready", charged=False, stops=True)
     if isinstance(error, APIConnectionError):
@@ -290,5 +293,5 @@ def _after_refusal(error: APIError, attempt: int) -> RowVerdict:
 
 
 def _retry_later(attempt: int, *, wait: float = 0.0, stops: bool = False) -> RowVerdict:
-    """Back to ready; a row that comes back again and again stops the run: it is not the row that is at fault."""
+    """Make the row ready again; after `MOST_ATTEMPTS` the run stops, because the row is not the cause."""
     return RowVerdict(to="ready", charged=False, wait=wait, stops=stops or attempt >= MOST_ATTEMPTS)

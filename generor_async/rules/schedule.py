@@ -82,8 +82,8 @@ Ends are then noticed about 2.5 s late whatever the prior: as late as by polls e
 MOST_SPACING_BY_PRIOR: Final = 10.0
 """Most seconds between two polls of a job of no greater age, while there is only a prior."""
 BACKLOG_AGE: Final = 15.0
-"""Age in seconds from which a job is polled every `LEAST_SPACING` seconds while there is only a prior and calls wait for
-slots."""
+"""Age in seconds from which a job is polled every `LEAST_SPACING` seconds while there is only a prior and calls
+wait for slots."""
 REFIT_SHARE: Final = 8
 """A fit is used until one of so many durations is new."""
 

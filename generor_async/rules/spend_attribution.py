@@ -1,4 +1,4 @@
-"""Whose a spend is that the account's transactions show: a call's of the batch, or somebody else's."""
+"""Attributes the account's spends to the calls of a batch, or to others."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
@@ -13,22 +13,22 @@ __all__ = ["SpendAmount", "UnattributedCall", "attribute_spends"]
 
 
 LEAST_CLUSTER: Final = 3
-"""Equal amounts that are not by chance those of so many calls alike."""
+"""Least number of equal amounts that are not equal by chance."""
 
 
 @frozen
 class SpendAmount:
-    """A charge that the account's transactions show."""
+    """A spend among the account's transactions."""
 
     credits: float
     """More than zero."""
     creation_id: str | None
-    """What it was for; None where it doesn't say."""
+    """Its creation; None where it names none."""
 
 
 @frozen(kw_only=True)
 class UnattributedCall:
-    """A call that was charged, and that no transaction has told of yet."""
+    """A charged call without a spend so far."""
 
     number: int
     """Of its row."""
@@ -43,12 +43,12 @@ def attribute_spends(
     *,
     names: bool,
 ) -> tuple[dict[int, float], list[SpendAmount]]:
-    """Return what the transactions tell of these calls, by number, and the spends that are none of theirs.
+    """Return the costs of these calls by number, and the spends that belong to none of them.
 
-    `likely` says what a call has cost as far as is known. What names a creation is told by that; where the account
-    `names` those of this batch, or does so here, what names nothing is somebody else's. Elsewhere each call has the
-    nearest amount that agrees with what it has likely cost, and where most calls of a kind have none, one of the
-    amounts that are as many: who has which makes no difference to the sum.
+    A spend that names a creation is attributed by that. If the account's spends do name creations of this batch
+    (`names`, or any of these), all others are somebody else's. If not, each call gets the nearest amount that agrees
+    with its probable cost (`likely`); and where most calls of one estimate have none, they share a cluster of equal
+    amounts, as it makes no difference to the sum which call has which.
     """
     told: dict[int, float] = {}
     owner = {id_: call.number for call in calls for id_ in call.remote_ids}
@@ -72,7 +72,7 @@ def attribute_spends(
 def _match_nearest(
     calls: Collection[UnattributedCall], left: list[float], likely: Callable[[ChargedCalls], float]
 ) -> dict[int, float]:
-    """Give each call the nearest of these amounts, which are in order, and take it from them."""
+    """Attribute to each call the nearest of these sorted amounts, and remove it."""
     told: dict[int, float] = {}
     for call in calls:
         settled = call.settled
@@ -85,7 +85,7 @@ def _match_nearest(
 
 
 def _exact_index(amounts: Sequence[float], settled: ChargedCalls) -> int | None:
-    """Return where the very amount is that a call which ran alone has told."""
+    """Return the index of exactly the amount that a call which ran alone reported."""
     if settled.source != "alone" or settled.cost is None:
         return None
     place = bisect_left(amounts, settled.cost)
@@ -93,7 +93,7 @@ def _exact_index(amounts: Sequence[float], settled: ChargedCalls) -> int | None:
 
 
 def _nearest_index(amounts: Sequence[float], price: float) -> int | None:
-    """Return where the nearest amount is that may be this price."""
+    """Return the index of the nearest amount that may be this price."""
     place = bisect_left(amounts, price)
     near = [
         index for index in (place - 1, place) if 0 <= index < len(amounts) and are_same_price(amounts[index], price)
@@ -102,7 +102,7 @@ def _nearest_index(amounts: Sequence[float], price: float) -> int | None:
 
 
 def _match_clusters(calls: Collection[UnattributedCall], left: list[float]) -> dict[int, float]:
-    """Give calls of one estimate amounts that agree with one another, where there are many of either."""
+    """Attribute clusters of equal amounts to calls of one estimate, where there are many of both."""
     told: dict[int, float] = {}
     kinds: dict[tuple[str, float], list[UnattributedCall]] = {}
     for call in calls:

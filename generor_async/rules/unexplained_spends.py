@@ -1,10 +1,11 @@
-"""Which credits that the account shows as spent may have paid for a call in doubt: those that nothing else explains.
+"""Finds spends of the account that no known call explains: they may have paid for an unresolved call.
 
-A spend that names a creation is explained by whoever made that; of those that name none, each known call has one at its
-time. What is left over can be the call's in doubt, whose creation may have been deleted since. Its date alone says
-little: it may be wrong, or the server's clock may have been changed unseen. So it is told from its place among all
-spends when it can have been, as ids grow with time (assumed): known calls' spends before and after it bound it, and the
-dates of others, of which one may be wrong, and all be an hour off.
+A spend that names a creation is explained by the call that made it. Of the other spends, each known call has one at its
+time. The rest may be those of unresolved calls, whose creations may have been deleted.
+
+The date of a spend may be wrong, or the server's clock may have been changed. So its time is also bounded by its place
+among all spends, because ids grow with time (assumed): by the spends of known calls before and after it, and by the
+dates of others, of which one may be wrong and all may be an hour off.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,12 +22,12 @@ __all__ = ["Charge", "DatedSpend", "UnexplainedSpend", "unexplained_spends"]
 Interval: TypeAlias = tuple[float, float]
 
 LEAST_BOUNDS: Final = 2
-"""How many dates of others, at the least, bound a spend on each side: one may be wrong."""
+"""Number of other dates that bound a spend on each side: one may be wrong."""
 
 
 @frozen(kw_only=True)
 class Charge:
-    """A call that is known to have been charged."""
+    """A call that was charged."""
 
     began: float
     ended: float
@@ -35,22 +36,22 @@ class Charge:
 
     @property
     def interval(self) -> Interval:
-        """Between which moments its spend is dated."""
+        """The earliest and latest date of its spend."""
         return self.began - CLOCK_SLACK, self.ended + CLOCK_SLACK
 
 
 @frozen(kw_only=True)
 class DatedSpend:
-    """Credits that a transaction shows as spent."""
+    """A spend among the account's transactions."""
 
     when: float
     creation_id: int | None = None
-    """On what; None where it doesn't say."""
+    """Its creation; None where it names none."""
 
 
 @frozen
 class UnexplainedSpend:
-    """A spend that may have paid for a call in doubt."""
+    """A spend that may have paid for an unresolved call."""
 
     when: float
     """Its date."""
@@ -58,7 +59,7 @@ class UnexplainedSpend:
     latest: float
 
     def may_be_within(self, begin: float, end: float) -> bool:
-        """Tell whether it may have been then, by its date or by its place among the others."""
+        """Tell whether it may be from this period, by its date or by its place among the others."""
         return begin <= self.when <= end or (self.earliest <= end and begin <= self.latest)
 
 
@@ -70,11 +71,11 @@ def unexplained_spends(
     shown_until: float,
     others: Collection[int],
 ) -> list[UnexplainedSpend] | None:
-    """Return the spends that may be left over when each charge has its own; None where one has none, or may have yet.
+    """Return the spends that may be left over when each charge has one; None if a charge has none, or may not yet.
 
-    Spends come in the order of their ids; `others` are the creations that others made for sure. Which spends are left
-    over depends on who gets which. So those count too whose charge could have another's. What was spent before `since`
-    is left out, as its charges are; what ended by `shown_until` is shown.
+    `spends` are in the order of their ids, and `others` are the creations of other users. The assignment of spends to
+    charges may be ambiguous: then a spend counts as well whose charge could have another one. Spends and charges before
+    `since` are left out; charges that ended by `shown_until` are listed.
     """
     calls = {id_: charge.interval for charge in charges for id_ in charge.creation_ids}
     named = {spend.creation_id for spend in spends} - {None}
@@ -92,7 +93,7 @@ def unexplained_spends(
 
 
 def _with_bounds(spends: Sequence[DatedSpend], calls: Mapping[int, Interval]) -> Iterator[UnexplainedSpend]:
-    """Yield for each spend between which moments its place among the others leaves it."""
+    """Yield each spend with the bounds that its place among the others gives."""
     bounds = [_bounds(spend, calls) for spend in spends]
     after = list(_running_maxima((first, sure) for first, _, sure in bounds))
     before = list(_running_maxima((-last, sure) for _, last, sure in reversed(bounds)))[::-1]
@@ -101,14 +102,14 @@ def _with_bounds(spends: Sequence[DatedSpend], calls: Mapping[int, Interval]) ->
 
 
 def _bounds(spend: DatedSpend, calls: Mapping[int, Interval]) -> tuple[float, float, bool]:
-    """Return between which moments a spend was, and whether that is sure: a known call's is, whatever its date."""
+    """Return the bounds of a spend by itself, and whether they are certain, as for the spend of a known call."""
     if spend.creation_id is not None and spend.creation_id in calls:
         return *calls[spend.creation_id], True
     return spend.when - ORDER_SLACK - CLOCK_SLACK, spend.when + ORDER_SLACK + CLOCK_SLACK, False
 
 
 def _running_maxima(moments: Iterable[tuple[float, bool]]) -> Iterator[float]:
-    """Yield the highest of all moments that came before, of those that aren't sure the highest that enough reach."""
+    """Yield the maximum of all previous moments; of the uncertain ones, the highest that `LEAST_BOUNDS` reach."""
     sure = -inf
     unsure = [-inf] * LEAST_BOUNDS
     for moment, is_sure in moments:
@@ -120,7 +121,7 @@ def _running_maxima(moments: Iterable[tuple[float, bool]]) -> Iterator[float]:
 
 
 def _leftovers(intervals: Sequence[Interval], spends: Sequence[UnexplainedSpend]) -> list[UnexplainedSpend] | None:
-    """Return the spends that may be left over when each interval has one within it; both come in order."""
+    """Return the spends that may be left over when each interval has one within it; both are in order."""
     spend_of = _assign(intervals, spends)
     if spend_of is None:
         return None
@@ -136,10 +137,10 @@ def _leftovers(intervals: Sequence[Interval], spends: Sequence[UnexplainedSpend]
 
 
 def _assign(intervals: Sequence[Interval], spends: Sequence[UnexplainedSpend]) -> dict[int, int] | None:
-    """Give each interval a spend within it, by their indices; None where that can't be.
+    """Assign to each interval a spend within it, by their indices; None where that is impossible.
 
-    Intervals come by their begin, spends by their date. Of the intervals that a spend is within, the one that ends
-    first gets it: whatever another choice could satisfy, this one does.
+    Intervals are in the order of their begin, spends of their date. A spend goes to the open interval that ends first,
+    which finds an assignment if there is one.
     """
     given: dict[int, int] = {}
     waiting: list[tuple[float, int]] = []
