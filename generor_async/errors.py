@@ -98,9 +98,9 @@ class GenerorAsyncError(Exception):
         """What to do about it, in a sentence; empty where there is no useful advice."""
 
     def __str__(self) -> str:
-        return _line(self.message, self.advice, *self._named())
+        return _join_sentences(self.message, self.advice, *self._resume_and_ids())
 
-    def _named(self, *known: str) -> tuple[str, str]:
+    def _resume_and_ids(self, *known: str) -> tuple[str, str]:
         """Return a sentence on how to resume the job or creation, and the other known ids in parentheses.
 
         The job or creation is named once: by the message, by the sentence, or else in the parentheses.
@@ -127,7 +127,7 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
     return error
 
 
-def _line(*parts: str) -> str:
+def _join_sentences(*parts: str) -> str:
     sentences = [sentence for part in parts if (sentence := printable(part))]
     return " ".join(part if part[-1] in ".!?" or part[0] == "(" else f"{part}." for part in sentences)
 
@@ -160,15 +160,15 @@ class APIError(GenerorAsyncError):
         """How many attempts were made."""
         self.outcome = outcome
 
-    def _what(self) -> str:
+    def _summary(self) -> str:
         return self.message
 
     def __str__(self) -> str:
-        what = f"{self.operation}: {self._what()}" if self.operation else self._what()
+        what = f"{self.operation}: {self._summary()}" if self.operation else self._summary()
         known = [f"request id {self.request_id}"] if self.request_id else []
         if self.attempts > 1:
             known.append(f"{self.attempts} attempts")
-        return _line(what, self.advice, *self._named(*known))
+        return _join_sentences(what, self.advice, *self._resume_and_ids(*known))
 
 
 class APIConnectionError(APIError):
@@ -215,7 +215,7 @@ class ResponseShapeError(APIError):
         """All values in the answer that look like an id."""
         self.retryable = retryable
 
-    def _what(self) -> str:
+    def _summary(self) -> str:
         return f"the answer could not be read at {self.path}: {self.message}"
 
 
@@ -267,7 +267,7 @@ class APIStatusError(APIError):
         """The answer's headers; look-ups ignore case."""
         return self.response.headers if self.response else Headers()
 
-    def _what(self) -> str:
+    def _summary(self) -> str:
         return f"{self.status_code} {self.code}: {self.message}" if self.code else f"{self.status_code}: {self.message}"
 
 
@@ -285,7 +285,7 @@ class InvalidRequestError(BadRequestError, ValueError):
         self.field = field
         self.problem = problem
 
-    def _what(self) -> str:
+    def _summary(self) -> str:
         return self.problem if self.field in self.problem else f"{self.field}: {self.problem}"
 
 
@@ -305,7 +305,7 @@ class MissingAPIKeyError(AuthenticationError):
     def __init__(self, message: str, *, advice: str = "", operation: str = "") -> None:
         super().__init__(message, status_code=401, advice=advice, operation=operation, outcome="not_sent")
 
-    def _what(self) -> str:
+    def _summary(self) -> str:
         return self.message
 
 
@@ -458,14 +458,14 @@ class DownloadError(GenerorAsyncError):
         self, message: str, *, url: str, retryable: bool = True, advice: str = "", local: bool = False
     ) -> None:
         super().__init__(message, advice=advice)
-        self.url = _bare(url)
+        self.url = _without_credentials(url)
         self.retryable = retryable
         """False where there is no such file: the host, or the API, has said so."""
         self.local = local
         """True where the file could not be written on this machine."""
 
 
-def _bare(url: str) -> str:
+def _without_credentials(url: str) -> str:
     before, slashes, after = url.partition("?")[0].partition("://")
     host, slash, path = after.partition("/")
     return before + slashes + host.rpartition("@")[2] + slash + path

@@ -29,7 +29,7 @@ from generor_async.engine.pages import response_of
 from generor_async.engine.progress import ProgressReporter
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.tracking import naming
+from generor_async.engine.tracking import attaching_id
 from generor_async.engine.unlisted import wrong_operation
 from generor_async.errors import (
     DownloadError,
@@ -274,7 +274,7 @@ class AsyncGeneror(Client):
             beside = {name: value for name, value in result.raw.items() if name != "creations"}
             first = maybe(creations[0].creation_id) if creations else None
             outputs += self._media(beside, _name(first, 0), first, after=len(outputs))
-        with naming(partial(attach_creation, creation_id=creations[0].creation_id if creations else None)):
+        with attaching_id(partial(attach_creation, creation_id=creations[0].creation_id if creations else None)):
             if not outputs:
                 raise _no_media_error(creations)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
@@ -361,7 +361,7 @@ _CREATIONS: Final = JobType(
     family=_none,
     prior=_none,
     created_at=_none,
-    take_up=resume_creation_hint,
+    resume_hint=resume_creation_hint,
     attach_id=_attach_id,
 )
 

@@ -156,9 +156,9 @@ class AsyncLuma(Client):
                 file exists already.
             DeadlineExceededError: The client's `timeout` is over.
         """
-        from generor_async.engine.tracking import naming  # noqa: PLC0415 - not needed to start
+        from generor_async.engine.tracking import attaching_id  # noqa: PLC0415 - not needed to start
         from generor_async.luma_resources import id_of, outputs_of  # noqa: PLC0415 - the same
 
-        with naming(partial(job_errors.attach_job, job_id=id_of(result))):
+        with attaching_id(partial(job_errors.attach_job, job_id=id_of(result))):
             outputs = outputs_of(result, self._session, self._options)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)

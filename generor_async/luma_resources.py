@@ -19,9 +19,9 @@ from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.tracking import following
+from generor_async.engine.tracking import noting_resubmission
 from generor_async.engine.upload_content import Source, open_content
-from generor_async.engine.uploads import Calls, UploadCallback, Uploads
+from generor_async.engine.uploads import UploadCallback, UploadCalls, Uploads
 from generor_async.errors import (
     DownloadError,
     GenerationFailedError,
@@ -144,7 +144,7 @@ class Generations(GenerationsResource):
         while True:
             if timeout is not None:
                 view = self._luma.with_options(timeout=max(deadline - self._waiter.now(), LEAST_SECONDS))
-            with following(failed):
+            with noting_resubmission(failed):
                 job = await view.generations.submit(on_submitted=on_submitted, **params)
             if timeout is None:
                 deadline = self._waiter.now() + RUN_SECONDS
@@ -156,7 +156,7 @@ class Generations(GenerationsResource):
                     raise
                 failed = job.id
             times += 1
-            with following(failed):
+            with noting_resubmission(failed):
                 await self._waiter.sleep(delay)
 
     async def wait_all(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "list[Job]":
@@ -252,7 +252,7 @@ class Files(FilesResource):
                 filename=content.name or UNSET,
                 purpose=purpose,
             )
-            calls = Calls(
+            calls = UploadCalls(
                 create=lambda: session.send(recording, options),
                 complete=lambda file_id: session.send(operations.files_complete(file_id), quiet),
                 get=lambda file_id: session.send(operations.files_get(file_id), quiet),
@@ -459,6 +459,6 @@ _JOBS: Final = JobType(
     family=_family,
     prior=_prior,
     created_at=attrgetter("created_at"),
-    take_up=job_errors.resume_job_hint,
+    resume_hint=job_errors.resume_job_hint,
     attach_id=job_errors.attach_job,
 )

@@ -29,7 +29,7 @@ class Arrivals(asyncio.Protocol):
         self._protocol = protocol
         self._pieces: list[bytes] = []
         self._room = 0
-        self.unread = _look_at(transport)
+        self.unread = _unread_check(transport)
         """Tells whether the socket has bytes, or its end, that the event loop hasn't read."""
 
     def keep(self) -> list[bytes]:
@@ -62,7 +62,7 @@ class Arrivals(asyncio.Protocol):
         self._protocol.resume_writing()
 
 
-def _look_at(transport: asyncio.Transport) -> Callable[[], object]:
+def _unread_check(transport: asyncio.Transport) -> Callable[[], object]:
     sock = transport.get_extra_info("socket")
     if sock is None:
         return bool

@@ -19,12 +19,12 @@ def as_secret(key: str | Secret | None) -> Secret | None:
     """Wrap a key in a Secret, so that no traceback with locals shows it."""
     if isinstance(key, str):
         return Secret(key)
-    if key is None or _shows_nothing(key):
+    if key is None or _is_harmless(key):
         return key
     return cast("Secret", Unseen(key))  # which is refused later
 
 
-def _shows_nothing(value: object) -> bool:
+def _is_harmless(value: object) -> bool:
     return isinstance(value, Secret | Unseen)
 
 

@@ -23,7 +23,7 @@ class Connector(aiohttp.TCPConnector):
     A transport closes its socket through the event loop, so it stays open when the loop is closed first.
     """
 
-    _abandoned = False
+    _is_abandoned = False
 
     def __init__(self, *, make_socket: Callable[[AddressInfo], socket.socket] = _plain_socket, **options: Any) -> None:
         sockets = self._sockets = WeakSet[socket.socket]()
@@ -37,12 +37,12 @@ class Connector(aiohttp.TCPConnector):
 
     def abandon(self) -> None:
         """Close every socket, without the event loop."""
-        self._abandoned = True
+        self._is_abandoned = True
         for each in list(self._sockets):
             each.close()
 
     def __del__(self, *_: object) -> None:
-        if not self._abandoned:
+        if not self._is_abandoned:
             super().__del__()
 
 

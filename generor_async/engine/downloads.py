@@ -155,7 +155,7 @@ class _Download:
         folder = options.target.folder
         self._part = PartFile(folder, options.target.name(output.name), downloads.leftovers)
         self._content_type = ""
-        self._furthest = 0
+        self._most_received = 0
         """The most bytes received so far. Retries are counted anew whenever an attempt gets further than this."""
         self._retries = Retries(downloads.clock, options.max_retries)
         self._refreshed = False
@@ -264,8 +264,8 @@ class _Download:
             if part.unsaved >= SYNC_BYTES:
                 saving.start()
             self._refreshed = False
-            if part.size > self._furthest:
-                self._furthest = part.size
+            if part.size > self._most_received:
+                self._most_received = part.size
                 self._retries.reset()
             if report is not None:
                 report()

@@ -155,7 +155,9 @@ class JobWaiter(Generic[S]):
                 job = waiting.pop(future).tracked
                 error = future.exception()
                 if error is not None and not isinstance(error, GenerorAsyncError):
-                    error.add_note(f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.take_up(job.id)}")
+                    error.add_note(
+                        f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.resume_hint(job.id)}"
+                    )
                     raise error
                 yield job
         except asyncio.CancelledError as error:
@@ -178,7 +180,7 @@ class JobWaiter(Generic[S]):
             return await waiter.future
         except asyncio.CancelledError as error:
             scheduler.leave(waiter)
-            error.add_note(f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.take_up(job.id)}")
+            error.add_note(f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.resume_hint(job.id)}")
             raise
         finally:
             work.end()

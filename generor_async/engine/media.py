@@ -34,7 +34,7 @@ T = TypeVar("T")
 async def inline_files(body: JSON, operation: str) -> JSON:
     """Return a request's body with every `MediaRef.file(...)` replaced by its content."""
     if isinstance(body, MediaRef):
-        return await run_to_completion(lambda: _read(body, operation))
+        return await run_to_completion(lambda: _read_file(body, operation))
     if is_object(body):
         return {key: await inline_files(value, operation) for key, value in body.items()}
     if is_array(body):
@@ -42,7 +42,7 @@ async def inline_files(body: JSON, operation: str) -> JSON:
     return body
 
 
-def _read(reference: MediaRef, operation: str) -> dict[str, str]:
+def _read_file(reference: MediaRef, operation: str) -> dict[str, str]:
     path = Path(str(reference.value))
 
     def refused(problem: str, advice: str = "") -> InvalidRequestError:

@@ -15,7 +15,7 @@ from generor_async.values import Model
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["JobType", "SeenJobs", "Tracked", "Waiter", "following", "naming"]
+__all__ = ["JobType", "SeenJobs", "Tracked", "Waiter", "attaching_id", "noting_resubmission"]
 
 S = TypeVar("S", bound=Model)
 
@@ -42,7 +42,7 @@ class JobType(Generic[S]):
     """Returns the usual duration of such a job in seconds; None where it is unknown."""
     created_at: Callable[[S], datetime | None]
     """Returns when the job was created, by the server's clock; None where the answer doesn't say."""
-    take_up: Callable[[str], str]
+    resume_hint: Callable[[str], str]
     """Returns how to take up the job again, as the rest of a sentence."""
     attach_id: Callable[[GenerorAsyncError, str], object]
     """Adds the id of the job to an error."""
@@ -93,7 +93,7 @@ class SeenJobs:
 
 
 @contextmanager
-def naming(attach_id: Callable[[GenerorAsyncError], object]) -> Generator[None]:
+def attaching_id(attach_id: Callable[[GenerorAsyncError], object]) -> Generator[None]:
     """Add the id of a job to errors that are raised in the block and have none."""
     try:
         yield
@@ -104,7 +104,7 @@ def naming(attach_id: Callable[[GenerorAsyncError], object]) -> Generator[None]:
 
 
 @contextmanager
-def following(failed: str | None) -> Generator[None]:
+def noting_resubmission(failed: str | None) -> Generator[None]:
     """Add the failed job that is submitted again, if there is one, to errors that are raised in the block."""
     try:
         yield

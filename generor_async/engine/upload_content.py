@@ -53,13 +53,13 @@ class Content:
             UploadError: The content is not as it was announced.
         """
         try:
-            async for piece in self._verified():
+            async for piece in self._checked_pieces():
                 yield piece
         except Exception as error:
             self.error, self.trace = error, error.__traceback__
             raise
 
-    async def _verified(self) -> AsyncIterator[bytes]:
+    async def _checked_pieces(self) -> AsyncIterator[bytes]:
         held, read = b"", 0
         async for piece in self._pieces():
             read += len(piece)

@@ -30,7 +30,7 @@ from generor_async.rules import byte_ranges, masking
 from generor_async.rules.schedule import Durations
 from generor_async.values import Clock, Secret, UploadProgress, maybe
 
-__all__ = ["Calls", "UploadCallback", "Uploads"]
+__all__ = ["UploadCallback", "UploadCalls", "Uploads"]
 
 INGEST_SECONDS = 1_800.0
 """Seconds after which a file that is still being processed is given up."""
@@ -77,7 +77,7 @@ F = TypeVar("F", bound=UploadedFile)
 
 
 @frozen(kw_only=True)
-class Calls(Generic[F]):
+class UploadCalls(Generic[F]):
     """The API calls that an upload needs."""
 
     create: Callable[[], Awaitable[FileRecord]]
@@ -96,7 +96,7 @@ class Uploads:
         self._events = events
 
     async def upload(
-        self, content: Content, calls: Calls[F], *, options: Options, on_progress: UploadCallback | None
+        self, content: Content, calls: UploadCalls[F], *, options: Options, on_progress: UploadCallback | None
     ) -> F:
         """Upload a content, and wait until the API has processed it.
 
@@ -120,7 +120,7 @@ class Uploads:
         )
 
     async def _upload(
-        self, content: Content, calls: Calls[F], options: Options, on_progress: UploadCallback | None
+        self, content: Content, calls: UploadCalls[F], options: Options, on_progress: UploadCallback | None
     ) -> F:
         recorded = await self._put_until_done(content, calls, options.max_retries, on_progress)
         file = await _wait_until_ready(await calls.complete(recorded.id), calls.get, self._clock)
@@ -130,7 +130,7 @@ class Uploads:
         return file
 
     async def _put_until_done(
-        self, content: Content, calls: Calls[F], max_retries: int, on_progress: UploadCallback | None
+        self, content: Content, calls: UploadCalls[F], max_retries: int, on_progress: UploadCallback | None
     ) -> FileRecord:
         """Send the bytes, with retries, and return the record of the file that has them."""
         recorded, renewed = await calls.create(), False

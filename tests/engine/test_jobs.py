@@ -70,7 +70,7 @@ def kind(**changes: Any) -> JobType[Thing]:
         family=lambda _: "things",
         prior=lambda _: None,
         created_at=attrgetter("created_at"),
-        take_up=resume_job_hint,
+        resume_hint=resume_job_hint,
         attach_id=attach_job,
     )
     return evolve(known, **changes)
