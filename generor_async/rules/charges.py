@@ -1,18 +1,17 @@
-"""What a model's calls have cost, told by witnesses that may each be wrong.
+"""Learns the price of a model's calls from several sources, each of which may be wrong.
 
-- The estimate: "often differs" from the charge, says the documentation, whose own example is 6 estimated, 24 charged.
-- The call's own `credit_cost`: a difference of balances (documented). Calls that overlap count each other; a bonus, a
-  purchase or a refund that comes in meanwhile lowers it, below zero if need be; what another user of the account
-  spends raises it.
-- The account's transactions: one that names a creation of the call is the charge itself. They may come late, name
+- The estimate: it "often differs" from the charge (documented; the documents' example is 6 estimated, 24 charged).
+- The call's own `credit_cost`: a difference of balances (documented). So overlapping calls count each other, income
+  such as a bonus or refund lowers it, even below zero, and spends of other users raise it.
+- The account's transactions: one that names a creation of the call is the charge itself. They may be late, name
   nothing, or not be readable (their form is assumed).
-- The balance, read before and after a call that runs alone: where the call itself tells nothing, this is the same.
+- The balance before and after a call that runs alone, where the call itself reports nothing.
 
-A price is a ratio of charge to estimate. It is learned from transactions where there are any, else from calls that ran
-alone, among which the estimate has a vote: what two agree on is likely the price, and calls overlap when three do. So
-an event on the account that no call explains changes neither what is set aside nor what is told as spent, and a price
-that was learned wrongly is unlearned as soon as others outvote it. Where the transactions can't be read and events fall
-among most of these calls, nobody can tell: a spend of another user within each of them looks like their price.
+A price is a ratio of charge to estimate. It is learned from transactions if there are any. Otherwise it is learned from
+calls that ran alone, with the estimate as one more vote: what two agree on is the probable price, and calls may overlap
+when three agree. So a single event on the account changes neither reservations nor the reported spend, and a wrong
+price is outvoted later. If the transactions can't be read and other users spend during most of these calls, their
+spends can't be told from the price.
 """
 
 from collections import Counter, deque
@@ -37,128 +36,128 @@ __all__ = [
 MOST_CREDITS: Final = 1e15
 """More than any account has: sums of floats are exact up to here."""
 SAME_PRICE_FACTOR: Final = 1.3
-"""The factor within which two amounts are the same price, which drifts, as that of video does (assumed)."""
+"""Factor within which two amounts are the same price: prices drift, as that of video does (assumed)."""
 PLAUSIBLE_FACTOR: Final = 10.0
-"""The factor by which a charge may be above its estimate and be believed of few witnesses (assumed)."""
+"""Factor by which a charge may exceed its estimate and be believed with few votes (assumed)."""
 CAP_MARGIN: Final = 1.25
-"""The most by which calls whose charge nobody names count more under a cap than they have likely cost: so at least 0.8
-of the cap can be used."""
+"""Most by which calls of unknown cost count more under a cap than they have probably cost: so at least 0.8 of the cap
+can be used."""
 ENOUGH_SOURCES: Final = 3
-"""How many witnesses must agree on a price before calls may overlap: of two, what else happens may have made one."""
+"""Votes that must agree on a price before calls may overlap: one of two may be caused by another event."""
 LATEST_CHARGES: Final = 7
-"""How many calls that the transactions told of last tell the price."""
+"""Number of latest calls with transactions that determine the price."""
 MOST_TRIAL_CALLS: Final = 8
-"""How many calls run alone to learn a price, where none tells its cost; twice as many where some do, and don't agree.
-After that the likeliest price it is."""
+"""Calls that run alone to learn a price if none reports its cost; twice as many if their costs don't agree. After them
+the most probable price is used."""
 
 CostSource: TypeAlias = Literal["overlapped", "alone", "listed"]
-"""Who told a cost: the call itself, while others were under way; the call itself, or the balance, while it ran alone;
-the account's transactions."""
+"""The source of a cost: the call itself, while others were under way; the call or the balance, while it ran alone; the
+account's transactions."""
 
 
 def valid_cost(told: float | None) -> float | None:
-    """Return what a call has cost by its own account; None where that is no price.
+    """Return the cost that a call reported; None where it is invalid.
 
-    A difference of balances may be negative, where something came in meanwhile: it tells nothing of the cost then.
+    It is a difference of balances, and negative after income: then it shows nothing about the cost.
     """
     known = valid_amount(told)
     return None if known is None or known < 0 else known
 
 
 def valid_amount(told: float | None) -> float | None:
-    """Return an amount of credits that can be added up; None for one that no account can have."""
+    """Return an amount of credits; None for one that is too large for any account."""
     return told if told is not None and abs(told) <= MOST_CREDITS else None
 
 
 @frozen(kw_only=True)
 class ChargedCalls:
-    """Calls that were charged, of one estimate and one cost."""
+    """Charged calls with the same estimate and cost."""
 
     model: str
     estimated: float
     """Credits, for each of them."""
     cost: float | None
-    """Credits that each of them cost, as it was told; None where nobody said."""
+    """Reported credits, for each of them; None where nothing was reported."""
     source: CostSource
     calls: int = 1
 
     def as_told_by(self, cost: float, source: CostSource) -> "ChargedCalls":
-        """Return one such call as another witness tells of it."""
+        """Return one such call with the cost by another source."""
         return evolve(self, cost=cost, source=source, calls=1)
 
 
 @frozen(kw_only=True)
 class _PriceRatio:
-    """What is known of a price, as ratios of charge to estimate."""
+    """The price of a model, as ratios of charge to estimate."""
 
     typical: float
     highest: float
     known: bool
-    """Whether enough witnesses agree on it, or no more are heard."""
+    """Whether enough sources agree on it, or trials have ended."""
 
 
 @define
 class _ModelPrice:
-    """What one model's calls have cost."""
+    """The charged calls of one model."""
 
     _alone: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
-    """Calls that ran alone and told a cost, by estimate and cost."""
+    """Calls that ran alone and reported a cost, counted by estimate and cost."""
     _listed: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
-    """Calls whose charge the transactions tell, likewise."""
+    """The same for calls with transactions."""
     _lately: "deque[float]" = field(factory=lambda: deque(maxlen=LATEST_CHARGES), init=False)
-    """The ratios of those that were told last: prices are changed."""
+    """The latest of their ratios, as prices change."""
     _listed_cost: float = field(default=0.0, init=False)
-    """What these cost, kept beside as there may be many kinds of them."""
+    """Their total cost."""
     _untold: float = field(default=0.0, init=False)
-    """What all others were estimated at."""
+    """The estimates of all other calls."""
     _unpriced: float = field(default=0.0, init=False)
-    """What calls without an estimate say that they cost."""
+    """The reported costs of calls without an estimate."""
     _least: float | None = field(default=None, init=False)
-    """The lowest ratio that a call told which others overlapped: nearest to its own cost."""
+    """The lowest ratio that an overlapped call reported, which is nearest to its own cost."""
     _lessons: int = field(default=0, init=False)
-    """Calls that ran alone, whatever they told."""
+    """Number of calls that ran alone."""
     _learned: _PriceRatio | None = field(default=None, init=False)
 
     def add(self, settled: ChargedCalls) -> None:
-        """Count calls that were charged."""
+        """Add charged calls."""
         self._count(settled, settled.calls)
         if settled.source == "alone":
             self._lessons += settled.calls
             self._learned = None
 
     def correct(self, settled: ChargedCalls, better: ChargedCalls) -> None:
-        """Count a call as a better witness tells of it."""
+        """Replace the cost of one call by that of a better source."""
         self._count(settled, -1)
         self._count(better, 1)
 
     @property
     def is_known(self) -> bool:
-        """Whether calls may overlap: enough witnesses agree on the price, or no more are heard."""
+        """Whether the price is known, so that calls may overlap."""
         return self._ratio().known
 
     @property
     def highest(self) -> float:
-        """The highest ratio of charge to estimate that witnesses agree on."""
+        """The highest ratio of charge to estimate that sources agree on."""
         return self._ratio().highest
 
     @property
     def estimated(self) -> float:
-        """What all calls were estimated at."""
+        """The estimates of all calls."""
         return self._untold + _sum(self._alone, 0) + _sum(self._listed, 0)
 
     @property
     def spent(self) -> float:
-        """What the calls have likely cost."""
+        """The probable cost of all calls."""
         return self._total(self._ratio().typical)
 
     @property
     def counted(self) -> float:
-        """What the calls count under a cap: somewhat more, where nobody names their charge."""
+        """The credits that count under a cap: somewhat more for calls of unknown cost."""
         learned = self._ratio()
         return self._total(min(learned.highest, CAP_MARGIN * learned.typical))
 
     def likely(self, settled: ChargedCalls) -> float:
-        """Return what one of such calls has likely cost."""
+        """Return the probable cost of one such call."""
         cost, estimated = settled.cost, settled.estimated
         if cost is not None and (settled.source == "listed" or not estimated):
             return cost
@@ -187,14 +186,14 @@ class _ModelPrice:
         self._learned = None
 
     def _total(self, ratio: float) -> float:
-        """Add up, calls whose charge nobody tells at this ratio."""
+        """Return the total cost, with calls of unknown cost at this ratio."""
         total = self._unpriced + self._untold * ratio + self._listed_cost
         for (estimated, cost), calls in self._alone.items():
             total += calls * (cost if self._believes(cost / estimated) else estimated * ratio)
         return total
 
     def _believes(self, ratio: float) -> bool:
-        """Tell whether a call which ran alone may have cost what it told."""
+        """Tell whether the cost is plausible that a call reported which ran alone."""
         learned = self._ratio()
         return are_same_price(ratio, learned.typical) if learned.known else _is_plausible(ratio)
 
@@ -223,7 +222,7 @@ def are_same_price(one: float, other: float, factor: float = SAME_PRICE_FACTOR) 
 
 
 def _ratio_from_transactions(listed: Mapping[tuple[float, float], int], lately: Iterable[float]) -> _PriceRatio:
-    """Learn from what the transactions tell; of what is far from the latest, the cost counts, but not as the price."""
+    """Learn the price from transactions; those far from the latest ones don't count for it."""
     middle = _median(sorted(Counter(lately).items()))
     same = {sample: calls for sample, calls in listed.items() if are_same_price(sample[1] / sample[0], middle)}
     highest = max(cost / estimated for estimated, cost in same)
@@ -231,7 +230,7 @@ def _ratio_from_transactions(listed: Mapping[tuple[float, float], int], lately: 
 
 
 def _ratio_from_single_calls(alone: Mapping[tuple[float, float], int], lessons: int) -> _PriceRatio:
-    """Learn from calls that ran alone: what most of them, and the estimate, agree on; of two, the higher."""
+    """Learn the price from calls that ran alone: what most of them and the estimate agree on; of two, the higher."""
     told = Counter[float]({1.0: 1})
     for (estimated, cost), calls in alone.items():
         told[cost / estimated] += calls
@@ -251,17 +250,16 @@ def _votes_needed(ratio: float) -> int:
 
 
 def _is_plausible(ratio: float) -> bool:
-    """Tell whether a ratio may be believed of few witnesses: what comes in lowers it, what others spend raises it."""
+    """Tell whether few votes are enough for a ratio: income lowers it, and spends of others raise it."""
     return 1.0 / SAME_PRICE_FACTOR <= ratio <= PLAUSIBLE_FACTOR
 
 
 def largest_cluster(
     amounts: Sequence[tuple[float, int]], enough: Callable[[float], float]
 ) -> tuple[float, float] | None:
-    """Return the span in which most amounts may be the same price; None where none has enough of them.
+    """Return the span with the most amounts of the same price, the higher one of two; None if no span has enough.
 
-    Amounts come in order, each with how often it was seen, and `enough` says for the highest how many it takes; of two
-    spans, the higher one.
+    Amounts are sorted, each with its count. `enough` returns the required number for the highest amount of a span.
     """
     best: tuple[float, float] | None = None
     begin, count, most = 0, 0, 0
@@ -276,7 +274,7 @@ def largest_cluster(
 
 
 def _median(ratios: Sequence[tuple[float, int]]) -> float:
-    """Return the median of ratios, each so many times, that are in order; the lower one of two."""
+    """Return the lower median of sorted ratios, each with its count."""
     left = (sum(calls for _, calls in ratios) + 1) // 2
     for ratio, calls in ratios:
         left -= calls
@@ -286,7 +284,7 @@ def _median(ratios: Sequence[tuple[float, int]]) -> float:
 
 
 class Charges:
-    """What all calls of a batch have cost, in credits."""
+    """The charged calls of a batch, in credits."""
 
     def __init__(self, settled: Iterable[ChargedCalls] = ()) -> None:
         self._prices: dict[str, _ModelPrice] = {}
@@ -295,37 +293,37 @@ class Charges:
 
     @property
     def spent(self) -> float:
-        """What they have likely cost."""
+        """Their probable cost."""
         return sum([price.spent for price in self._prices.values()])
 
     @property
     def counted(self) -> float:
-        """What they count under a cap."""
+        """The credits that count under a cap."""
         return sum([price.counted for price in self._prices.values()])
 
     @property
     def estimated(self) -> float:
-        """What they were estimated at."""
+        """Their estimates."""
         return sum([price.estimated for price in self._prices.values()])
 
     def add(self, settled: ChargedCalls) -> None:
-        """Count calls that were charged."""
+        """Add charged calls."""
         self._price(settled.model).add(settled)
 
     def correct(self, settled: ChargedCalls, better: ChargedCalls) -> None:
-        """Count a call as a better witness tells of it."""
+        """Replace the cost of one call by that of a better source."""
         self._price(settled.model).correct(settled, better)
 
     def is_known(self, model: str) -> bool:
-        """Tell whether calls of a model may overlap: enough witnesses agree on its price, or no more are heard."""
+        """Tell whether the price of a model is known, so that its calls may overlap."""
         return self._price(model).is_known
 
     def price(self, model: str, estimated: float) -> float:
-        """Return what to set aside for a call of this estimate, never less than that."""
+        """Return the credits to reserve for a call of this estimate, at least as many as estimated."""
         return estimated * max(1.0, self._price(model).highest)
 
     def likely(self, settled: ChargedCalls) -> float:
-        """Return what one of such calls has likely cost."""
+        """Return the probable cost of one such call."""
         return self._price(settled.model).likely(settled)
 
     def _price(self, model: str) -> _ModelPrice:

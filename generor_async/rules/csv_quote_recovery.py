@@ -1,13 +1,12 @@
-"""Where records begin around a quote that is out of place.
+"""Finds where records certainly begin around a misplaced quote.
 
-From there on each line could be the beginning of a record, or the inside of a quoted cell that goes on. Both readings
-are followed over all lines, with what they cost: how many quotes must have been lost, added or left undoubled
-(`quotes`). A record begins at a line for certain if every reading in which the line is inside a cell takes MARGIN more
-such mistakes than one in which it is not: no reading takes more, as both quotes of a cell may have been lost. That
-looks both ways: a quote that closes nothing may be the end of a cell that began lines before.
+From there on each line may begin a record or be inside a quoted cell. Both readings are followed over all lines, with
+their costs (`rules.csv_quotes`). A record certainly begins at a line if every reading in which the line is inside a
+cell costs CERTAIN_MARGIN more than one in which it is not. This looks in both directions: a quote that closes nothing
+may end a cell that began lines before.
 
-It is over where quotes say that a record begins, or where LINES in a row without one read as records with as many cells
-as the header; in a table of one column that last says nothing.
+Recovery ends where quotes show that a record begins, or after MOST_CELL_LINES without quotes that have as many cells as
+the header, except in a table of one column.
 """
 
 import math
@@ -19,20 +18,20 @@ from generor_async.rules.csv_quotes import LONGEST_RECORD, QUOTE, CellParser, Li
 __all__ = ["CERTAIN_MARGIN", "MOST_CELL_LINES", "QuoteRecovery"]
 
 MOST_CELL_LINES: Final = 1_000
-"""Lines that a cell is believed to have at the most, where no quote says where it ends."""
+"""Most lines of a cell whose end no quote shows."""
 CERTAIN_MARGIN: Final = 2
-"""How many mistakes more any other reading must take."""
+"""Mistakes by which any other reading must be worse."""
 OUTSIDE: Final[SideCosts] = (0, math.inf)
 UNKNOWN_COSTS: Final[SideCosts] = (0, 0)
-"""What each side costs later, where that isn't known."""
+"""The costs of the following lines while they are unknown."""
 AT_THE_END: Final[SideCosts] = (0, 1)
-"""What each side costs where nothing follows: a cell that is still open lacks its last quote."""
+"""The costs at the end of the file: an open cell lacks its closing quote."""
 FIRST_CHECK: Final = 4
-"""Lines behind the mistake after which it may be over; looked for at twice as many each time."""
+"""Lines after the mistake at which the end is first looked for; the number doubles each time."""
 
 
 class QuoteRecovery:
-    """Lines around a quote that is out of place, from where a record begins for certain."""
+    """The lines around a misplaced quote, from the beginning of a certain record."""
 
     def __init__(self, separator: str, wrong: int, counts: Container[int], began: SideCosts = OUTSIDE) -> None:
         self._separator = separator

@@ -1,8 +1,8 @@
-"""Quotes in a table of text: how a record is parsed, and what each way of reading a line costs.
+"""Parses quoted CSV cells, and calculates the cost of each way to read a line with misplaced quotes.
 
-The grammar is RFC 4180's, with any separator: a cell is quoted as a whole, with its quotes doubled, or holds none. What
-breaks it leaves two ways to read each line that follows: as the beginning of a record, or as the inside of a quoted
-cell that goes on. The cost of a way is the number of quotes that must have been lost, added or left undoubled for it.
+The grammar is RFC 4180's, with any separator: a cell is quoted as a whole, with doubled quotes inside, or has none.
+After a violation, each line may be outside of a quoted cell or inside of one. The cost of a reading is the number of
+quotes that must have been lost, added or left undoubled.
 """
 
 import json
@@ -26,20 +26,20 @@ __all__ = [
 
 QUOTE: Final = '"'
 LONGEST_RECORD: Final = 16 * 1024 * 1024
-"""Characters that a line or a record has fewer of; a line that has as many was cut."""
+"""Lines and records are shorter than this, in characters; a line of this length was cut."""
 MANY_MISTAKES: Final = 3
 """More mistakes than one record is likely to have."""
 
 CellParser: TypeAlias = Callable[[str], "list[str] | None"]
 """Parses a record; None where a quote is out of place."""
 SideCosts: TypeAlias = tuple[float, float]
-"""What it costs to be outside of a quoted cell, and inside of one."""
+"""The costs of being outside and inside of a quoted cell."""
 LineCosts: TypeAlias = tuple[SideCosts, SideCosts]
-"""What it costs to have read a line, on each side: for each side on which it began."""
+"""The costs at the end of a line, for each side on which it began."""
 
 SIDES: Final[LineCosts] = ((0, math.inf), (math.inf, 0))
 UNQUOTED: Final[LineCosts] = ((0, 1), (1, 0))
-"""Of a line without quotes, where a change of side takes one that was lost."""
+"""The costs of a line without quotes: a change of side needs a lost one."""
 UNKNOWN: Final[LineCosts] = ((1, 1), (1, 1))
 
 
@@ -61,9 +61,9 @@ def cell_parser(separator: str) -> CellParser:
 
 
 def unquoted_cells(line: str, separator: str) -> list[str] | None:
-    """Parse a line of a table without quoting; None where its quotes are not text of its cells, in pairs, or too long.
+    """Parse a line of a table without quoting; None where its quotes are not paired within cells, or it is too long.
 
-    A cell that is quoted as a whole may have been quoted by somebody else, and says what is inside.
+    A cell that is quoted as a whole is unquoted.
     """
     cells = line.rstrip("\r\n").split(separator)
     if QUOTE not in line:
@@ -74,12 +74,12 @@ def unquoted_cells(line: str, separator: str) -> list[str] | None:
 
 
 def _is_paired(cell: str) -> bool:
-    """Tell whether a cell is quoted as a whole, or its quotes are its own text: in pairs, none doubled."""
+    """Tell whether a cell is quoted as a whole, or has paired quotes without doubled ones."""
     return _is_whole(cell) or ('""' not in cell and cell.count(QUOTE) % 2 == 0)
 
 
 def mistakes_against_plain(line: str, separator: str) -> int:
-    """Return how many mistakes it would take for the quotes of a line to be anything but text of its cells."""
+    """Return how many mistakes are needed to read the quotes of a line as anything but text."""
     return sum(map(_mistakes, line.rstrip("\r\n").split(separator)))
 
 
@@ -110,7 +110,7 @@ def _inside(cell: str) -> str:
 
 
 def line_costs(line: str, separator: str) -> LineCosts:
-    """Return what it costs to read a line, from each side to each side; one that was cut says nothing."""
+    """Return the costs of a line from each side to each side; a line that was cut tells nothing."""
     if len(line) >= LONGEST_RECORD:
         return UNKNOWN
     if QUOTE not in line:
@@ -120,7 +120,7 @@ def line_costs(line: str, separator: str) -> LineCosts:
 
 
 def _as_it_stands(line: str, separator: str) -> float:
-    """Return the cost of a line whose cells hold quotes in pairs: each is one mistake of whoever wrote it."""
+    """Return the cost of a line whose cells have paired quotes: one mistake for each such cell."""
     cost = 0
     for cell in line.rstrip("\r\n").split(separator):
         if cell.count(QUOTE) % 2:
@@ -130,11 +130,11 @@ def _as_it_stands(line: str, separator: str) -> float:
 
 
 def _read(line: str, separator: str, began: SideCosts) -> SideCosts:
-    """Return what it costs to end on each side, quote by quote."""
+    """Return the costs at the end of a line, calculated quote by quote."""
     text, edges = line.rstrip("\r\n"), {"", separator}
     outside, inside = began
     free: dict[int, float] = {}
-    """What it costs to be inside before a quote that belongs to the one before it, by its place."""
+    """The cost of being inside before a quote that belongs to the previous one, by position."""
     begin, at = 0, text.find(QUOTE)
     while at >= 0:
         outside, inside = _with_lost(outside, inside, text, separator, begin, at)
@@ -149,7 +149,7 @@ def _read(line: str, separator: str, began: SideCosts) -> SideCosts:
 
 
 def _with_lost(outside: float, inside: float, text: str, separator: str, begin: int, end: int) -> SideCosts:
-    """Return the costs where a quote between two places may have been lost; twice those where no cell has an edge."""
+    """Return the costs with a quote lost between two positions; twice as much where no cell begins or ends."""
     has_edge = text.find(separator, begin, end) >= 0
     opens = 1 if has_edge or begin == 0 < end else 2
     closes = 1 if has_edge or end == len(text) else 2

@@ -1,11 +1,12 @@
-"""Records of a table of text: each read with certainty, or set aside with what stands around it.
+"""Reads the records of a CSV table; lines that can't be read with certainty are rejected.
 
-Quotes follow RFC 4180, whatever the separator. Around one that is out of place nothing is certain (`doubt`). A record
-with too few or too many cells may be a piece of another, whose line end was not in quotes: so those beside it are set
-aside with it, the more of them the fewer columns there are, as a piece then looks like a record the more easily.
+A record that is read wrongly is paid for, so nothing is guessed. Quotes follow RFC 4180, with any separator; around a
+misplaced one, lines are rejected (`rules.csv_quote_recovery`). A record with too few or too many cells may be a piece
+of another one with an unquoted line end. So the records beside it are rejected, too: more of them in a table of few
+columns, where a piece looks like a record more easily.
 
-A table whose every line has the header's cells, with quotes in pairs within them, was written without quoting: each of
-its lines is a record, and its quotes are text, but for those that hold a whole cell.
+A table whose lines all have as many cells as the header, with paired quotes in them, was written without quoting: each
+line is a record, and its quotes are text, except those around a whole cell.
 """
 
 import sys
@@ -29,13 +30,13 @@ from generor_async.rules.csv_separators import SEPARATOR_NAMES
 __all__ = ["REJECTED_TEXT_KEPT", "CsvRecord", "CsvTable", "Line", "RejectedLines", "text_problem"]
 
 Line: TypeAlias = tuple[int, str]
-"""Its number, and its text with its end."""
+"""A line's number and its text with the line end."""
 CsvRecord: TypeAlias = tuple[int, int, list[str]]
 """The numbers of its first and last line, and its cells."""
 
 ADJACENT_LINES: Final = "the lines beside it may be pieces of it"
 REJECTED_TEXT_KEPT: Final = 65_536
-"""Characters kept of what is set aside."""
+"""Characters that are kept of rejected lines."""
 
 
 @frozen
@@ -45,14 +46,14 @@ class RejectedLines:
     first: int
     last: int
     text: str = field(repr=False)
-    """The lines as they stand; no more than TEXT_KEPT characters."""
+    """The lines, cut to REJECTED_TEXT_KEPT characters."""
     reason: str
-    """What is wrong, and what to do about it."""
+    """The problem, and what to do about it."""
 
 
 @define
 class _RawRecord:
-    """A record; or, without cells, lines that are set aside."""
+    """A record; or, without cells, rejected lines."""
 
     first: int
     lines: Sequence[str]
@@ -69,7 +70,7 @@ class _RawRecord:
 
 
 def text_problem(text: str) -> str:
-    """Return why a text can't be used though it is certain where it stands; empty where it can."""
+    """Return why a text can't be used; empty where it can."""
     if "\0" in text:
         return "it holds a NUL (a zero byte), which no text has: remove it, or write the file again"
     if not text.isascii():
@@ -81,7 +82,7 @@ def text_problem(text: str) -> str:
 
 
 class CsvTable:
-    """The header of a table, and the records below it."""
+    """The header and the records of a table."""
 
     def __init__(self, lines: Iterable[Line], separator: str) -> None:
         self._lines = iter(lines)
@@ -114,7 +115,7 @@ class CsvTable:
         """How every record ends; empty where that says nothing."""
 
     def records(self) -> Iterator[CsvRecord | RejectedLines]:
-        """Yield what stands below the header, in its order."""
+        """Yield records and rejected lines below the header, in order."""
         return self._joined(self._with_those_beside(self._entries()))
 
     # --- records -----------------------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class CsvTable:
         return self._ahead.popleft() if self._ahead else next(self._lines, None)
 
     def _next_entry(self) -> _RawRecord | None:
-        """Take lines until no quote is open; they have no cells where one is out of place."""
+        """Read lines until no quote is open; without cells if a quote is misplaced."""
         found = self._next()
         if found is None:
             return None
@@ -142,7 +143,7 @@ class CsvTable:
         return _RawRecord(number, lines, self._cells("".join(lines)) if whole else None)
 
     def _entries(self) -> Iterator[_RawRecord]:
-        """Yield records, and the lines around a quote that is out of place; holds back what that may yet concern."""
+        """Yield records, and the lines around misplaced quotes; records that those may concern are held back."""
         held: deque[_RawRecord] = deque()
         size = 0
         while (entry := self._next_entry()) is not None:
@@ -175,7 +176,7 @@ class CsvTable:
         )
 
     def _in_doubt(self, held: Iterable[_RawRecord], reason: str, wrong: int) -> Iterator[_RawRecord]:
-        """Read on from the line that is wrong until it is certain again, and yield what is certain, and the lines."""
+        """Read on from the wrong line until records are certain again; yield certain records and rejected lines."""
         doubt = QuoteRecovery(self._separator, wrong, self._counts if len(self.header) > 1 else range(0))
         for entry in held:
             for number, line in enumerate(entry.lines, entry.first):
@@ -224,7 +225,7 @@ class CsvTable:
     # --- cells -------------------------------------------------------------------------------------------------------
 
     def _with_those_beside(self, entries: Iterable[_RawRecord]) -> Iterator[_RawRecord]:
-        """Leave out blank records, and set aside those with too few or too many cells, and those beside them."""
+        """Skip blank records; reject those with too few or too many cells, and those beside them."""
         is_one = len(self.header) == 1  # where nothing that follows would say that it is a record
         beside = max(1, 5 - len(self.header))
         held: deque[_RawRecord] = deque()
@@ -246,7 +247,7 @@ class CsvTable:
         yield from held
 
     def _wrong(self, entry: _RawRecord) -> str:
-        """Return why those beside an entry may be pieces of it; empty where they can't."""
+        """Return why the records beside an entry may be pieces of it; empty where they can't."""
         width, cells = len(self.header), entry.cells
         if cells is None:
             has_width = width > 1 and entry.lines[0].count(self._separator) + 1 in self._counts
@@ -268,12 +269,12 @@ class CsvTable:
         return ""
 
     def _ends_otherwise(self, line: str) -> bool:
-        """Tell whether the end of a line may be one inside of a cell; behind a cell that is quoted it isn't."""
+        """Tell whether a line end may be inside a cell; after a quoted cell it isn't."""
         is_quoted = not self._is_plain and line.rstrip("\r\n").endswith(QUOTE)
         return bool(self._end) and line.endswith("\n") and not line.endswith(self._end) and not is_quoted
 
     def _joined(self, entries: Iterable[_RawRecord]) -> Iterator[CsvRecord | RejectedLines]:
-        """Yield records, and as one what was set aside together."""
+        """Yield records, and consecutive rejected lines as one."""
         run: _RejectedRun | None = None
         width = len(self.header)
         for entry in entries:
@@ -295,7 +296,7 @@ class CsvTable:
 
 
 class _RejectedRun:
-    """Lines that are set aside together."""
+    """Consecutive rejected lines."""
 
     def __init__(self, entry: _RawRecord) -> None:
         self._first = entry.first

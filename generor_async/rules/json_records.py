@@ -1,10 +1,9 @@
-"""JSON objects in a text, one to a line or in an array; of what is broken no object inside is taken for a row.
+"""Reads JSON objects from a text, one on each line or in an array; broken parts are rejected.
 
-A line that breaks off where another could go on is set aside with those behind it that it goes on in. Behind what is
-broken, an object that is indented may be a part of it; before a line that goes on like the inside of an object, the
-object may have been closed too early. An array can only be followed from its beginning: behind a
-broken element it is not known where another begins, and the rest is set aside, with the element before, which may have
-been closed too early.
+No object inside of a broken one may be taken for a row, because rows cost money. So a line that breaks off is rejected
+with the lines that continue it. An indented object after a broken line may be a part of it, and an object before a line
+that reads like the inside of one may have been closed too early: both are rejected. In an array, no element after a
+broken one can be found for certain: the rest is rejected, with the element before.
 """
 
 import json
@@ -20,16 +19,16 @@ from generor_async.values import JSON
 __all__ = ["Element", "is_array_text", "read_array", "read_lines"]
 
 Element: TypeAlias = tuple[int, int, JSON, str]
-"""The numbers of its first and last line, what it is, and its text."""
+"""An element: the numbers of its first and last line, its value and its text."""
 
 MOST_CONTINUED_LINES: Final = 1_000
-"""Lines over which an object is tried to go on."""
+"""Most lines over which an object is continued."""
 MOST_CONTINUED_CHARACTERS: Final = 1024 * 1024
 TOO_LONG: Final = "it is longer than 16 MiB: name media by URL or path instead of carrying them"
 OVER_LINES: Final = "it goes on over lines: write one object on each line, or an array of objects"
 CLOSED: Final = "what stands behind it may be a part of it: write one object on each line"
 CONTINUATIONS: Final = (",", ":", "]", "}", '"')
-"""How a line begins that may be the rest of an object."""
+"""First characters of lines that may be the rest of an object."""
 HALF: Final = "it holds half of a surrogate pair, which is no text: remove it"
 ARRAY: Final = re.compile(r"\s*\[\s*(\{|\]|$)")
 BLANK: Final = re.compile(r"[ \t\r\n]*")
@@ -40,7 +39,7 @@ def _constant(name: str) -> Any:
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; one that has a member twice would lose the first of them without a word."""
+    """Make an object; raises ValueError for a repeated member, which would be lost silently."""
     found = dict(members)
     if len(found) < len(members):
         (name, _), *_ = Counter(name for name, _ in members).most_common(1)
@@ -59,7 +58,7 @@ def is_array_text(first: str) -> bool:
 
 
 def _surrogate_problem(value: JSON, text: str) -> str:
-    """Return what is wrong with a value that can't be written down as text."""
+    """Return the problem of a value with half a surrogate pair; empty for other values."""
     if "\\u" in text:
         try:
             _as_text(value).encode()
@@ -72,16 +71,16 @@ def _surrogate_problem(value: JSON, text: str) -> str:
 
 
 def read_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Element | RejectedLines]:
-    """Yield what each line holds, or an object that goes on over lines.
+    """Yield the elements of a text with one object on each line.
 
-    `at_once` yields an object before the line behind it is there, which may tell that the object was closed too early.
+    `at_once` yields an object before the next line is read, which might show that it was closed too early.
     """
     elements = _Lines(lines).elements()
     return elements if at_once else _not_closed_too_early(elements)
 
 
 def _not_closed_too_early(elements: Iterable[Element | RejectedLines]) -> Iterator[Element | RejectedLines]:
-    """Set aside an object as well, where what stands behind it is broken and goes on like the inside of an object."""
+    """Reject an object as well if a broken line follows that reads like the inside of an object."""
     held: Element | RejectedLines | None = None
     for one in elements:
         if isinstance(one, RejectedLines) and one.text.startswith(CONTINUATIONS) and isinstance(held, tuple):
@@ -133,7 +132,7 @@ class _Lines:
         return RejectedLines(first, last, text[:REJECTED_TEXT_KEPT], reason)
 
     def _going_on(self, first: int, text: str, why: json.JSONDecodeError) -> RejectedLines:
-        """Set aside what breaks off at the end of its line, with the lines behind it that it goes on in."""
+        """Reject a line that breaks off, with the lines that continue it."""
         last, so_far, error = first, text, why
         while (
             _breaks_off(so_far, error)
@@ -160,7 +159,7 @@ class _Lines:
 
 
 def _breaks_off(text: str, error: json.JSONDecodeError) -> bool:
-    """Tell whether there is nothing wrong with a text but its end."""
+    """Tell whether a text is broken at its end only."""
     return error.pos >= len(text) and text.startswith("{")
 
 
@@ -210,7 +209,7 @@ class _Array:
             yield held
 
     def _more(self) -> bool:
-        """Read as much again as is being looked at; tell whether there was any."""
+        """Double the text that is read; tell whether there was more."""
         pieces, missing = [self._text[self._at :]], max(1, len(self._text) - self._at)
         while missing > 0 and (piece := next(self._pieces, "")):
             pieces.append(piece)
@@ -228,7 +227,7 @@ class _Array:
         self._at = at
 
     def _mark(self) -> str:
-        """Go to what isn't blank, and return it; empty at the end."""
+        """Move to the next character that isn't blank, and return it; empty at the end."""
         while True:
             self._move_to(_behind_blanks(self._text, self._at))
             if self._at < len(self._text):
@@ -265,7 +264,7 @@ class _Array:
         return at + (mark == ",")
 
     def _rest(self, problem: str, held: Element | RejectedLines | None) -> RejectedLines:
-        """Set aside all that is left, with what stands before it."""
+        """Reject the rest of the array, with the element before it."""
         before = None if held is None else held.text if isinstance(held, RejectedLines) else held[3]
         text = self._text[self._at :] if before is None else f"{before}, {self._text[self._at :]}"
         first = self._line if held is None else held.first if isinstance(held, RejectedLines) else held[0]

@@ -1,12 +1,12 @@
-"""Which time zone an account's times are in, as the documents say of none: a vote among all that can witness it.
+"""Determines the time zone of an account's dates, which the documents don't tell, by a vote.
 
-A witness is a time that was shown, and between which two moments it must really have been: an own creation lies between
-its call and the answer, a change of the balance between the batch's begin and now. Each speaks for some zones. One
-that clearly more of them speak for than for another outvotes it; those that are not outvoted stay possible, and what is
-concluded must hold in all of them. So one wrong date among many does nothing, and a single one is not believed.
+Evidence is a date that was shown, with two moments between which it must have been: an own creation was made between
+its call and the response, a change of the balance between the begin of the batch and now. Each agrees with some zones.
+A zone outvotes another if clearly more evidence agrees with it. Zones that are not outvoted stay possible, and
+conclusions must hold in all of them. So one wrong date among many does nothing, and a single date proves nothing.
 
-A server's clock may be changed for summer or winter meanwhile. That is taken for what happened where it explains
-clearly more of the witnesses than one zone for all of them does.
+The server's clock may have been changed for summer or winter meanwhile. That is assumed if it explains clearly more
+evidence than any single zone.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,26 +20,26 @@ from attrs import frozen
 __all__ = ["CLOCK_SLACK", "TimeEvidence", "ZoneReading", "corrected_dates", "possible_zones"]
 
 CLOCK_SLACK: Final = 120.0
-"""Seconds by which clocks may differ, and times be rounded."""
+"""Seconds by which clocks may differ, and dates be rounded."""
 QUARTER_HOUR: Final = 900
-"""What time zones differ by, in seconds."""
+"""Step between time zones, in seconds."""
 OFFSETS: Final = tuple(range(-12 * 3_600, 14 * 3_600 + 1, QUARTER_HOUR))
-"""How far zones can be ahead of UTC, in seconds."""
+"""Possible offsets from UTC, in seconds."""
 CHANGES: Final = (-3_600, 3_600, -1_800, 1_800)
-"""By how many seconds clocks are changed for summer and winter."""
+"""Seconds by which clocks are changed for summer and winter."""
 OUTVOTE_MARGIN: Final = 2
-"""By how many witnesses one zone must have more than another to outvote it, and how many times as many."""
+"""Votes that a zone must have more than another to outvote it; also how many times as many."""
 LIST_NEIGHBOURS: Final = 5
-"""How many entries before and after one in a list, by id, tell whether its date can be right."""
+"""Number of entries on each side, by id, that an entry's date is compared with."""
 LEAST_CONTRARY: Final = 3
-"""How many of them must contradict it."""
+"""Number of them that must contradict it."""
 ORDER_SLACK: Final = 3_600.0
 """Seconds by which dates may be out of the order of ids."""
 
 
 @frozen
 class TimeEvidence:
-    """A time that was shown, and the moments between which it was."""
+    """A date that was shown, and the moments between which it must have been."""
 
     shown: float
     """Unix seconds, read as if it were UTC."""
@@ -47,7 +47,7 @@ class TimeEvidence:
     latest: float
 
     def offsets(self) -> range:
-        """Return the offsets from UTC that it speaks for."""
+        """Return the offsets from UTC that it agrees with."""
         least = ceil((self.shown - self.latest - CLOCK_SLACK) / QUARTER_HOUR) * QUARTER_HOUR
         most = floor((self.shown - self.earliest + CLOCK_SLACK) / QUARTER_HOUR) * QUARTER_HOUR
         return range(max(least, OFFSETS[0]), min(most, OFFSETS[-1]) + 1, QUARTER_HOUR)
@@ -55,29 +55,29 @@ class TimeEvidence:
 
 @frozen
 class ZoneReading:
-    """How times without a zone are read: by one offset, or by another from some moment on."""
+    """A way to read dates without a zone: by one offset, or by another one from some moment on."""
 
     before: float
     """Seconds ahead of UTC."""
     after: float
     changed: float = inf
-    """When the one gave way to the other, in Unix seconds."""
+    """The moment of the change, in Unix seconds."""
     earlier: bool = True
-    """Which of the two moments is meant where a clock that was set back showed the same time twice."""
+    """Whether a time that the clock showed twice, as it was set back, means the earlier moment."""
 
     def read(self, shown: float) -> float:
-        """Return in Unix seconds what was shown, given as if it were UTC."""
+        """Convert a shown date, given as if it were UTC, to Unix seconds."""
         sooner, later = shown - self.before, shown - self.after
         may_be_later = later >= self.changed
         return later if may_be_later and not (self.earlier and sooner < self.changed) else sooner
 
 
 _Voters: TypeAlias = int
-"""A set of witnesses: the bits of their places."""
+"""A set of evidence, as a bit mask of indices."""
 
 
 def possible_zones(witnesses: Iterable[TimeEvidence]) -> Sequence[ZoneReading]:
-    """Return the zones that are not outvoted; all there are where nothing tells."""
+    """Return the zones that are not outvoted; all zones without evidence."""
     voting = list(witnesses)
     voters: dict[int, _Voters] = dict.fromkeys(OFFSETS, 0)
     for place, witness in enumerate(voting):
@@ -100,7 +100,7 @@ def _outvotes(some: _Voters, others: _Voters) -> bool:
 def _changes(
     voting: Sequence[TimeEvidence], voters: Mapping[int, _Voters], *, least: int
 ) -> Iterator[tuple[ZoneReading, _Voters]]:
-    """Yield, for every pair of offsets, the changes that most, and `least`, speak for."""
+    """Yield the best changes for every pair of offsets with at least `least` votes."""
     for before, by_before in voters.items():
         for after in (before + change for change in CHANGES):
             by_after = voters.get(after, 0)
@@ -111,10 +111,7 @@ def _changes(
 def _best_changes(
     voting: Sequence[TimeEvidence], before: int, by_before: _Voters, after: int, by_after: _Voters
 ) -> Iterator[tuple[ZoneReading, _Voters]]:
-    """Yield the first and the last change that most witnesses speak for, each with both ways to read what came twice.
-
-    At which of the moments between the two it really was makes no difference to them.
-    """
+    """Yield the first and last moment of the change with the most votes, each with both readings of repeated times."""
     since = {place: one.shown - before + 1 for place, one in enumerate(voting) if by_before >> place & 1}
     until = {place: one.shown - after for place, one in enumerate(voting) if by_after >> place & 1}
     counts = _counts(since, until)
@@ -128,7 +125,7 @@ def _best_changes(
 
 
 def _counts(since: Mapping[int, float], until: Mapping[int, float]) -> dict[float, int]:
-    """Return for each moment of a change that tells some apart how many it is not too early for, or not too late."""
+    """Return the number of votes for each moment at which that number changes."""
     both = [place for place in since.keys() & until.keys() if since[place] <= until[place]]
     firsts, lasts = sorted(since.values()), sorted(until.values())
     both_firsts, both_lasts = sorted(since[place] for place in both), sorted(until[place] for place in both)
@@ -142,9 +139,9 @@ def _counts(since: Mapping[int, float], until: Mapping[int, float]) -> dict[floa
 
 
 def corrected_dates(dated: Mapping[int, float]) -> dict[int, float]:
-    """Return the dates of a list's entries by id, but of those that contradict their neighbours' what these tell.
+    """Return the dates of a list's entries by id; a date that contradicts its neighbours is replaced by their median.
 
-    That ids grow with time is assumed. One or two wrong dates never make a right one look wrong.
+    It is assumed that ids grow with time. One or two wrong dates never make a right one look wrong.
     """
     ids = sorted(dated)
     dates = [dated[id_] for id_ in ids]
