@@ -277,9 +277,9 @@ def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 
-def _request_text(operation: str, meant: Mapping[str, JSON]) -> str:
+def _request_text(operation: str, parameters: Mapping[str, JSON]) -> str:
     """Return a request as canonical JSON, in which files are identified by content."""
-    return canonical_json(without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
+    return canonical_json(without_paths(dict(parameters)) if operation == OPERATIONS["luma"] else parameters)
 
 
 def _check_texts(kept: Mapping[str, JSON], text: str) -> None:
@@ -293,7 +293,7 @@ def _check_texts(kept: Mapping[str, JSON], text: str) -> None:
 def _holds_nul(value: JSON) -> bool:
     if is_object(value):
         return any(_holds_nul(item) for item in (*value.keys(), *value.values()))
-    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+    return any(map(_holds_nul, value)) if is_array(value) else isinstance(value, str) and "\0" in value
 
 
 def _are_plain(values: Iterable[JSON]) -> bool:
@@ -324,7 +324,7 @@ def _accepted_types(hint: Any) -> "list[type | Literal['list', 'list of media']]
         return ["list of media"]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return [dict]
-    return [kind for argument in arguments for kind in _accepted_types(argument)] if arguments else [hint]
+    return [type_ for argument in arguments for type_ in _accepted_types(argument)] if arguments else [hint]
 
 
 def _quoted(names: Iterable[str]) -> str:

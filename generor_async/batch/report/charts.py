@@ -25,9 +25,9 @@ def state_bar(states: Mapping[ReportState, int]) -> str:
         title = f"<title>{name}: {states.get(state, 0):,}</title>"
         pieces.append(f'<rect class="{state}" x="{left:.3f}%" width="{width:.3f}%" height="100%">{title}</rect>')
         left += width
-    said = ", ".join(f"{states[state]:,} {name.lower()}" for state, name in STATE_NAMES.items() if states.get(state))
-    label = f'role="img" aria-label="{said or "no rows"}"'
-    return f'<svg class="shares" {label} width="100%" height="10">{"".join(pieces)}</svg>'
+    label = ", ".join(f"{states[state]:,} {name.lower()}" for state, name in STATE_NAMES.items() if states.get(state))
+    attributes = f'role="img" aria-label="{label or "no rows"}"'
+    return f'<svg class="shares" {attributes} width="100%" height="10">{"".join(pieces)}</svg>'
 
 
 def throughput(bins: Sequence[TimeBin]) -> str:
@@ -39,12 +39,12 @@ def throughput(bins: Sequence[TimeBin]) -> str:
         done, failed = (100 * rows / minutes / top for rows in (piece.done, piece.failed))
         bars.append(_bar("done", place, 100 - done, done) + _bar("failed", place, 100 - done - failed, failed))
     fastest = max(bins, key=lambda piece: piece.done + piece.failed)
-    said = (
+    label = (
         f"Bar chart of rows ended a minute over {span(bins[-1].end)}: "
         f"at most {number((fastest.done + fastest.failed) / minutes)}, after {span(fastest.begin)}"
     )
     hints = [f"{_time_range(piece)}: {piece.done:,} done, {piece.failed:,} failed" for piece in bins]
-    return _chart("".join(bars), bins, hints, said, [(tick / top, number(tick)) for tick in ticks])
+    return _chart("".join(bars), bins, hints, label, [(tick / top, number(tick)) for tick in ticks])
 
 
 def spend(bins: Sequence[TimeBin], *, cap: float | None, unit: Unit) -> str:
@@ -54,14 +54,14 @@ def spend(bins: Sequence[TimeBin], *, cap: float | None, unit: Unit) -> str:
     top, ticks = _scale(max(spent, near or 0.0))
     line = "".join(f" L{place + 1},{100 - 100 * piece.spent / top:.2f}" for place, piece in enumerate(bins))
     drawing = f'<path class="area" d="M0,100{line} L{len(bins)},100 Z"/><path class="line" d="M0,100{line}"/>'
-    said = f"Line chart of spending over {span(bins[-1].end)}: {amount(spent, unit)} in the end"
+    label = f"Line chart of spending over {span(bins[-1].end)}: {amount(spent, unit)} in the end"
     if near is not None:
         level = 100 - 100 * near / top
         drawing += f'<path class="cap" d="M0,{level:.2f} L{len(bins)},{level:.2f}"/>'
-        said += f", of a cap of {amount(near, unit)}, drawn as a dashed line"
+        label += f", of a cap of {amount(near, unit)}, drawn as a dashed line"
     hints = [f"{_time_range(piece)}: {amount(piece.spent, unit)} so far" for piece in bins]
     labels = [(tick / top, amount(tick, unit) if unit == "dollars" else number(tick)) for tick in ticks]
-    return _chart(drawing, bins, hints, said, labels)
+    return _chart(drawing, bins, hints, label, labels)
 
 
 def table_rows(bins: Sequence[TimeBin], unit: Unit) -> str:
@@ -74,7 +74,7 @@ def table_rows(bins: Sequence[TimeBin], unit: Unit) -> str:
 
 
 def _chart(
-    drawing: str, bins: Sequence[TimeBin], hints: Sequence[str], said: str, labels: Sequence[tuple[float, str]]
+    drawing: str, bins: Sequence[TimeBin], hints: Sequence[str], label: str, labels: Sequence[tuple[float, str]]
 ) -> str:
     """Put a drawing, 100 units high and as many wide as there are bins, between its axes."""
     levels = [(FOOT - share * (FOOT - TOP), text) for share, text in labels]
@@ -86,7 +86,7 @@ def _chart(
     )
     return (
         f'<div class="plot"><svg width="{GUTTER}" height="190" aria-hidden="true">{beside}</svg>'
-        f'<svg role="img" aria-label="{said}" width="100%" height="190">{grid}'
+        f'<svg role="img" aria-label="{label}" width="100%" height="190">{grid}'
         f'<svg y="{TOP}" width="100%" height="{FOOT - TOP}" viewBox="0 0 {len(bins)} 100" preserveAspectRatio="none">'
         f"{drawing}{targets}</svg>{_time_axis(bins[-1].end)}</svg></div>"
     )

@@ -27,8 +27,8 @@
     constructor(markup) {
       this.markup = markup;
       this.head = markup.slice(0, markup.indexOf(">"));
-      const seen = markup.replace(/<[^>]*>/g, "\n").matchAll(MARK);
-      this.seen = [...new Set([...seen].map(([, place]) => place))];
+      const textPlaces = markup.replace(/<[^>]*>/g, "\n").matchAll(MARK);
+      this.textPlaces = [...new Set([...textPlaces].map(([, place]) => place))];
     }
   }
 
@@ -41,21 +41,21 @@
     }
     get data() {
       const found = fill(this.pattern.head, this.values).matchAll(/data-(\w+)="([^"]*)"/g);
-      return keep(this, "data", Object.fromEntries([...found].map(([, name, value]) => [name, plain(value)])));
+      return memoize(this, "data", Object.fromEntries([...found].map(([, name, value]) => [name, plain(value)])));
     }
     get element() {
       const made = document.createElement("template");
       made.innerHTML = fill(this.pattern.markup, this.values);
       const element = made.content.firstElementChild;
       for (const video of element.querySelectorAll("video")) near.observe(video);
-      return keep(this, "element", element);
+      return memoize(this, "element", element);
     }
     get text() {
-      return this.pattern.seen.map((place) => plain(this.values[place])).join("\n");
+      return this.pattern.textPlaces.map((place) => plain(this.values[place])).join("\n");
     }
   }
 
-  const keep = (row, name, value) => {
+  const memoize = (row, name, value) => {
     Object.defineProperty(row, name, { value });
     return value;
   };
@@ -67,15 +67,15 @@
     const patterns = [];
     const found = [];
     for (const line of (await new Response(stream).text()).split("\n")) {
-      const said = line && JSON.parse(line);
-      if (typeof said === "string") {
-        if (said) patterns.push(new Pattern(said));
+      const block = line && JSON.parse(line);
+      if (typeof block === "string") {
+        if (block) patterns.push(new Pattern(block));
         continue;
       }
       const places = {};
-      for (const number of said.of) {
+      for (const number of block.of) {
         const place = (places[number] = (places[number] ?? -1) + 1);
-        found.push(new PackedRow(patterns[number], said.columns[number].map((column) => column[place])));
+        found.push(new PackedRow(patterns[number], block.columns[number].map((column) => column[place])));
       }
     }
     return found;
@@ -86,11 +86,11 @@
   const AT_ONCE = 200;
   let rows = [];
   let shown = [];
-  let there = 0;
+  let shownCount = 0;
 
   const more = () => {
-    const next = shown.slice(there, packed ? there + AT_ONCE : shown.length);
-    there += next.length;
+    const next = shown.slice(shownCount, packed ? shownCount + AT_ONCE : shown.length);
+    shownCount += next.length;
     list.append(...next.map((row) => row.element));
     return next.length > 0;
   };
@@ -128,7 +128,7 @@
   const update = () => {
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     shown = sorted(rows.filter((row) => fits(row, wanted)));
-    there = 0;
+    shownCount = 0;
     list.replaceChildren();
     more();
     const total = rows.length.toLocaleString("en");
@@ -180,7 +180,7 @@
     large.src = link.href;
     large.alt = link.firstChild.alt;
     view.querySelector("a").href = link.href;
-    $("#place").textContent = `${at + 1} of ${links.length}${there < shown.length ? " and more" : ""}`;
+    $("#place").textContent = `${at + 1} of ${links.length}${shownCount < shown.length ? " and more" : ""}`;
   };
 
   list.addEventListener("click", (event) => {
@@ -221,7 +221,7 @@
 
   const begin = (found) => {
     rows = shown = found;
-    there = packed ? 0 : rows.length;
+    shownCount = packed ? 0 : rows.length;
     if (packed) update();
     end.observe($("#end"));
     form.hidden = false;

@@ -62,22 +62,22 @@ def write_report(
     inline = summary.rows <= MAX_INLINE_ROWS
     thumbnails = Thumbnails(folder=folder, base=base, inline=inline, max_new=new_thumbnails)
     cards = RowCardRenderer(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
-    tally = ReportCounters()
+    counters = ReportCounters()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
-        # What stands above the rows is known when all have passed: they wait in a file of their own.
-        with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
-            packed = None if inline else PackedRows(waiting)
-            for card in _render_cards(cards, _select_shown(rows, summary, tally)):
-                tally.add(card.row, card.ratios)
+        # What stands above the rows is known only after the last one: until then they are in a file of their own.
+        with Path(parts, "rows").open("x+b") as rows_file, Path(parts, "page").open("xb") as page:
+            packed = None if inline else PackedRows(rows_file)
+            for card in _render_cards(cards, _select_shown(rows, summary, counters)):
+                counters.add(card.row, card.ratios)
                 if packed is None:
-                    waiting.write(_encode(card.markup))
+                    rows_file.write(_encode(card.markup))
                 else:
                     packed.add(card)
-            head, foot = _frame(summary, tally, thumbnails.missing)
+            head, foot = _frame(summary, counters, thumbnails.missing)
             page.write(_encode(head))
             if packed is None:
-                waiting.seek(0)
-                shutil.copyfileobj(waiting, page)
+                rows_file.seek(0)
+                shutil.copyfileobj(rows_file, page)
             else:
                 page.writelines(packed.markup())
             page.write(_encode(foot))
@@ -89,13 +89,13 @@ def _encode(text: str) -> bytes:
     return text.encode(errors="xmlcharrefreplace")
 
 
-def _select_shown(rows: Iterable[ReportRow], summary: ReportSummary, tally: ReportCounters) -> Iterator[ReportRow]:
+def _select_shown(rows: Iterable[ReportRow], summary: ReportSummary, counters: ReportCounters) -> Iterator[ReportRow]:
     """Yield the rows that the page shows, and count the others."""
     to_leave_out = Counter(summary.left_out)
     for row in rows:
         if to_leave_out[row.state] > 0:
             to_leave_out[row.state] -= 1
-            tally.add(row, ())
+            counters.add(row, ())
         else:
             yield row
 
@@ -113,16 +113,16 @@ def _render_cards(cards: RowCardRenderer, rows: Iterable[ReportRow]) -> Iterator
             yield ahead.popleft().result()
 
 
-def _frame(summary: ReportSummary, tally: ReportCounters, missing: int) -> tuple[str, str]:
+def _frame(summary: ReportSummary, counters: ReportCounters, missing: int) -> tuple[str, str]:
     """Return the page before and after the rows."""
-    here = files("generor_async.batch.report")
+    package = files("generor_async.batch.report")
     # Cards have the shape that most pictures have.
-    usual = tally.ratios.most_common(1)
+    usual = counters.ratios.most_common(1)
     ratio = min(2.0, max(0.6, usual[0][0])) if usual else 1
-    style = f":root {{ --ratio: {ratio} }}\n" + (here / "page.css").read_text("utf-8")
-    script = (here / "page.js").read_text("utf-8")
-    bins = tally.time_bins(summary)
-    page = Template((here / "page.html").read_text("utf-8")).substitute(
+    style = f":root {{ --ratio: {ratio} }}\n" + (package / "page.css").read_text("utf-8")
+    script = (package / "page.js").read_text("utf-8")
+    bins = counters.time_bins(summary)
+    page = Template((package / "page.html").read_text("utf-8")).substitute(
         title=escape(summary.title),
         api=escape(summary.api),
         when=period(summary.runs[0][0], summary.runs[-1][1]),
@@ -130,16 +130,16 @@ def _frame(summary: ReportSummary, tally: ReportCounters, missing: int) -> tuple
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
-        stats=_stats(summary, tally),
-        shares=charts.state_bar(tally.states),
+        stats=_stats(summary, counters),
+        shares=charts.state_bar(counters.states),
         throughput=charts.throughput(bins),
         spend=charts.spend(bins, cap=summary.cap, unit=summary.unit),
         figures=charts.table_rows(bins, summary.unit),
-        failures=_failures(tally),
-        notes=_notes(summary, tally, missing),
-        states=_states(tally, summary.left_out),
-        kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(tally.makers)),
-        rows=f"{tally.rows - sum(summary.left_out.values()):,}",
+        failures=_failures(counters),
+        notes=_notes(summary, counters, missing),
+        states=_states(counters, summary.left_out),
+        kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(counters.makers)),
+        rows=f"{counters.rows - sum(summary.left_out.values()):,}",
     )
     head, _, foot = page.partition("<!-- rows -->\n")
     return head, foot
@@ -149,9 +149,9 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _stats(summary: ReportSummary, tally: ReportCounters) -> str:
+def _stats(summary: ReportSummary, counters: ReportCounters) -> str:
     """Return the key figures."""
-    unit, states, seconds = summary.unit, tally.states, tally.median_seconds()
+    unit, states, seconds = summary.unit, counters.states, counters.median_seconds()
     ended, time = states["done"] + states["failed"], max(1.0, summary.active)
 
     def money(value: float) -> str:
@@ -159,31 +159,31 @@ def _stats(summary: ReportSummary, tally: ReportCounters) -> str:
 
     each = f"{money(summary.spent / states['done'])} a result" if states["done"] else ""
     figures = [
-        ("done", "Done", f"{states['done']:,}", f"of {tally.rows:,}"),
+        ("done", "Done", f"{states['done']:,}", f"of {counters.rows:,}"),
         ("failed", "Failed", f"{states['failed']:,}", ""),
         ("unknown", "Unknown", f"{states['unknown']:,}", ""),
         ("spent", "Spent", money(summary.spent), each if summary.cap is None else f"cap {money(summary.cap)}"),
         ("time", "Time", span(time), f"{number(round(60 * ended / time, 1))} rows a minute"),
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
     ]
-    if tally.unresolved:
-        figures.insert(4, ("unresolved", "Unresolved", money(tally.unresolved), "may have been charged beside"))
+    if counters.unresolved:
+        figures.insert(4, ("unresolved", "Unresolved", money(counters.unresolved), "may have been charged beside"))
     return "\n".join(
         f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd>{f"<dd class=note>{note}</dd>" * bool(note)}</div>'
         for kind, name, value, note in figures
     )
 
 
-def _failures(tally: ReportCounters) -> str:
+def _failures(counters: ReportCounters) -> str:
     """Return the table of failures, the most frequent first, with buttons that show their rows."""
-    if not tally.failures:
+    if not counters.failures:
         return ""
     rows = "".join(
         f'<tr><th scope="row"><span class="error {state}">{class_name(error)}</span></th><td>{STATE_NAMES[state]}</td>'
         f'<td>{failure.rows:,}</td><td dir="auto">{escape(failure.example)}</td>'
         f'<td><button type="button" data-state="{state}" data-error="{escape(error)}" hidden>Show'
         f'<span class="unseen"> rows with {escape(error)}, {STATE_NAMES[state].lower()}</span></button></td></tr>\n'
-        for (state, error), failure in sorted(tally.failures.items(), key=lambda item: -item[1].rows)
+        for (state, error), failure in sorted(counters.failures.items(), key=lambda item: -item[1].rows)
     )
     return (
         '<section aria-labelledby="failures"><h2 id="failures">What went wrong</h2>\n'
@@ -193,14 +193,14 @@ def _failures(tally: ReportCounters) -> str:
     )
 
 
-def _notes(summary: ReportSummary, tally: ReportCounters, missing: int) -> str:
+def _notes(summary: ReportSummary, counters: ReportCounters, missing: int) -> str:
     """Return notes on rows and thumbnails that the page lacks."""
     notes = list[str]()
     if summary.left_out:
-        shown = tally.rows - sum(summary.left_out.values())
+        shown = counters.rows - sum(summary.left_out.values())
         left = " and ".join(f"the first {rows:,} {LEFT_OUT[state]}" for state, rows in summary.left_out.items())
         notes.append(
-            f"{shown:,} of {tally.rows:,} rows are shown; {left} are counted alone. An export has all of them."
+            f"{shown:,} of {counters.rows:,} rows are shown; {left} are counted alone. An export has all of them."
         )
     if missing:
         pictures = "1 picture has" if missing == 1 else f"{missing:,} pictures have"
@@ -208,9 +208,9 @@ def _notes(summary: ReportSummary, tally: ReportCounters, missing: int) -> str:
     return "\n".join(f'<p class="lacks">{note}</p>' for note in notes)
 
 
-def _states(tally: ReportCounters, left_out: Mapping[ReportState, int]) -> str:
+def _states(counters: ReportCounters, left_out: Mapping[ReportState, int]) -> str:
     """Return the filter by state, without states that no row is in."""
-    shown = {state: tally.states[state] - left_out.get(state, 0) for state in STATE_NAMES}
+    shown = {state: counters.states[state] - left_out.get(state, 0) for state in STATE_NAMES}
     known = [("", "All", sum(shown.values())), *((state, name, shown[state]) for state, name in STATE_NAMES.items())]
     return "\n".join(
         f'<label class="chip {value}"><input type="radio" name="state" value="{value}"{" checked" * (not value)}>'

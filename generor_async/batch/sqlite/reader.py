@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 from generor_async.batch.call_log import READ_WHOLE_NOTE
 from generor_async.batch.folder import JOURNAL, invalid_folder
 from generor_async.batch.journal import (
-    COST_SOURCES,
     Duplicate,
     Failure,
     JournalReader,
@@ -22,7 +21,7 @@ from generor_async.batch.journal import (
 )
 from generor_async.batch.sqlite.charges import ATTEMPTS, FAILED_WITH_CODE, UNLISTED, UNRESOLVED, count_charges
 from generor_async.batch.sqlite.errors import journal_error
-from generor_async.batch.sqlite.rows import COLUMNS, decode_column, decode_rows
+from generor_async.batch.sqlite.rows import COLUMNS, decode_column, decode_rows, decode_source
 from generor_async.batch.sqlite.schema import open_to_read
 from generor_async.batch.sqlite.steps import dump_json
 from generor_async.engine.threads import run_to_completion
@@ -185,8 +184,8 @@ class SqliteReader(JournalReader):
     async def charges(self) -> Sequence[ChargedCalls]:
         """Sum up the charged attempts, grouped by model, estimate, cost and its source."""
         return [
-            ChargedCalls(model=model, estimated=estimated, cost=cost, source=COST_SOURCES[witness], calls=calls)
-            for (model, estimated, witness, cost), calls in (await self._read("BEGIN", then=count_charges)).items()
+            ChargedCalls(model=model, estimated=estimated, cost=cost, source=decode_source(source), calls=calls)
+            for (model, estimated, source, cost), calls in (await self._read("BEGIN", then=count_charges)).items()
         ]
 
     async def unresolved_credits(self) -> float:
@@ -200,9 +199,9 @@ class SqliteReader(JournalReader):
             UnattributedCall(
                 number=number,
                 remote_ids=tuple(json.loads(ids)),
-                settled=ChargedCalls(model=model, estimated=estimated, cost=cost, source=COST_SOURCES[witness]),
+                settled=ChargedCalls(model=model, estimated=estimated, cost=cost, source=decode_source(source)),
             )
-            for number, model, estimated, cost, witness, ids in reversed(await self._fetch(UNLISTED, limit))
+            for number, model, estimated, cost, source, ids in reversed(await self._fetch(UNLISTED, limit))
         ]
 
     async def refundable(self, codes: Collection[str]) -> float:

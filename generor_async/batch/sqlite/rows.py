@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from generor_async.batch.journal import COST_SOURCES, Row
 from generor_async.batch.sqlite.new_rows import RowNumbers
+from generor_async.rules.charges import CostSource
 from generor_async.values import JSON
 
-__all__ = ["COLUMNS", "claim_rows", "decode_column", "decode_rows"]
+__all__ = ["COLUMNS", "claim_rows", "decode_column", "decode_rows", "decode_source"]
 
 COLUMNS: Final = """
     rows.number, id, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
@@ -37,7 +38,7 @@ def decode_rows(cursor: sqlite3.Cursor) -> list[Row]:
 def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, problem: JSON, columns: Any) -> Row:
     (
         number, id_, text, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
-        held, charged_before, unresolved_before, cost, witness, _, ended_at, _, _, _,
+        held, charged_before, unresolved_before, cost, source, _, ended_at, _, _, _,
     ) = found  # fmt: skip
     return Row(
         number=number,
@@ -56,7 +57,7 @@ def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, prob
         charged_before=charged_before,
         unresolved_before=unresolved_before,
         cost=cost,
-        cost_source=COST_SOURCES[witness],
+        cost_source=decode_source(source),
         remote_ids=tuple(ids or ()),
         ended_at=ended_at,
         result=result,
@@ -64,6 +65,11 @@ def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, prob
         columns=columns or {},
         text=text,
     )
+
+
+def decode_source(index: int) -> CostSource:
+    """Return the source of a cost by its index, as the column `alone` has it."""
+    return COST_SOURCES[index]
 
 
 def decode_column(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:
