@@ -25,7 +25,7 @@ from generor_async.rules.state_json import (
     time_reader,
 )
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
-from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
+from generor_async.rules.own_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
 __all__ = [

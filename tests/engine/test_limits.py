@@ -24,7 +24,7 @@ from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
-from generor_async.rules.window_usage import GRAINS
+from generor_async.rules.own_usage import GRAINS
 from generor_async.testing.loop import VirtualTimeLoop, run
 from generor_async.values import Clock, Event, Priority
 

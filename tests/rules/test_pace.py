@@ -36,7 +36,7 @@ from generor_async.rules.window import (
     Scope,
     Window,
 )
-from generor_async.rules.window_usage import GRAINS
+from generor_async.rules.own_usage import GRAINS
 
 styles = st.sampled_from(["fixed", "sliding"])
 resets = st.sampled_from(["oldest", "now"])
