@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.foreign_usage import ForeignUsage
+from generor_async.rules.own_usage import GRAINS, JITTER, OwnUsage
 from generor_async.rules.permit import Permit
 from generor_async.rules.state_json import (
     StateReader,
@@ -25,7 +27,6 @@ from generor_async.rules.state_json import (
     time_reader,
 )
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
-from generor_async.rules.own_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
 __all__ = [

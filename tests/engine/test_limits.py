@@ -19,12 +19,12 @@ from generor_async import AsyncGeneror, DeadlineExceededError, Limits, RateLimit
 from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.queue import QueueTimeoutError
 from generor_async.rules.http_types import Operation
+from generor_async.rules.own_usage import GRAINS
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
-from generor_async.rules.own_usage import GRAINS
 from generor_async.testing.loop import VirtualTimeLoop, run
 from generor_async.values import Clock, Event, Priority
 

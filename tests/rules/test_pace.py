@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.worlds import Reset, Server, ServerWindow, Style, World, soonest
 
+from generor_async.rules.own_usage import GRAINS
 from generor_async.rules.pace import (
     KEYLESS,
     OUT_OF_REACH,
@@ -36,7 +37,6 @@ from generor_async.rules.window import (
     Scope,
     Window,
 )
-from generor_async.rules.own_usage import GRAINS
 
 styles = st.sampled_from(["fixed", "sliding"])
 resets = st.sampled_from(["oldest", "now"])

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 
+from generor_async.rules.foreign_usage import PARTS, ForeignUsage
+from generor_async.rules.own_usage import GRAINS, JITTER, OwnUsage
 from generor_async.rules.permit import Permit
-from generor_async.rules.own_usage import GRAINS, JITTER, PARTS, ForeignUsage, OwnUsage
 from generor_async.values import is_array
 
 SPAN = 60.0
