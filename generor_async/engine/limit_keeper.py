@@ -136,7 +136,7 @@ class LimitKeeper:
     def learn(self, report: RateLimitReport) -> None:
         """Record the limits that are named by an answer to a request without a permit."""
         with self._lock:
-            self._pace.told(report)
+            self._pace.learn_limits(report)
             self.unbound = self._pace.unbound
 
     def refused(

@@ -50,9 +50,9 @@ class SharedPace:
             lambda state, _: state.pace.refused(permit, self._shared.shared_time(now), retry_after, scope, report)
         )
 
-    def told(self, report: RateLimitReport) -> None:
+    def learn_limits(self, report: RateLimitReport) -> None:
         """Record the limits that are named by an answer to a request without a permit."""
-        self._shared.record(lambda state, _: state.pace.told(report))
+        self._shared.record(lambda state, _: state.pace.learn_limits(report))
 
     def hold(self, until: float, scope: Scope) -> None:
         """Block all requests until a moment."""

@@ -18,7 +18,7 @@ from generor_async.values import JSON
 __all__ = ["PARTS", "ForeignUsage"]
 
 PARTS: Final = 12
-"""The most intervals into which one span is divided, but for one."""
+"""A span is divided into so many intervals at most, and one more."""
 
 _UNITS: Final = int_reader(1)
 _ARRIVED: Final = time_reader(LONGEST_BELIEVED_WAIT)
@@ -36,23 +36,23 @@ class _Interval:
 
 @define
 class ForeignUsage:
-    """How many units of others a window holds, and when they will leave it."""
+    """How many units of others a window holds, and when they expire."""
 
     span: float
     units: int = field(default=0, init=False)
-    """How many the server may still count."""
+    """The estimate; brought up to date by `expire`."""
     seen: float = field(default=-math.inf, init=False)
-    """When many of them were in the window last."""
+    """When others last used a large part of the window."""
     _intervals: deque[_Interval] = field(factory=deque[_Interval], init=False)
 
-    def forget(self, now: float) -> None:
-        """Take away what the server must have forgotten."""
+    def expire(self, now: float) -> None:
+        """Remove what the server must have removed."""
         intervals, span = self._intervals, self.span
         while intervals and intervals[0].until + span <= now:
             self.units -= intervals.popleft().units
 
     def raise_to(self, units: int, *, since: float, until: float) -> None:
-        """Learn that there are at least so many: those that are new came in this time."""
+        """Raise the estimate to at least so many units; the new ones came between `since` and `until`."""
         more = units - self.units
         if more <= 0:
             return
@@ -65,40 +65,40 @@ class ForeignUsage:
             self._intervals.append(_Interval(min(start, until), until, more))
 
     def lower_to(self, units: int) -> None:
-        """Learn that there are at most so many: those that came first have left."""
+        """Lower the estimate to at most so many units; the oldest have expired."""
         fewer = self.units - max(units, 0)
         while fewer > 0:
             first = self._intervals[0]
-            gone = min(fewer, first.units)
-            first.units -= gone
-            fewer -= gone
-            self.units -= gone
+            expired = min(fewer, first.units)
+            first.units -= expired
+            fewer -= expired
+            self.units -= expired
             if not first.units:
                 self._intervals.popleft()
 
-    def none_ends_before(self, moment: float, *, latest: float) -> None:
-        """Learn that the oldest request of the window leaves it at a moment or later, but not after `latest`."""
+    def none_expires_before(self, moment: float, *, latest: float) -> None:
+        """Correct the intervals: the oldest request of the window expires between `moment` and `latest`."""
         since, until, intervals = moment - self.span, -math.inf, self._intervals
         if not intervals or intervals[0].since >= since:
             return
         for interval in intervals:
-            if interval.until < since:  # they came later than was thought
+            if interval.until < since:  # these requests came later than estimated
                 until = latest - self.span
             interval.since = max(interval.since, since)
             interval.until = max(interval.until, until)
 
     @property
-    def next_end(self) -> float:
-        """When the server must have forgotten the first of them; infinity where there is none."""
+    def next_expiry(self) -> float:
+        """When the oldest interval expires; infinity where there is none."""
         return self._intervals[0].until + self.span if self._intervals else math.inf
 
     @property
-    def earliest_end(self) -> float:
-        """When the first of them may have left; infinity where there is none."""
+    def earliest_expiry(self) -> float:
+        """When the oldest request expires at the earliest; infinity where there is none."""
         return self._intervals[0].since + self.span if self._intervals else math.inf
 
-    def expected_end(self, units: int) -> float:
-        """Return when so many are expected to have left."""
+    def expected_expiry(self, units: int) -> float:
+        """Return when so many units are expected to have expired."""
         before = -math.inf
         for interval in self._intervals:
             if units <= interval.units:
@@ -109,12 +109,12 @@ class ForeignUsage:
         return math.inf
 
     def dump(self) -> JSON:
-        """Return what `load` takes."""
+        """Return the state as JSON data."""
         seen = None if self.seen == -math.inf else self.seen
         return [seen, [[each.since, each.until, each.units] for each in self._intervals]]
 
     def load(self, dumped: Any, now: float) -> None:
-        """Take over what another has seen. Raises ValueError or TypeError for anything else."""
+        """Restore a state from `dump`; raises ValueError or TypeError."""
         seen, intervals = dumped
         self.seen = read_past_or_never(seen, now)
         self._intervals = deque(

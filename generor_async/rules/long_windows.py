@@ -1,4 +1,4 @@
-"""The windows of an hour and a day: they are full so seldom that they are looked at as seldom as can be."""
+"""The windows of an hour and a day. They are rarely full, so they are updated and checked as rarely as possible."""
 
 import math
 from typing import Any, Final
@@ -12,27 +12,27 @@ from generor_async.values import JSON
 
 __all__ = ["LongWindows"]
 
-TOLD_EVERY: Final = 1.0
-"""Seconds for which what was sent is put together."""
+FLUSH_SECONDS: Final = 1.0
+"""Seconds for which sent requests are collected before the windows record them."""
 
 
 @define
 class LongWindows:
-    """All windows of a key but the minute's; there may be none."""
+    """All windows of a key but the minute's: none for Luma."""
 
     windows: tuple[Window, ...]
     free: int = field(default=0, init=False)
-    """How many units may leave before they are looked at again."""
-    _late: int = field(default=0, init=False)
-    """Units that they haven't been told of yet."""
-    _latest: float = field(default=-math.inf, init=False)
+    """How many units may be admitted before the windows are checked again."""
+    _unrecorded: int = field(default=0, init=False)
+    """Units that were sent and that the windows haven't recorded."""
+    _last_sent: float = field(default=-math.inf, init=False)
     """When the last of these were sent."""
-    _told: float = field(default=-math.inf, init=False)
-    """When they were told last."""
+    _recorded_at: float = field(default=-math.inf, init=False)
+    """When this collection was begun."""
 
     def blocked_until(self, now: float, pending: int, units: int) -> tuple[float, Scope]:
-        """Return which window lets a request wait longest, and until when; see `Window.blocked_until`."""
-        self.tell(now)
+        """Return the latest `Window.blocked_until`, and the window's scope."""
+        self.flush(now)
         longest: tuple[float, Scope] = -math.inf, "hour"
         for window in self.windows:
             until = window.blocked_until(now, pending, units, 0)
@@ -42,24 +42,24 @@ class LongWindows:
         return longest
 
     def sent(self, units: int, now: float) -> None:
-        """Note that units leave."""
-        if now >= self._told + TOLD_EVERY:  # what is put together left within this time, not before a pause and after
-            self.tell(now)
-            self._told = now
-        self._late += units
-        self._latest = now
+        """Record sent units."""
+        if now >= self._recorded_at + FLUSH_SECONDS:  # units from before and after a pause stay apart
+            self.flush(now)
+            self._recorded_at = now
+        self._unrecorded += units
+        self._last_sent = now
 
-    def tell(self, now: float) -> None:
-        """Let the windows know of what was sent of late."""
-        if self._late:
+    def flush(self, now: float) -> None:
+        """Record the collected units in the windows."""
+        if self._unrecorded:
             for window in self.windows:
-                window.own.forget(now)
-                window.own.add(self._late, self._latest)
-            self._late = 0
+                window.own.expire(now)
+                window.own.add(self._unrecorded, self._last_sent)
+            self._unrecorded = 0
 
-    def seen_by(self, window: Window, permit: Permit, sent_since: int, now: float) -> Permit:
-        """Return the permit that one of these windows would have given: little can have left it since."""
-        self.tell(now)
+    def view(self, window: Window, permit: Permit, sent_since: int, now: float) -> Permit:
+        """Return a permit as this window would have filled it in; next to nothing has expired in it since."""
+        self.flush(now)
         self.free = 0
         own, seen = window.own, Permit(permit.units, permit.sent, permit.number)
         seen.most = own.units - sent_since
@@ -68,22 +68,22 @@ class LongWindows:
         return seen
 
     def refused(self, permit: Permit, now: float) -> None:
-        """Note that the server did not count a request."""
+        """Remove a request that the server did not count."""
         self.free = 0
-        self.tell(now)
+        self.flush(now)
         if permit.sent < math.inf:
             for window in self.windows:
                 window.own.remove_latest(permit.units)
 
     def dump(self) -> JSON:
-        """Return what `load` takes."""
-        moments = (None if moment == -math.inf else moment for moment in (self._latest, self._told))
-        return [self._late, *moments, [window.dump() for window in self.windows]]
+        """Return the state as JSON data."""
+        moments = (None if moment == -math.inf else moment for moment in (self._last_sent, self._recorded_at))
+        return [self._unrecorded, *moments, [window.dump() for window in self.windows]]
 
     def load(self, dumped: Any, now: float) -> None:
-        """Take over what another knew. Raises ValueError or TypeError for anything else."""
-        late, latest, told, windows = dumped
-        self.free, self._late = 0, int_reader()(late, now)
-        self._latest, self._told = read_past_or_never(latest, now), read_past_or_never(told, now)
+        """Restore a state from `dump`; raises ValueError or TypeError."""
+        unrecorded, last_sent, recorded_at, windows = dumped
+        self.free, self._unrecorded = 0, int_reader()(unrecorded, now)
+        self._last_sent, self._recorded_at = read_past_or_never(last_sent, now), read_past_or_never(recorded_at, now)
         for window, each in zip(self.windows, windows, strict=True):
             window.load(each, now)

@@ -16,12 +16,12 @@ from generor_async.rules.permit import Corrections, Entry, Permit
 from generor_async.rules.state_json import int_reader, read_bool, read_past, read_past_or_never
 from generor_async.values import JSON
 
-__all__ = ["GRAINS", "JITTER", "OwnUsage"]
+__all__ = ["ENTRIES_PER_SPAN", "JITTER", "OwnUsage"]
 
 JITTER: Final = 0.35
-"""Seconds by which one request may take longer to arrive than another: with none, nearly one in six is refused."""
-GRAINS: Final = 720
-"""Into how many entries our own requests of an hour or a day are put at most; 5 s and 2 min are lost at the worst."""
+"""Seconds by which one request may take longer to arrive than another; with 0, nearly one in six is refused."""
+ENTRIES_PER_SPAN: Final = 720
+"""The most entries for the requests of an hour or a day; they expire up to 5 s or 2 min late for it."""
 
 _COUNT: Final = int_reader()
 
@@ -31,155 +31,153 @@ class OwnUsage:
     """Our own requests in one window, in the order of sending."""
 
     span: float
-    grain: float
-    """Requests that are sent within so many seconds are one entry; 0 keeps each by itself."""
+    entry_seconds: float
+    """Requests sent within so many seconds share an entry; 0 for a minute, where each has its own."""
     total: int = field(default=0, init=False)
-    """How many units were ever sent."""
-    left: int = field(default=0, init=False)
-    """How many of these have left the window: by `forget`, because they were dropped, or because they were refused."""
-    landed: int = field(default=0, init=False)
-    """How many of these the server must have counted or refused, as far as `in_flight` was asked."""
+    """Units sent so far."""
+    removed: int = field(default=0, init=False)
+    """Units removed from the window so far: expired, dropped or refused."""
+    settled: int = field(default=0, init=False)
+    """Units that the server has certainly counted or refused; brought up to date by `units_in_flight`."""
     corrections: Corrections = field(default=Corrections(0, 0), init=False)
-    last_end: float = field(default=-math.inf, init=False)
-    """When the last of these left."""
-    next_end: float = field(default=math.inf, init=False)
-    """When the server must have forgotten the oldest; infinity where there is none."""
+    last_expiry: float = field(default=-math.inf, init=False)
+    """When an entry expired last."""
+    next_expiry: float = field(default=math.inf, init=False)
+    """When the oldest entry expires; infinity without entries."""
     _entries: deque[Entry] = field(factory=deque[Entry], init=False)
-    """Their places follow one another."""
-    next: int = field(default=0, init=False)
+    """The entries, with consecutive places."""
+    next_place: int = field(default=0, init=False)
     """The place of the next entry."""
-    _leaving: int = field(default=0, init=False)
-    """How many of the first entries may have left the window when a request sent now arrives."""
-    _may_have_left: int = field(default=0, init=False)
-    """How many units will have left by then, these among them."""
-    _flights: dict[int, Entry] = field(factory=dict[int, Entry], init=False)
-    """Entries that the server may not have counted yet, by number and in the order of sending."""
-    _lands: float = field(default=math.inf, init=False)
-    """When the first of them must have been counted, or sooner."""
+    _expiring: int = field(default=0, init=False)
+    """How many of the first entries the server may remove before a request sent now arrives."""
+    _removed_on_arrival: int = field(default=0, init=False)
+    """Units removed from the window by then, at most."""
+    _in_flight: dict[int, Entry] = field(factory=dict[int, Entry], init=False)
+    """Entries that the server may not have counted yet, by place and in the order of sending."""
+    _next_settles: float = field(default=math.inf, init=False)
+    """A time no later than that at which the first of these is certainly counted."""
 
     @property
     def latest(self) -> float:
-        """When the last request was sent, or the first of its entry."""
+        """When the newest entry was begun."""
         return self._entries[-1].sent if self._entries else -math.inf
 
     @property
     def units(self) -> int:
-        """How many units the server may still count, as far as `forget` was told what time it is."""
-        return self.total - self.left
+        """Units in the window; brought up to date by `expire`."""
+        return self.total - self.removed
 
     @property
-    def gone(self) -> int:
-        """How many units have left the window at their time."""
-        return self.left - sum(self.corrections)
+    def expired(self) -> int:
+        """Units that expired so far."""
+        return self.removed - sum(self.corrections)
 
     def add(self, units: int, sent: float) -> int:
-        """Note units that left together, and return their entry's place: that of those before, within one grain."""
+        """Record units sent together, in the newest entry where that is young enough; return the entry's place."""
         entries = self._entries
         self.total += units
-        if entries and sent < entries[-1].sent + self.grain:
+        if entries and sent < entries[-1].sent + self.entry_seconds:
             last = entries[-1]
-            last.base, last.units = sent + JITTER, last.units + units
+            last.counted_by, last.units = sent + JITTER, last.units + units
         else:
             self._append(sent, sent + JITTER, units)
-        self._find_next_end()
-        return self.next - 1
+        self._find_next_expiry()
+        return self.next_place - 1
 
-    def _append(self, sent: float, base: float, units: int) -> Entry:
+    def _append(self, sent: float, counted_by: float, units: int) -> Entry:
         entry = Entry(units, sent)
-        entry.base, entry.place = base, self.next
-        self.next += 1
+        entry.counted_by, entry.place = counted_by, self.next_place
+        self.next_place += 1
         self._entries.append(entry)
         return entry
 
     def answered(self, permit: Permit, now: float) -> None:
-        """Note when the answer to a request came: it was counted before that."""
+        """Record an answer: the server counted the request before it came."""
         place = permit.place
-        entry = self._flights.get(place)
-        if entry is None or now >= entry.base:
+        entry = self._in_flight.get(place)
+        if entry is None or now >= entry.counted_by:
             return
-        del self._flights[place]
-        self.landed += entry.units
-        entry.base = now
+        del self._in_flight[place]
+        self.settled += entry.units
+        entry.counted_by = now
         if entry is self._entries[0]:
-            self.next_end = now + self.span
+            self.next_expiry = now + self.span
 
     def remove(self, place: int, units: int) -> None:
-        """Note that the server did not count some of an entry; what has left the window already stays so."""
+        """Remove units that the server did not count, unless their entry has expired."""
         at = self._index(place)
         if at is not None:
             self._take(at, units, refused=True)
 
     def remove_latest(self, units: int) -> None:
-        """Note that the server did not count some of what was sent last."""
-        self.remove(self.next - 1, units)
+        """Remove units of the newest entry that the server did not count."""
+        self.remove(self.next_place - 1, units)
 
     def _index(self, place: int) -> int | None:
-        """Return where in the window an entry stands; None where it has left."""
-        at = place - self.next + len(self._entries)
+        """Return the index of an entry; None where it has expired."""
+        at = place - self.next_place + len(self._entries)
         return at if 0 <= at < len(self._entries) else None
 
     def _take(self, at: int, units: int, *, refused: bool) -> int:
-        """Take units out of an entry; return how many there were. What the request weighs stays in its permit."""
+        """Remove units of an entry; return how many it had."""
         entry = self._entries[at]
         units = min(units, entry.units)
+        # In a new entry, because this one may be a permit, whose units are what its request weighs.
         self._entries[at] = rest = Entry(entry.units - units, entry.sent)
-        rest.base, rest.place = entry.base, entry.place
-        self.left += units
-        if at >= self._leaving:
-            self._may_have_left += units
-        if entry.place in self._flights:
-            self._flights[entry.place] = rest
-            self.landed += units
+        rest.counted_by, rest.place = entry.counted_by, entry.place
+        self.removed += units
+        if at >= self._expiring:
+            self._removed_on_arrival += units
+        if entry.place in self._in_flight:
+            self._in_flight[entry.place] = rest
+            self.settled += units
         known = self.corrections
         self.corrections = Corrections(known.dropped + units * (not refused), known.refused + units * refused)
         return units
 
-    def forget(self, now: float) -> None:
-        """Take away what the server must have forgotten."""
-        if now >= self._lands:
-            self._land(now)
-        entries, end = self._entries, self.next_end
+    def expire(self, now: float) -> None:
+        """Remove what the server must have removed."""
+        if now >= self._next_settles:
+            self._settle(now)
+        entries, end = self._entries, self.next_expiry
         while end <= now:
             units = entries.popleft().units
-            self.left += units
-            if self._leaving:
-                self._leaving -= 1
+            self.removed += units
+            if self._expiring:
+                self._expiring -= 1
             else:
-                self._may_have_left += units
-            self.last_end = end
-            self.next_end = end = entries[0].base + self.span if entries else math.inf
+                self._removed_on_arrival += units
+            self.last_expiry = end
+            self.next_expiry = end = entries[0].counted_by + self.span if entries else math.inf
 
     def sent(self, permit: Permit, sent: float) -> None:
-        """Note that a request leaves, and in its permit what the server will have counted when it arrives.
-
-        It is counted `JITTER` later at the latest, unless its answer comes sooner.
-        """
-        if self.next_end <= sent:
-            self.forget(sent)
-        if sent >= self._lands:
-            self._land(sent)
-        entries, flights = self._entries, self._flights
-        base, units = sent + JITTER, permit.units
-        since, at, count = base - self.span, self._leaving, len(entries)
+        """Record a request in a minute, and in its permit what the server will have counted when it arrives."""
+        if self.next_expiry <= sent:
+            self.expire(sent)
+        if sent >= self._next_settles:
+            self._settle(sent)
+        entries, in_flight = self._entries, self._in_flight
+        counted_by, units = sent + JITTER, permit.units
+        since, at, count = counted_by - self.span, self._expiring, len(entries)
         while at < count and (entry := entries[at]).sent <= since:
-            self._may_have_left += entry.units
-            self._leaving = at = at + 1
-        permit.least = self.landed - self._may_have_left + units
+            self._removed_on_arrival += entry.units
+            self._expiring = at = at + 1
+        permit.least = self.settled - self._removed_on_arrival + units
         permit.total = self.total = total = self.total + units
-        permit.most = total - self.left
+        permit.most = total - self.removed
         permit.corrections = self.corrections
-        permit.place = place = self.next
-        self.next = place + 1
+        permit.place = place = self.next_place
+        self.next_place = place + 1
         if not count:
-            self.next_end = base + self.span
-        if not flights:
-            self._lands = base
-        permit.base = base
-        flights[place] = permit
+            self.next_expiry = counted_by + self.span
+        if not in_flight:
+            self._next_settles = counted_by
+        permit.counted_by = counted_by
+        in_flight[place] = permit
         entries.append(permit)
 
-    def overtaking(self, permit: Permit, now: float) -> int:
-        """Count the units that were sent so soon after a request that they may have arrived before it."""
+    def sent_just_after(self, permit: Permit, now: float) -> int:
+        """Count the units sent so soon after a request that they may have arrived before it."""
         at, until = self._index(permit.place), permit.sent + JITTER
         if at is None or now <= until:
             return self.total - permit.total
@@ -188,73 +186,73 @@ class OwnUsage:
             units += entry.units
         return units
 
-    def in_flight(self, now: float) -> int:
-        """Count the units of which neither an answer nor its absence has told that they were not refused."""
-        if now >= self._lands:
-            self._land(now)
-        return self.total - self.landed
+    def units_in_flight(self, now: float) -> int:
+        """Count the units that may still be refused: neither answered, nor older than `JITTER`."""
+        if now >= self._next_settles:
+            self._settle(now)
+        return self.total - self.settled
 
-    def _land(self, now: float) -> None:
-        flights = self._flights
-        while flights:
-            first = next(iter(flights.values()))
-            if first.base > now:
-                self._lands = first.base
+    def _settle(self, now: float) -> None:
+        in_flight = self._in_flight
+        while in_flight:
+            first = next(iter(in_flight.values()))
+            if first.counted_by > now:
+                self._next_settles = first.counted_by
                 return
-            del flights[first.place]
-            self.landed += first.units
-        self._lands = math.inf
+            del in_flight[first.place]
+            self.settled += first.units
+        self._next_settles = math.inf
 
     def settles_at(self) -> float:
-        """Return when the first of those in flight is taken for admitted."""
-        return next((entry.base for entry in self._flights.values()), math.inf)
+        """Return when the first request in flight counts as admitted."""
+        return next((entry.counted_by for entry in self._in_flight.values()), math.inf)
 
     def drop_oldest(self, units: int) -> None:
-        """Take away the oldest: the window holds less than all of ours, so it doesn't slide.
+        """Remove the oldest units, because the window holds less than all of ours: it doesn't slide.
 
-        What is still under way goes last. Those that were sent soon after what goes may have gone instead, so they end
-        no sooner.
+        Those in flight go last. Requests sent within `JITTER` of what goes may have gone instead of it, so they expire
+        no sooner than it would have.
         """
-        sent = base = -math.inf
+        sent = counted_by = -math.inf
         for flying in (False, True):
             for at, entry in enumerate(self._entries):
                 if units <= 0:
                     break
-                if (entry.place in self._flights) == flying and entry.units:
-                    sent, base = max(sent, entry.sent), max(base, entry.base)
+                if (entry.place in self._in_flight) == flying and entry.units:
+                    sent, counted_by = max(sent, entry.sent), max(counted_by, entry.counted_by)
                     units -= self._take(at, entry.units, refused=False)
         for entry in self._entries:
             if entry.sent > sent + JITTER:
                 break
-            entry.base = max(entry.base, base)
+            entry.counted_by = max(entry.counted_by, counted_by)
         while self._entries and not self._entries[0].units:
-            self._flights.pop(self._entries.popleft().place, None)
-            self._leaving = max(0, self._leaving - 1)
-        self._find_next_end()
+            self._in_flight.pop(self._entries.popleft().place, None)
+            self._expiring = max(0, self._expiring - 1)
+        self._find_next_expiry()
 
-    def _find_next_end(self) -> None:
-        self.next_end = self._entries[0].base + self.span if self._entries else math.inf
+    def _find_next_expiry(self) -> None:
+        self.next_expiry = self._entries[0].counted_by + self.span if self._entries else math.inf
 
     def dump(self) -> JSON:
-        """Return what `load` takes."""
-        entries = [[each.sent, each.base, each.units, each.place in self._flights] for each in self._entries]
-        last_end = None if self.last_end == -math.inf else self.last_end
-        return [self.next, *self.corrections, self.gone, last_end, entries]
+        """Return the state as JSON data."""
+        entries = [[each.sent, each.counted_by, each.units, each.place in self._in_flight] for each in self._entries]
+        last_expiry = None if self.last_expiry == -math.inf else self.last_expiry
+        return [self.next_place, *self.corrections, self.expired, last_expiry, entries]
 
     def load(self, dumped: Any, now: float) -> None:
-        """Take over what another has sent. Raises ValueError or TypeError for anything else."""
-        place, dropped, refused, gone, last_end, entries = dumped
-        self.next = _COUNT(place, now) - len(entries)
+        """Restore a state from `dump`; raises ValueError or TypeError."""
+        place, dropped, refused, expired, last_expiry, entries = dumped
+        self.next_place = _COUNT(place, now) - len(entries)
         self.corrections = Corrections(_COUNT(dropped, now), _COUNT(refused, now))
-        self.last_end = read_past_or_never(last_end, now)
-        self._entries, self._flights = deque[Entry](), {}
-        for sent, base, units, flying in entries:
-            entry = self._append(read_past(sent, now), read_past(base, now + JITTER), _COUNT(units, now))
+        self.last_expiry = read_past_or_never(last_expiry, now)
+        self._entries, self._in_flight = deque[Entry](), {}
+        for sent, counted_by, units, flying in entries:
+            entry = self._append(read_past(sent, now), read_past(counted_by, now + JITTER), _COUNT(units, now))
             if read_bool(flying, now):
-                self._flights[entry.place] = entry
-        self.left = _COUNT(gone, now) + sum(self.corrections)
-        self.total = self.left + sum(each.units for each in self._entries)
-        self.landed = self.total - sum(each.units for each in self._flights.values())
-        self._leaving, self._may_have_left = 0, self.left
-        self._lands = -math.inf
-        self._find_next_end()
+                self._in_flight[entry.place] = entry
+        self.removed = _COUNT(expired, now) + sum(self.corrections)
+        self.total = self.removed + sum(each.units for each in self._entries)
+        self.settled = self.total - sum(each.units for each in self._in_flight.values())
+        self._expiring, self._removed_on_arrival = 0, self.removed
+        self._next_settles = -math.inf
+        self._find_next_expiry()

@@ -1,4 +1,14 @@
-"""When may the next request leave? All windows of one key in one step, and what the answers say of them."""
+"""When the next request may be sent: all rate limits of one key, checked in one step.
+
+Alone on a key, a limit is used to the last request without a refusal. Beside others it depends on what answers say:
+
+- The first request names the limit. While its answer is late, twice as many may follow with each `JITTER` that brings
+  no refusal: refusals come soon even where answers take long.
+- After `IDLE_SECONDS` without a request, one leads and the rest wait until it is answered, or isn't refused: others may
+  have used the window meanwhile, and one refusal is better than ten.
+- After refusals in a row the wait grows to `LONGEST_PAUSE`, because others are insisting.
+- Smooth requests are spread evenly, and leave a unit to those that aren't.
+"""
 
 import math
 from collections import Counter, deque
@@ -8,6 +18,7 @@ from typing import Any, Final
 from attrs import Factory, define, field
 
 from generor_async.rules.long_windows import LongWindows
+from generor_async.rules.pending import PendingRequests
 from generor_async.rules.permit import Permit
 from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.state_json import (
@@ -27,11 +38,11 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType, Weights
 from generor_async.rules.window import (
-    ASK_EVERY,
     GAP,
     JITTER,
     MINUTE,
     NOW,
+    PROBE_INTERVAL,
     SPANS,
     Scope,
     Window,
@@ -51,258 +62,241 @@ TIERS: Final[dict[str, tuple[int, int, int]]] = {
 KEYLESS: Final = 15
 """Generor's requests a minute without a key, by IP address (documented)."""
 
-SILENCE: Final = 1.0
-"""Seconds without a request after which the next one leads: its answer, or that it isn't refused, lets the rest go."""
+IDLE_SECONDS: Final = 1.0
+"""Seconds without a request after which the next one leads."""
 HURRY: Final = 4.0
-"""Seconds between the requests of an even stream up to which it leaves a place free for whoever is in a hurry."""
-RENEW_SECONDS: Final = 5.0
-"""After how many seconds a process tells others anew of what it has let go and not sent."""
-PENDING_SECONDS: Final = 20.0
-"""How long a request of another process counts that was let go and not sent: untold of so long, its process is dead."""
-LEAVING_SECONDS: Final = 2.0
-"""Within how many seconds a request of another process leaves, as a rule; what is later waits for a connection."""
-OUT_OF_REACH: Final = 10_000
-"""Requests a minute that no client of either API sends: such a limit is not worth counting for."""
-KINDS_KEPT: Final = 1_000
-"""Of how many requests the kinds are remembered."""
-LONGEST_PAUSE: Final = 8.0
-"""Seconds to which the wait after one refusal upon another grows where Retry-After asks for less: others insist."""
-UNKNOWN_LIMIT: Final = 30
-"""What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example).
+"""The longest interval, in seconds, at which smooth requests leave a unit free for others."""
 
-A refusal comes soon even where answers take long, so with each `JITTER` without one twice as many may leave.
-"""
+OUT_OF_REACH: Final = 10_000
+"""A limit, in requests a minute, that no client reaches: it isn't counted for."""
+RECENT_TYPES: Final = 1_000
+"""How many sent requests' types are kept."""
+LONGEST_PAUSE: Final = 8.0
+"""The longest wait, in seconds, after refusals in a row where Retry-After asks for less."""
+UNKNOWN_LIMIT: Final = 30
+"""The limit a minute that is assumed while the first answer is late (the documents' example)."""
 
 
 @define
 class Pace:
-    """All windows of one key: `reserve` lets a request go or says until when to wait, in one step over all of them."""
+    """All windows of one key."""
 
     windows: tuple[Window, ...]
     """The minute's first."""
     weights: Weights = field(factory=Weights)
-    """What requests weigh, as the answers show it."""
+    """The weights of request types, corrected by answers."""
     tier: str | None = field(default=None, init=False)
     _minute: Window = field(init=False, default=Factory(lambda self: self.windows[0], takes_self=True))
     _longs: LongWindows = field(
         init=False, default=Factory(lambda self: LongWindows(self.windows[1:]), takes_self=True)
     )
-    _pending: dict[int, tuple[float, int]] = field(factory=dict[int, tuple[float, int]], init=False)
-    """Requests that were let go and not sent yet, by number: when, and their units."""
-    _others: dict[int, tuple[float, float, int]] = field(factory=dict[int, tuple[float, float, int]], init=False)
-    """Those of other processes: when they were let go, when these told so last, and their units."""
-    _pending_units: int = field(default=0, init=False)
-    """The units of both."""
-    _renewed: float = field(default=-math.inf, init=False)
-    """When others were told anew of what is pending here."""
-    _kinds: deque[RequestType] = field(factory=deque[RequestType], init=False)
-    """The kinds of the requests that were sent last, in their order."""
-    _all_refusals: int = field(default=0, init=False)
-    """How many requests were ever refused."""
-    _number: int = field(default=0, init=False)
-    """How many requests were ever let go."""
-    _held: float = field(default=-math.inf, init=False)
-    _held_scope: Scope = field(default="minute", init=False)
-    _leader: float | None = field(default=None, init=False)
-    """When the request was let go whose answer will name the limit; others may follow it before that."""
-    _untold: bool = field(default=False, init=False)
-    """Whether the server answers without naming a limit: then there is nothing to keep to."""
-    _assumed: bool = field(default=False, init=False)
-    """Whether the limit a minute is not known, and taken for the documents' example until an answer comes."""
-    _told: float = field(default=-math.inf, init=False)
-    """When the request was sent whose answer named the limits that are believed."""
-    _last: float = field(default=-math.inf, init=False)
-    """When the last request was let go."""
-    _led: float = field(default=-math.inf, init=False)
-    """When the first one after a silence was let go."""
-    _clear: bool = field(default=False, init=False)
-    """Whether that one was answered, or at least not refused."""
-    _quick: bool = field(default=False, init=False)
-    """Whether answers come so soon that each lets the next request go."""
+    _pending: PendingRequests = field(factory=PendingRequests, init=False)
+    _recent_types: deque[RequestType] = field(factory=deque[RequestType], init=False)
+    """The types of the requests sent last, in their order; those of the default type are left out."""
+    _refusals_total: int = field(default=0, init=False)
+    """Requests refused so far."""
+    _last_number: int = field(default=0, init=False)
+    """The number of the newest permit."""
+    _blocked_until: float = field(default=-math.inf, init=False)
+    _blocked_scope: Scope = field(default="minute", init=False)
+    _discovery_since: float | None = field(default=None, init=False)
+    """When the request was admitted whose answer will name the limit."""
+    _unlimited: bool = field(default=False, init=False)
+    """Whether the server answers without naming a limit."""
+    _limit_assumed: bool = field(default=False, init=False)
+    """Whether the minute's limit is `UNKNOWN_LIMIT` until an answer comes."""
+    _limits_sent: float = field(default=-math.inf, init=False)
+    """When the request was sent whose answer named the current limits."""
+    _last_reserved: float = field(default=-math.inf, init=False)
+    """When a request was admitted last."""
+    _burst_since: float = field(default=-math.inf, init=False)
+    """When the first request after `IDLE_SECONDS` was admitted."""
+    _burst_cleared: bool = field(default=False, init=False)
+    """Whether this request was answered, or is older than `JITTER` and not refused."""
+    _answers_soon: bool = field(default=False, init=False)
+    """Whether the last answer took less than `JITTER`."""
     _smooth_due: float = field(default=-math.inf, init=False)
-    _refused: float = field(default=-math.inf, init=False)
+    """When the next smooth request is due."""
+    _last_refused: float = field(default=-math.inf, init=False)
     """When a refusal came last."""
-    _refusals: int = field(default=0, init=False)
-    """How many came in a row, each to a request that was sent after the one before."""
+    _refusals_in_row: int = field(default=0, init=False)
+    """Refusals in a row, each of a request that was sent after the one before came."""
 
     @classmethod
     def of_generor(cls, *, keyless: bool, tier: str | None, rpm: int | None, share: float) -> "Pace":
-        """Make the windows of a Generor key; without a key only the minute counts, for the IP address."""
+        """Make the windows of a Generor key; without a key the minute of the IP address."""
         scopes: tuple[Scope, ...] = ("minute",) if keyless else ("minute", "hour", "day")
         pace = cls(tuple(Window(scope, None, share) for scope in scopes))
         if keyless:
             pace.windows[0].limit = KEYLESS
         if tier is not None:
-            pace._promote(tier)
+            pace._set_tier(tier)
         if rpm is not None:
             pace.windows[0].limit = rpm
         return pace
 
     @classmethod
     def of_luma(cls, *, rpm: int | None, share: float, weights: Weights | None = None) -> "Pace":
-        """Make the one window of a Luma API client: units per minute."""
+        """Make the window of a Luma key: units a minute."""
         return cls((Window("minute", rpm, share),), weights or Weights())
 
     def restrict(self, *, tier: str | None, rpm: int | None, share: float) -> None:
-        """Keep to what one more caller gives as well: of two numbers the smaller holds, until an answer names one."""
+        """Apply the limits that another client gave: the smaller of two holds until an answer names one."""
         self._longs.free = 0
         for window in self.windows:
             window.share = min(window.share, share)
-        if self._told > -math.inf or (tier is None and rpm is None):
+        if self._limits_sent > -math.inf or (tier is None and rpm is None):
             return
         limits = [*TIERS.get(tier or "", ())]
         if tier is not None and (self.tier not in TIERS or TIERS[tier] < TIERS[self.tier]):
             self.tier = tier
         if rpm is not None:
             limits[:1] = [rpm]
-        if self._assumed:
-            self._minute.limit, self._assumed = None, False
+        if self._limit_assumed:
+            self._minute.limit, self._limit_assumed = None, False
         for window, limit in zip(self.windows, limits, strict=False):
             window.limit = limit if window.limit is None else min(window.limit, limit)
-        self._leader, self._untold = None, False
+        self._discovery_since, self._unlimited = None, False
 
     def reserve(self, now: float, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:
-        """Let one request of a kind go, or say until when none may.
+        """Return a permit for one request, or until when to wait.
 
-        `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.
+        Args:
+            now: the time.
+            smooth: whether to spread requests evenly, so that others find room soon.
+            request_type: what tells the request's weight.
         """
         units = 1 if request_type is DEFAULT_TYPE else self.weights.of(request_type)
         wait = self._wait(now, units, smooth)
         if wait is not None:
             return wait
-        if self._minute.limit is None and self._leaderless:
-            self._leader = now
+        if self._minute.limit is None and self._needs_discovery:
+            self._discovery_since = now
         if smooth:
             self._smooth_due = max(self._smooth_due, now - self.interval()) + self.interval()
-        if now >= self._last + SILENCE:
-            self._led, self._clear = now, False
-        self._last = now
-        self._number = number = self._number + 1
+        if now >= self._last_reserved + IDLE_SECONDS:
+            self._burst_since, self._burst_cleared = now, False
+        self._last_reserved = now
+        self._last_number = number = self._last_number + 1
         permit = Permit(units, math.inf, number, request_type)
-        longs = self._longs
-        if self._minute.left < 0 or longs.free < units:
-            self._ask(permit, now)
+        longs, pending = self._longs, self._pending
+        if self._minute.remaining < 0 or longs.free < units:
+            self._probe(permit, now)
         longs.free -= units
-        self._pending[number] = now, units
-        self._pending_units += units
+        pending.own[number] = now, units
+        pending.units += units
         return permit
 
-    def _ask(self, permit: Permit, now: float) -> None:
-        """Note that a request leaves although a window seems full."""
+    def _probe(self, permit: Permit, now: float) -> None:
+        """Mark a request that is sent although a window seems full."""
         for window in self.windows:
-            if window.left < 0:
-                permit.asks = "guess" if window.ask(now) else "due"
+            if window.remaining < 0:
+                permit.probe = "guess" if window.probe(now) else "due"
 
     def _wait(self, now: float, units: int, smooth: bool) -> Wait | None:
-        if now < self._held:
-            return Wait(self._held, self._held_scope)
-        if self._others:
-            self._lapse(now)
-        minute, pending = self._minute, self._pending_units
-        if self._leader is not None:
-            until = self._untold_until(now, self._leader)
+        """Return until when a request has to wait; None where it may be sent."""
+        if now < self._blocked_until:
+            return Wait(self._blocked_until, self._blocked_scope)
+        minute, pending = self._minute, self._pending
+        if pending.foreign:
+            pending.expire(now)
+        if self._discovery_since is not None:
+            until = self._discovery_until(now, self._discovery_since)
             if until > now:
                 return Wait(until, "minute", sooner=True)
-        until = minute.blocked_until(now, pending, units, 1 if smooth and self.interval() <= HURRY else 0)
-        if until == NOW and (pending or minute.own.landed < minute.own.total or not self._quick):
-            leaving = self._leaving(now) if self._others else pending
-            until = minute.in_turn(now, leaving, self._quick, self._last)
+        until = minute.blocked_until(now, pending.units, units, 1 if smooth and self.interval() <= HURRY else 0)
+        # A new request is paced only while others are under way, or answers take long.
+        if until == NOW and (pending.units or minute.own.settled < minute.own.total or not self._answers_soon):
+            leaving = pending.leaving_units(now) if pending.foreign else pending.units
+            until = minute.paced_until(now, leaving, self._answers_soon, self._last_reserved)
+        if until <= now and self._burst_cleared and self._longs.free >= units and not smooth:
+            return None  # the usual case ends here
         scope: Scope = "minute"
-        if until <= now and self._clear and self._longs.free >= units and not smooth:
-            return None  # as a rule
         if self._longs.free < units:
-            longest, which = self._longs.blocked_until(now, pending, units)
+            longest, which = self._longs.blocked_until(now, pending.units, units)
             if longest > until:
                 until, scope = longest, which
-        if not self._clear and until < self._led + JITTER and minute.limit is not None and not self._may_follow(now):
-            until, scope = self._led + JITTER, "minute"
-        if self._others and until > now:
-            until = min(until, self._lapses_at(until))
+        if (
+            not self._burst_cleared
+            and until < self._burst_since + JITTER
+            and minute.limit is not None
+            and not self._may_follow(now)
+        ):
+            until, scope = self._burst_since + JITTER, "minute"
+        if pending.foreign and until > now:
+            until = min(until, self._pending_expiry(until))
         if smooth and until < self._smooth_due:
             until, scope = self._smooth_due, "minute"
         return Wait(until, scope) if until > now else None
 
-    def _untold_until(self, now: float, leader: float) -> float:
-        """Return until when a request has to wait while the answer is awaited that names the limit."""
+    def _discovery_until(self, now: float, leader: float) -> float:
+        """Return until when a request has to wait while no answer has named the limit."""
         most, until = 1, leader + JITTER
         while until <= now and most < UNKNOWN_LIMIT:
             most, until = 2 * most, until + JITTER
         if most >= UNKNOWN_LIMIT:
-            self._leader, self._minute.limit, self._assumed = None, UNKNOWN_LIMIT, True
+            self._discovery_since, self._minute.limit, self._limit_assumed = None, UNKNOWN_LIMIT, True
             return now
-        if self._minute.own.units + self._pending_units < most:
-            until = self._last + GAP
+        if self._minute.own.units + self._pending.units < most:
+            until = self._last_reserved + GAP
         return until
 
-    def _lapse(self, now: float) -> None:
-        """Count no longer what other processes have let go, and told nothing more of: they have ended."""
-        for number, (_, told, units) in list(self._others.items()):
-            if told + PENDING_SECONDS <= now:
-                del self._others[number]
-                self._pending_units -= units
-
-    def _lapses_at(self, until: float) -> float:
-        """Return when others are taken to have ended, if that may let a request go that waits until then."""
-        others = sum(units for *_, units in self._others.values())
-        if until < math.inf and self._minute.left + others < 0:
+    def _pending_expiry(self, until: float) -> float:
+        """Return when a request that waits until then may be admitted because another process has ended."""
+        if until < math.inf and self._minute.remaining + self._pending.foreign_units() < 0:
             return math.inf
-        return min(told for _, told, _ in self._others.values()) + PENDING_SECONDS
-
-    def _leaving(self, now: float) -> int:
-        """Count the units of requests that are about to leave."""
-        late = sum(units for since, _, units in self._others.values() if since + LEAVING_SECONDS <= now)
-        return self._pending_units - late
+        return self._pending.next_expiry()
 
     def _may_follow(self, now: float) -> bool:
-        """Tell whether others may leave beside the one that leads after a silence."""
-        if not self._clear and self._led + JITTER <= now:
-            self._clear = True
-        return self._clear or now >= self._last + SILENCE
+        """Return whether requests may follow the one that leads."""
+        if not self._burst_cleared and self._burst_since + JITTER <= now:
+            self._burst_cleared = True
+        return self._burst_cleared or now >= self._last_reserved + IDLE_SECONDS
 
     @property
-    def _leaderless(self) -> bool:
-        """Whether the limit is unknown, and nobody is under way who will learn it."""
-        return self._leader is None and not self._untold and self._minute.limit is None
+    def _needs_discovery(self) -> bool:
+        """Whether the limit is unknown, and no request is under way whose answer will name it."""
+        return self._discovery_since is None and not self._unlimited and self._minute.limit is None
 
     @property
     def unbound(self) -> bool:
-        """Whether there is nothing to keep to: no limit is told, or one that no client reaches."""
+        """Whether there is no limit to keep to, or one that no client reaches."""
         limit = self._minute.limit
-        return self._untold if limit is None else limit >= OUT_OF_REACH
+        return self._unlimited if limit is None else limit >= OUT_OF_REACH
 
-    def told(self, said: RateLimitReport) -> None:
-        """Take over the limits that an answer names which was sent without a permit."""
-        self._untold = False
-        self._limits(said, -math.inf)
+    def learn_limits(self, report: RateLimitReport) -> None:
+        """Take over the limits named by an answer to a request without a permit."""
+        self._unlimited = False
+        self._apply_limits(report, -math.inf)
 
     def hold(self, until: float, scope: Scope) -> None:
-        """Let nothing go before `until`."""
-        if until > self._held:
-            self._held, self._held_scope = until, scope
+        """Admit no request before `until`."""
+        if until > self._blocked_until:
+            self._blocked_until, self._blocked_scope = until, scope
 
     def interval(self) -> float:
-        """Return the seconds between two requests at the even rate of the window that binds most over a minute."""
+        """Return the seconds between requests that use the minute evenly."""
         limit = self._minute.limit
         return 0.0 if limit is None else MINUTE / max(1, math.floor(limit * self._minute.share))
 
     def sent(self, permit: Permit, now: float) -> None:
-        """Note that a request leaves this machine now."""
+        """Record that a request is sent now."""
         if permit.sent < math.inf:
             return
         permit.sent = now
-        if self._pending.pop(permit.number, None) is not None:
-            self._pending_units -= permit.units
-        if permit.kind is not DEFAULT_TYPE:
-            permit.refusals = self._all_refusals
-            self._kinds.append(permit.kind)
-            if len(self._kinds) > KINDS_KEPT:
-                self._kinds.popleft()
+        if self._pending.own.pop(permit.number, None) is not None:
+            self._pending.units -= permit.units
+        if permit.request_type is not DEFAULT_TYPE:
+            permit.refusals = self._refusals_total
+            self._recent_types.append(permit.request_type)
+            if len(self._recent_types) > RECENT_TYPES:
+                self._recent_types.popleft()
         self._minute.own.sent(permit, now)
         if self._longs.windows:
             self._longs.sent(permit.units, now)
 
-    def received(self, permit: Permit, now: float, said: RateLimitReport | None, *, succeeded: bool) -> None:
-        """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
+    def received(self, permit: Permit, now: float, report: RateLimitReport | None, *, succeeded: bool) -> None:
+        """Record an answer and its limits; its counts are used only where the time of sending is known."""
         sent = permit.sent
         stamped = sent < math.inf
         if not stamped:
@@ -310,182 +304,167 @@ class Pace:
             sent = now
         minute = self._minute
         minute.own.answered(permit, now)
-        if permit.asks:
+        if permit.probe:
             for window in self.windows:
-                window.answered()
-        self._leader = None
-        self._quick = now < sent + JITTER
-        if not self._clear and sent >= self._led:
-            self._clear = True
-        if self._refusals and sent >= self._refused:
-            self._refusals = 0
-        if said is not None:
+                window.probe_answered()
+        self._discovery_since = None
+        self._answers_soon = now < sent + JITTER
+        if not self._burst_cleared and sent >= self._burst_since:
+            self._burst_cleared = True
+        if self._refusals_in_row and sent >= self._last_refused:
+            self._refusals_in_row = 0
+        if report is not None:
             if stamped:
-                self._learn(permit, sent, now, said)
+                self._learn_usage(permit, sent, now, report)
             else:
-                self._limits(said, -math.inf)
-        if (minute.limit is None or self._assumed) and succeeded:
-            self._answered_first(said)
+                self._apply_limits(report, -math.inf)
+        if (minute.limit is None or self._limit_assumed) and succeeded:
+            self._first_answer(report)
 
-    def _answered_first(self, said: RateLimitReport | None) -> None:
-        """Note whether the first answer names a limit; if not, there is none to keep to."""
-        if self._assumed and (said is None or said.limit is None):
+    def _first_answer(self, report: RateLimitReport | None) -> None:
+        """Record whether the first answer names a limit; if not, there is none to keep to."""
+        if self._limit_assumed and (report is None or report.limit is None):
             self._minute.limit = None
-        self._assumed, self._untold = False, self._minute.limit is None
+        self._limit_assumed, self._unlimited = False, self._minute.limit is None
 
     def give_back(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent == math.inf:
-            if not self._clear and permit.number == self._number:  # it was to lead: the next one does
-                self._last = -math.inf
-            if self._pending.pop(permit.number, None) is not None:
-                self._pending_units -= permit.units
-            self._leader = None
+            if not self._burst_cleared and permit.number == self._last_number:  # the next one leads instead
+                self._last_reserved = -math.inf
+            self._pending.remove(permit.number)
+            self._discovery_since = None
 
     def refused(
-        self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimitReport | None
+        self, permit: Permit, now: float, retry_after: float, scope: Scope, report: RateLimitReport | None
     ) -> None:
-        """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
-        self._all_refusals += 1
+        """Record a 429: the request wasn't counted (assumed), and none is admitted for `retry_after` seconds."""
+        self._refusals_total += 1
         self._longs.refused(permit, now)
-        self._minute.forget_exact()
+        self._minute.discard_exact()
         stamped = permit.sent < math.inf
         sent = permit.sent if stamped else now
         if stamped:
             self._minute.own.remove(permit.place, permit.units)
         self.give_back(permit)
-        self._leader = None
-        if said is not None:
-            self._limits(said, sent if stamped else -math.inf)
-        if not stamped or sent >= self._refused:
-            self._refusals += 1
-            self._refused = now
-        self.hold(now + max(retry_after, min(LONGEST_PAUSE, 2.0 ** (self._refusals - 1))), scope)
+        self._discovery_since = None
+        if report is not None:
+            self._apply_limits(report, sent if stamped else -math.inf)
+        if not stamped or sent >= self._last_refused:
+            self._refusals_in_row += 1
+            self._last_refused = now
+        self.hold(now + max(retry_after, min(LONGEST_PAUSE, 2.0 ** (self._refusals_in_row - 1))), scope)
         for window in self.windows:
             if window.scope == scope:
-                window.refused(sent, now, now + retry_after, self._pending_units)
-                again = self._refusals > 1
-                if permit.asks or again:
-                    window.asked_in_vain(now, guessed=permit.asks == "guess", again=again)
-                if again and not window.own.units:  # others take every place
-                    self.hold(now + ASK_EVERY, scope)
+                window.refused(sent, now, now + retry_after, self._pending.units)
+                again = self._refusals_in_row > 1
+                if permit.probe or again:
+                    window.probe_refused(now, guessed=permit.probe == "guess", again=again)
+                if again and not window.own.units:  # others use all of the limit
+                    self.hold(now + PROBE_INTERVAL, scope)
 
-    def _learn(self, permit: Permit, sent: float, now: float, said: RateLimitReport) -> None:
+    def _learn_usage(self, permit: Permit, sent: float, now: float, report: RateLimitReport) -> None:
         minute, place = self._minute, 0
-        if said.limit == minute.limit and said.tier == self.tier and sent >= self._told:
-            self._told = sent
+        if report.limit == minute.limit and report.tier == self.tier and sent >= self._limits_sent:
+            self._limits_sent = sent
         else:
-            place = self._limits(said, sent)
-        if said.used is None:
+            place = self._apply_limits(report, sent)
+        if report.used is None:
             return
         if place:
             window, own = self.windows[place], minute.own
-            seen = self._longs.seen_by(window, permit, own.total - permit.total, now)
-            window.hear(seen, said.used, now, said.resets_in, own.overtaking(permit, now))
+            seen = self._longs.view(window, permit, own.total - permit.total, now)
+            window.learn_usage(seen, report.used, now, report.resets_in, own.sent_just_after(permit, now))
             return
-        if permit.kind is not DEFAULT_TYPE and not minute.own.overtaking(permit, now):
-            self._weigh(permit, said.used, now)
-        minute.hear(permit, said.used, now, said.resets_in)
+        if permit.request_type is not DEFAULT_TYPE and not minute.own.sent_just_after(permit, now):
+            self._learn_weight(permit, report.used, now)
+        minute.learn_usage(permit, report.used, now, report.resets_in)
 
-    def _weigh(self, permit: Permit, used: int, now: float) -> None:
-        """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""
-        if used < permit.units:  # the window holds this request at least
-            self.weights.observe(permit.kind, used)
-        if permit.refusals != self._all_refusals:  # what was sent isn't what was counted
+    def _learn_weight(self, permit: Permit, used: int, now: float) -> None:
+        """Learn weights from what came into the window since the last exact answer."""
+        if used < permit.units:  # the window holds at least this request
+            self.weights.observe(permit.request_type, used)
+        if permit.refusals != self._refusals_total:  # not all that was sent was counted
             return
-        found = self._minute.exactly(permit, used, now)
-        last = len(self._kinds) - (self._minute.own.next - 1 - permit.place)
+        found = self._minute.units_since_last_exact(permit, used, now)
+        last = len(self._recent_types) - (self._minute.own.next_place - 1 - permit.place)
         if found is None or not 0 < found.requests <= last:
             return
-        kinds = Counter(islice(self._kinds, last - found.requests, last))
-        believed = sum(self.weights.of(kind) * count for kind, count in kinds.items())
+        types = Counter(islice(self._recent_types, last - found.requests, last))
+        believed = sum(self.weights.of(kind) * count for kind, count in types.items())
         if found.certain or found.units > believed:
-            self.weights.observe_all(kinds, found.units)
+            self.weights.observe_all(types, found.units)
 
-    def _limits(self, said: RateLimitReport, sent: float) -> int:
-        """Take over the limits that an answer names, if no newer one did; return which window its numbers are about."""
-        place = self._window_of(said)
-        if sent < self._told:
+    def _apply_limits(self, report: RateLimitReport, sent: float) -> int:
+        """Take over an answer's limits unless it is stale; return the index of the window that it counts."""
+        place = self._window_index(report)
+        if sent < self._limits_sent:
             return place
-        self._told = sent
-        if said.limit is not None:
-            self._assumed = False
-        if said.tier is not None and said.tier != self.tier and len(self.windows) > 1:
-            self._promote(said.tier)
-        if said.limit is not None and self.windows[place].limit != said.limit:
-            self.windows[place].limit, self._longs.free = said.limit, 0
+        self._limits_sent = sent
+        if report.limit is not None:
+            self._limit_assumed = False
+        if report.tier is not None and report.tier != self.tier and len(self.windows) > 1:
+            self._set_tier(report.tier)
+        if report.limit is not None and self.windows[place].limit != report.limit:
+            self.windows[place].limit, self._longs.free = report.limit, 0
         return place
 
-    def _window_of(self, said: RateLimitReport) -> int:
-        if said.limit == self._minute.limit and said.tier == self.tier:
+    def _window_index(self, report: RateLimitReport) -> int:
+        if report.limit == self._minute.limit and report.tier == self.tier:
             return 0
-        limits = TIERS.get(said.tier or "", ())[: len(self.windows)]
-        return limits.index(said.limit) if said.limit in limits else 0
+        limits = TIERS.get(report.tier or "", ())[: len(self.windows)]
+        return limits.index(report.limit) if report.limit in limits else 0
 
-    def _promote(self, tier: str) -> None:
+    def _set_tier(self, tier: str) -> None:
         self.tier, self._longs.free = tier, 0
         for window, limit in zip(self.windows, TIERS.get(tier, ()), strict=False):
             window.limit = limit
 
     def states(self, now: float) -> dict[Scope, WindowState]:
-        """Return the windows as they stand."""
-        self._lapse(now)
-        self._longs.tell(now)
-        return {window.scope: window.state(now, self._pending_units) for window in self.windows}
+        """Return the state of each window."""
+        self._pending.expire(now)
+        self._longs.flush(now)
+        return {window.scope: window.state(now, self._pending.units) for window in self.windows}
 
     def renew(self, now: float) -> None:
-        """Have what is pending here told anew, now and then: others forget what they hear nothing of."""
-        if now >= self._renewed + RENEW_SECONDS:
-            self._renewed = now
+        """Confirm this process's pending requests if that is due: other processes forget what isn't confirmed."""
+        self._pending.renew(now)
 
     def dump(self) -> JSON:
-        """Return what `load` takes: all that is known, as plain data; the weights have a `dump` of their own."""
-        pending = [[number, at, max(at, self._renewed), units] for number, (at, units) in self._pending.items()]
-        pending += [[number, *each] for number, each in self._others.items()]
-        return [self._minute.dump(), self._longs.dump(), pending, *dump_fields(self, _KEPT)]
+        """Return the state as JSON data; the weights have a `dump` of their own."""
+        return [self._minute.dump(), self._longs.dump(), self._pending.dump(), *dump_fields(self, _KEPT)]
 
     def load(self, dumped: Any, now: float) -> None:
-        """Take over what another knew. Raises ValueError or TypeError for anything else.
-
-        What it has let go is that of others, but for what is known to be this process's own.
-        """
+        """Restore a state from `dump`, of this process or another; raises ValueError or TypeError."""
         minute, longs, pending, *kept = dumped
-        if self._assumed:  # nobody has said it
+        if self._limit_assumed:  # no answer has named it
             self._minute.limit = None
         self._minute.load(minute, now)
         self._longs.load(longs, now)
-        own, self._pending, self._others = self._pending, {}, {}
-        for number, since, told, units in pending:
-            known = own.get(number)
-            if known is not None and known[0] == since:
-                self._pending[number] = known
-            else:
-                self._others[_COUNT(number, now)] = read_past(since, now), read_past(told, now), _COUNT(units, now)
-        own_units = sum(units for _, units in self._pending.values())
-        self._pending_units = own_units + sum(units for *_, units in self._others.values())
-        self._kinds.clear()
-        numbers = self._number
+        self._pending.load(pending, now)
+        self._recent_types.clear()
+        numbers = self._last_number
         load_fields(self, kept, _KEPT, now)
-        self._number = max(numbers, self._number)  # those that were given out here are taken
+        self._last_number = max(numbers, self._last_number)  # those that were given out here are taken
 
 
 _COUNT: Final = int_reader()
 _KEPT: Final[dict[str, StateReader]] = {
     "tier": optional_reader(read_text),
-    "_number": _COUNT,
-    "_held": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
-    "_held_scope": choice_reader(SPANS),
-    "_leader": optional_reader(read_past),
-    "_untold": read_bool,
-    "_assumed": read_bool,
-    "_told": read_past_or_never,
-    "_last": read_past_or_never,
-    "_led": read_past_or_never,
-    "_clear": read_bool,
-    "_quick": read_bool,
+    "_last_number": _COUNT,
+    "_blocked_until": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
+    "_blocked_scope": choice_reader(SPANS),
+    "_discovery_since": optional_reader(read_past),
+    "_unlimited": read_bool,
+    "_limit_assumed": read_bool,
+    "_limits_sent": read_past_or_never,
+    "_last_reserved": read_past_or_never,
+    "_burst_since": read_past_or_never,
+    "_burst_cleared": read_bool,
+    "_answers_soon": read_bool,
     "_smooth_due": time_reader(MINUTE, never=-math.inf),
-    "_refused": read_past_or_never,
-    "_refusals": _COUNT,
-    "_all_refusals": _COUNT,
+    "_last_refused": read_past_or_never,
+    "_refusals_in_row": _COUNT,
+    "_refusals_total": _COUNT,
 }
-"""What else there is to know of a key's windows."""
+"""Other attributes to dump, in the order of the dump."""

@@ -1,4 +1,4 @@
-"""The permission to send one request."""
+"""Permits to send requests, and the entries of sent requests in a window."""
 
 from typing import Literal, NamedTuple
 
@@ -10,53 +10,51 @@ __all__ = ["Corrections", "Entry", "Permit"]
 
 
 class Corrections(NamedTuple):
-    """Units of ours that are not in the window although their time isn't over; replaced as a whole by each change."""
+    """Units of ours that left the window before they expired. Immutable: permits keep the one of their time."""
 
     dropped: int
-    """How many the server was seen to have forgotten before their time."""
+    """Units that the server removed early."""
     refused: int
-    """How many the server was seen not to have counted."""
+    """Units that the server never counted."""
 
 
 @define(eq=False)
 class Entry:
-    """Requests of ours in a window: one of the minute's, or those of an hour or a day that were sent together."""
+    """Requests of ours in a window: one in a minute's, or several sent together in those of an hour and a day."""
 
     units: int
-    """How many of theirs the window may still hold."""
+    """Their units that the window may hold."""
     sent: float
-    """When the first of them was sent; infinity until then."""
-    base: float = field(init=False)
-    """When the server had counted the last of them, at the latest."""
+    """When the first was sent; infinity until then."""
+    counted_by: float = field(init=False)
+    """When the server has certainly counted the last."""
     place: int = field(init=False)
-    """Its number among all entries that the window has ever had."""
+    """Its number among all entries that the window ever had."""
 
 
 @define(eq=False)
 class Permit(Entry):
-    """The permission to send one request, and what the server's window held of ours when the request arrived.
+    """The permission to send one request; then its entry in the minute, so that a request costs one object.
 
-    It is the request's own entry in the minute, so that a request costs one object; all but the first fields are known
-    from when it is sent.
+    The fields without a default are set when the request is sent. They describe the minute's window at that time.
     """
 
     number: int
     """Its number among all permits."""
-    kind: RequestType = DEFAULT_TYPE
-    asks: Literal["guess", "due"] | None = None
-    """Set for a request that was sent although a window seemed full: `due` at the server's own Reset, else `guess`."""
+    request_type: RequestType = DEFAULT_TYPE
+    probe: Literal["guess", "due"] | None = None
+    """Why it was given although a window seemed full: `due` at the server's Reset, or a `guess`; None as a rule."""
     least: int = field(init=False)
-    """The least number of our units in the window when it arrived, its own included."""
+    """The fewest units of ours that the window can hold when the request arrives, with its own."""
     most: int = field(init=False)
-    """The most of them, but for what was sent afterwards and overtook it."""
+    """The most units of ours, not counting later requests that overtake it."""
     total: int = field(init=False)
-    """Units sent so far, its own included."""
+    """Units sent so far, with its own."""
     corrections: Corrections = field(init=False)
-    """Those of them that were known not to be in the window."""
     refusals: int = field(init=False)
-    """Requests that had been refused; known only of a request whose weight is to be learned."""
+    """Requests refused so far; set where the request's weight is to be learned."""
 
     @property
-    def gone(self) -> int:
-        """Units that had left the window at their time."""
+    def expired(self) -> int:
+        """Units that had expired."""
         return self.total - self.most - sum(self.corrections)

@@ -19,7 +19,8 @@ from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.shared_rules import BUSY_LIMIT, LATEST_TIME, RECHECK_SECONDS, RETRY_SECONDS
 from generor_async.engine.store import SCHEMA, SQLiteStore
 from generor_async.rules.holds import Hold
-from generor_async.rules.pace import LEAVING_SECONDS, PENDING_SECONDS, Permit
+from generor_async.rules.pending import LEAVING_SECONDS, PENDING_SECONDS
+from generor_async.rules.permit import Permit
 from generor_async.rules.vendors import LUMA
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.worlds import Reset, Server, ServerWindow, Style, World, soonest
 
-from generor_async.rules.own_usage import GRAINS
+from generor_async.rules.own_usage import ENTRIES_PER_SPAN
 from generor_async.rules.pace import (
+    IDLE_SECONDS,
     KEYLESS,
     OUT_OF_REACH,
-    SILENCE,
     TIERS,
     UNKNOWN_LIMIT,
     Pace,
@@ -26,14 +26,14 @@ from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import RequestType
 from generor_async.rules.window import (
-    ASK_EVERY,
     DAY,
+    FOREIGN_REMEMBERED,
     GAP,
     HOUR,
     JITTER,
     MINUTE,
+    PROBE_INTERVAL,
     QUICK_FLIGHT,
-    REMEMBERED,
     Scope,
     Window,
 )
@@ -62,7 +62,7 @@ def used(window: Window, now: float) -> int:
 
 
 def own(window: Window, now: float) -> int:
-    window.own.forget(now)
+    window.own.expire(now)
     return window.own.units
 
 
@@ -180,7 +180,7 @@ def test_three_windows_are_kept_at_once(style: Style, seed: int, tier: str) -> N
     life = World(generor(tier), Server(windows, tier), Random(seed), calls=limits[1] * 2 + 1).run()
     assert not life.refused
     last = max(arrival.sent for arrival in life.admitted)
-    assert 2 * HOUR <= last <= 2 * (HOUR + JITTER + HOUR / GRAINS) + spread(limits[0])
+    assert 2 * HOUR <= last <= 2 * (HOUR + JITTER + HOUR / ENTRIES_PER_SPAN) + spread(limits[0])
 
 
 @pytest.mark.parametrize("style", ["fixed", "sliding"])
@@ -192,7 +192,7 @@ def test_what_was_sent_before_a_pause_leaves_the_hour_before_what_was_sent_after
     windows = [ServerWindow("minute", 30, style), ServerWindow("hour", 500, style)]
     life = World(generor(tier), Server(windows, "free"), Random(1), calls=600, looks=False).run()
     assert not life.refused
-    assert life.last <= HOUR + 3 * (MINUTE + 2 * JITTER) + HOUR / GRAINS + spread(30)
+    assert life.last <= HOUR + 3 * (MINUTE + 2 * JITTER) + HOUR / ENTRIES_PER_SPAN + spread(30)
 
 
 @given(seeds, st.floats(0.02, 150), styles)
@@ -220,7 +220,7 @@ def test_a_changed_limit_holds_from_the_first_answer_that_names_it(
         life.server.windows[0].limit = after
 
     def note(life: World) -> None:
-        newer = life.pace._told > when  # pyright: ignore[reportPrivateUsage] # answers may overtake one another
+        newer = life.pace._limits_sent > when  # pyright: ignore[reportPrivateUsage] # answers may overtake one another
         if not heard and newer and life.pace.windows[0].limit == after:
             heard.append(life.now)
 
@@ -292,7 +292,7 @@ def test_one_question_is_refused_a_minute_at_most_however_many_others_there_are(
 
 def _asks_once_a_minute(life: World) -> None:
     refused = life.guesses_refused
-    assert all(later - sooner >= ASK_EVERY for sooner, later in pairwise(refused))
+    assert all(later - sooner >= PROBE_INTERVAL for sooner, later in pairwise(refused))
 
 
 # --- headers of any kind, and any end of a request ------------------------------------------------------------------
@@ -332,9 +332,9 @@ class Life:
             if isinstance(got, Wait):
                 return got
             permits.append(got)
-            return got.number, got.units, got.asks
+            return got.number, got.units, got.probe
         if what == "told" and said is not None:
-            pace.told(said)
+            pace.learn_limits(said)
         elif what not in {"pass", "told"} and permits:
             self._end(what, permits[which % len(permits)], said, now)
         return None
@@ -373,7 +373,7 @@ def test_no_number_of_a_header_makes_anything_grow_or_a_wait_that_has_no_end(his
         assert len(json.dumps(life.pace.dump())) < 2_000 + 400 * len(history)
     for permit in life.permits:
         life.pace.give_back(permit)
-    assert next_leaves(life.pace, now) <= now + DAY + DAY / GRAINS + MINUTE
+    assert next_leaves(life.pace, now) <= now + DAY + DAY / ENTRIES_PER_SPAN + MINUTE
 
 
 @given(histories, st.integers(0, 3), st.data())
@@ -569,7 +569,7 @@ def test_a_request_that_is_sent_within_a_second_of_the_last_needs_no_leader() ->
     now = 100.0
     send(pace, now)
     for _ in range(10):
-        now += SILENCE - 0.01
+        now += IDLE_SECONDS - 0.01
         send(pace, now)
         pace.reserve(now + GAP)
 
@@ -689,11 +689,11 @@ def test_where_strangers_fill_the_window_one_request_asks_and_after_the_second_r
     until = wait(pace, 1.0).until
     assert 1.0 < until <= MINUTE
     asked = send(pace, until)
-    assert asked.asks == "guess"
+    assert asked.probe == "guess"
     assert isinstance(pace.reserve(until), Wait)
     pace.refused(asked, until + 0.1, 1.0, "minute", said(10, 10))
     again = send(pace, until + 1.1)
-    assert again.asks == "due", "the server has named this moment"
+    assert again.probe == "due", "the server has named this moment"
     pace.refused(again, until + 1.2, 1.0, "minute", said(10, 10))
     assert next_leaves(pace, until + 1.2) == 0.1 + MINUTE, "the last of them must have left"
     others = send(pace, 70.0)
@@ -713,7 +713,7 @@ def test_whoever_still_holds_a_place_at_one_answer_is_expected_to_leave_after_it
     answered(pace, 0.0, 10)
     until = wait(pace, 1.0).until
     asked = send(pace, until)
-    assert asked.asks == "guess"
+    assert asked.probe == "guess"
     pace.received(asked, until + 0.1, said(10, 10), succeeded=True)
     assert next_leaves(pace, until + 0.1) > until + 5.0, "eight of them share what is left of their minute"
 
@@ -733,7 +733,7 @@ def test_at_a_reset_one_request_leaves_and_its_answer_tells_the_rest() -> None:
     answered(pace, 0.0, 10, resets_in=20.0)
     assert wait(pace, 1.0).until == 20.1
     asked = send(pace, 20.1)
-    assert asked.asks == "due"
+    assert asked.probe == "due"
     wait(pace, 20.11)
     pace.received(asked, 20.2, said(10, 1, resets_in=59.9), succeeded=True)
     for number in range(9):
@@ -751,7 +751,7 @@ def test_others_are_remembered_for_five_minutes_and_few_requests_are_under_way_u
     pace = luma(60)
     answered(pace, 0.0, 4, 60, took=5.0)
     window = pace.windows[0]
-    assert window.foreign.seen < 5.0 + REMEMBERED
+    assert window.foreign.seen < 5.0 + FOREIGN_REMEMBERED
     assert used(window, 5.0) == 4
     assert used(window, 5.0 + MINUTE) == 0
 
@@ -1127,7 +1127,7 @@ def test_what_is_let_go_and_not_sent_yet_is_used() -> None:
 def test_limits_that_an_answer_without_a_permit_names_are_taken_over() -> None:
     pace = luma(None)
     pace.received(send(pace, 0.0), 0.1, None, succeeded=True)
-    pace.told(said(10, 4))
+    pace.learn_limits(said(10, 4))
     assert not pace.unbound
     assert pace.windows[0].limit == 10
 

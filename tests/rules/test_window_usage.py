@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from generor_async.rules.foreign_usage import PARTS, ForeignUsage
-from generor_async.rules.own_usage import GRAINS, JITTER, OwnUsage
+from generor_async.rules.own_usage import ENTRIES_PER_SPAN, JITTER, OwnUsage
 from generor_async.rules.permit import Permit
 from generor_async.values import is_array
 
 SPAN = 60.0
-grains = st.sampled_from([0.0, SPAN / GRAINS, SPAN / 12])
+grains = st.sampled_from([0.0, SPAN / ENTRIES_PER_SPAN, SPAN / 12])
 seeds = st.integers(0, 2**32)
 ENOUGH = 10**15
 """Units that no header exceeds."""
@@ -36,7 +36,7 @@ class Request:
 def send(usage: OwnUsage, now: float, units: int) -> Permit:
     """Send a request as the usage of a minute, or of an hour or a day, takes note of it."""
     permit = Permit(units, now, 1)
-    if usage.grain:
+    if usage.entry_seconds:
         permit.place = usage.add(units, now)
     else:
         usage.sent(permit, now)
@@ -77,7 +77,7 @@ def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
     usage, plain, now = OwnUsage(SPAN, grain), PlainUsage(), 0.0
     for what, which, units, later in history:
         now += later
-        usage.forget(now)
+        usage.expire(now)
         known = plain.requests
         if what == "add":
             known.append(Request(send(usage, now, units), now, units, now + JITTER))
@@ -90,10 +90,10 @@ def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
             usage.answered(answered.permit, now)
             answered.counted = min(answered.counted, now)
         elif known and what == "remove":
-            gone = known[which % len(known)]
-            usage.remove(gone.permit.place, gone.units)
-            known.remove(gone)
-        usage.forget(now)
+            expired = known[which % len(known)]
+            usage.remove(expired.permit.place, expired.units)
+            known.remove(expired)
+        usage.expire(now)
         least, most = plain.end(now, grain)
         assert least <= usage.units <= most
 
@@ -107,7 +107,7 @@ def test_what_the_server_has_counted_for_sure_is_never_overestimated(
     usage, sent, now = OwnUsage(SPAN, 0.0), list[tuple[float, int]](), 0.0
     for what, _, units, later in history:
         now += later
-        usage.forget(now)
+        usage.expire(now)
         if what == "add":
             sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
             permit = send(usage, now, units)
@@ -122,20 +122,20 @@ def test_what_is_in_flight_is_what_may_still_be_refused(history: list[tuple[str,
     usage, sent, now = OwnUsage(SPAN, 0.0), list[tuple[float, int]](), 0.0
     for what, _, units, later in history:
         now += later
-        usage.forget(now)
+        usage.expire(now)
         if what == "add":
             send(usage, now, units)
             sent.append((now, units))
-        assert usage.in_flight(now) == sum(n for at, n in sent if at + JITTER > now)
+        assert usage.units_in_flight(now) == sum(n for at, n in sent if at + JITTER > now)
 
 
 def test_an_answer_that_comes_sooner_than_the_jitter_ends_the_flight() -> None:
     usage = OwnUsage(SPAN, 0.0)
     permit = send(usage, 100.0, 3)
-    assert (usage.in_flight(100.1), usage.settles_at()) == (3, 100.0 + JITTER)
+    assert (usage.units_in_flight(100.1), usage.settles_at()) == (3, 100.0 + JITTER)
     usage.answered(permit, 100.1)
-    assert usage.in_flight(100.1) == 0
-    assert usage.next_end == 100.1 + SPAN
+    assert usage.units_in_flight(100.1) == 0
+    assert usage.next_expiry == 100.1 + SPAN
     assert usage.settles_at() == math.inf
 
 
@@ -144,21 +144,21 @@ def test_the_oldest_go_where_the_window_holds_less_than_ours() -> None:
     for second in range(5):
         send(usage, float(second), 2)
     usage.drop_oldest(3)
-    assert (usage.units, usage.corrections.dropped, usage.gone) == (6, 4, 0)
+    assert (usage.units, usage.corrections.dropped, usage.expired) == (6, 4, 0)
     usage.drop_oldest(100)
     assert (usage.units, usage.corrections.dropped) == (0, 10)
     send(usage, 9.0, 1)
-    usage.forget(9.0 + JITTER + SPAN)
-    assert (usage.units, usage.gone) == (0, 1)
+    usage.expire(9.0 + JITTER + SPAN)
+    assert (usage.units, usage.expired) == (0, 1)
 
 
 def test_a_log_holds_no_more_entries_than_grains_or_requests() -> None:
-    usage = OwnUsage(SPAN, SPAN / GRAINS)
+    usage = OwnUsage(SPAN, SPAN / ENTRIES_PER_SPAN)
     for number in range(20_000):
         usage.add(1, number / 100)
-        usage.forget(number / 100)
+        usage.expire(number / 100)
     dumped: Any = usage.dump()
-    assert max(len(each) for each in dumped if is_array(each)) <= GRAINS + 8
+    assert max(len(each) for each in dumped if is_array(each)) <= ENTRIES_PER_SPAN + 8
 
 
 # --- others ---------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_aft
     usage, now, since = ForeignUsage(SPAN), 1_000.0, -math.inf
     for what, units, away, later in history:
         now += later
-        usage.forget(now)
+        usage.expire(now)
         if what == "raise":
             before = usage.units
             usage.raise_to(units, since=since, until=now)
@@ -195,13 +195,13 @@ def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_aft
             assert usage.units == min(before, max(0, units))
         elif what == "ends":
             before = usage.units
-            usage.none_ends_before(now + away, latest=now + away + later)
+            usage.none_expires_before(now + away, latest=now + away + later)
             assert usage.units == before
         elif what == "reload":
             dumped = json.loads(json.dumps(usage.dump()))
             usage = ForeignUsage(SPAN)
             usage.load(dumped, now)
-        usage.forget(now)
+        usage.expire(now)
         _check(usage, now)
 
 
@@ -210,14 +210,14 @@ def _check(usage: ForeignUsage, now: float) -> None:
     dumped: Any = usage.dump()
     intervals = dumped[1]
     assert len(intervals) <= PARTS + 2
-    assert (usage.units > 0) == (usage.next_end < math.inf)
-    assert (usage.next_end < math.inf) == bool(intervals)
+    assert (usage.units > 0) == (usage.next_expiry < math.inf)
+    assert (usage.next_expiry < math.inf) == bool(intervals)
     if intervals:
-        assert usage.next_end > now
-        ends = [usage.expected_end(units) for units in (1, usage.units // 2, usage.units) if units]
+        assert usage.next_expiry > now
+        ends = [usage.expected_expiry(units) for units in (1, usage.units // 2, usage.units) if units]
         assert ends == sorted(ends)
-        assert usage.earliest_end <= ends[0]
-    assert usage.expected_end(usage.units + 1) == math.inf
+        assert usage.earliest_expiry <= ends[0]
+    assert usage.expected_expiry(usage.units + 1) == math.inf
 
 
 @given(seeds, st.floats(0.05, 2.0), st.floats(0, 2 * SPAN))
@@ -228,40 +228,40 @@ def test_of_those_that_were_told_while_they_came_none_is_lost_too_soon(seed: int
     while (now := now + dice.expovariate(rate)) < SPAN:
         log.append(now)
         if dice.random() < 0.5:
-            usage.forget(now)
+            usage.expire(now)
             usage.lower_to(len(log))
             usage.raise_to(len(log), since=told, until=now)
             told = now
             assert usage.units == len(log)
     moment = max(told, later)
-    usage.forget(moment)
+    usage.expire(moment)
     assert usage.units >= sum(moment - SPAN < each <= told for each in log)
-    usage.forget(told + SPAN)
+    usage.expire(told + SPAN)
     assert usage.units == 0
 
 
 def test_those_that_are_new_came_since_they_were_told_last_and_leave_evenly() -> None:
     usage = ForeignUsage(SPAN)
     usage.raise_to(10, since=0.0, until=20.0)
-    assert [usage.expected_end(units) for units in (1, 5, 10, 11)] == [62.0, 70.0, 80.0, math.inf]
-    assert (usage.earliest_end, usage.next_end) == (60.0, 80.0)
+    assert [usage.expected_expiry(units) for units in (1, 5, 10, 11)] == [62.0, 70.0, 80.0, math.inf]
+    assert (usage.earliest_expiry, usage.next_expiry) == (60.0, 80.0)
 
 
 def test_those_of_unknown_age_may_have_come_at_any_time() -> None:
     usage = ForeignUsage(SPAN)
     usage.raise_to(10, since=-math.inf, until=100.0)
-    assert (usage.earliest_end, usage.expected_end(5), usage.next_end) == (100.0, 130.0, 160.0)
-    usage.none_ends_before(140.0, latest=141.0)
-    assert (usage.earliest_end, usage.expected_end(5), usage.next_end) == (140.0, 150.0, 160.0)
+    assert (usage.earliest_expiry, usage.expected_expiry(5), usage.next_expiry) == (100.0, 130.0, 160.0)
+    usage.none_expires_before(140.0, latest=141.0)
+    assert (usage.earliest_expiry, usage.expected_expiry(5), usage.next_expiry) == (140.0, 150.0, 160.0)
 
 
 def test_those_that_came_later_than_was_thought_leave_when_the_oldest_does_at_the_latest() -> None:
     usage = ForeignUsage(SPAN)
     usage.raise_to(4, since=0.0, until=10.0)
     usage.raise_to(10, since=10.0, until=30.0)
-    usage.none_ends_before(78.0, latest=80.0)
-    assert (usage.earliest_end, usage.expected_end(2), usage.next_end) == (78.0, 79.0, 80.0)
-    assert usage.expected_end(10) == 90.0
+    usage.none_expires_before(78.0, latest=80.0)
+    assert (usage.earliest_expiry, usage.expected_expiry(2), usage.next_expiry) == (78.0, 79.0, 80.0)
+    assert usage.expected_expiry(10) == 90.0
 
 
 def test_they_go_in_the_order_in_which_they_came() -> None:
@@ -270,6 +270,6 @@ def test_they_go_in_the_order_in_which_they_came() -> None:
     usage.raise_to(10, since=10.0, until=30.0)
     usage.lower_to(5)
     assert usage.units == 5
-    assert usage.earliest_end == 70.0
-    usage.forget(90.0)
+    assert usage.earliest_expiry == 70.0
+    usage.expire(90.0)
     assert usage.units == 0

@@ -200,7 +200,7 @@ class World:
     def _sender(self, permit: Permit, weight: int) -> Callable[[], None]:
         def send() -> None:
             self.pace.sent(permit, self.now)
-            if permit.asks:
+            if permit.probe:
                 self.asked.append(self.now)
             late = self.dice.choice([0.0, self.dice.random(), 0.999]) * self.jitter
             self.at(self.now + self.base + late, lambda: self._arrive(permit, weight))
@@ -230,7 +230,7 @@ class World:
         self._look()
 
     def _refuse(self, permit: Permit, wait: float, scope: Scope, said: RateLimitReport, reset: float) -> None:
-        if permit.asks == "guess" and permit.sent < math.inf:
+        if permit.probe == "guess" and permit.sent < math.inf:
             self.guesses_refused.append(permit.sent)
         self.pace.refused(permit, self.now, wait, scope, self._heard(said, reset))
         self._granted -= 1
