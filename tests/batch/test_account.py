@@ -27,7 +27,7 @@ def pictures(count: int) -> list[dict[str, Any]]:
 
 
 @frozen(kw_only=True)
-class Told:
+class Figures:
     """The figures of a batch."""
 
     charged: int
@@ -38,7 +38,7 @@ class Told:
     status: Status
 
 
-def play(folder: Path, events: list[tuple[float, str, int]], *, rows: int = 60, **options: Any) -> Told:
+def play(folder: Path, events: list[tuple[float, str, int]], *, rows: int = 60, **options: Any) -> Figures:
     """Run a batch while events happen, each so many seconds after its start."""
     simulated = {name: options.pop(name) for name in ("listing_lag", "exact_cost", "seed") if name in options}
 
@@ -49,7 +49,7 @@ def play(folder: Path, events: list[tuple[float, str, int]], *, rows: int = 60, 
             now = when
             simulator.change_credits(kind, amount)
 
-    async def main() -> Told:
+    async def main() -> Figures:
         async with (
             Simulator(tier="pro", **simulated) as simulator,
             AsyncGeneror(**simulator.generor_options) as generor,
@@ -59,7 +59,7 @@ def play(folder: Path, events: list[tuple[float, str, int]], *, rows: int = 60, 
             outcomes, spent = await watched(batch)
             happening.cancel()
             charged = sum(entry.charged for entry in simulator.ledger.charges)
-            return Told(charged=int(charged), spent=spent, outcomes=outcomes, status=await read_status(folder))
+            return Figures(charged=int(charged), spent=spent, outcomes=outcomes, status=await read_status(folder))
 
     return run(main())
 
@@ -74,36 +74,36 @@ async def watched(batch: Batch) -> tuple[list[RowOutcome], list[float]]:
     return outcomes, [*spent, batch.progress.spent]
 
 
-def check(told: Told, folder: Path, *, cap: int, concurrency: int) -> None:
+def check(figures: Figures, folder: Path, *, cap: int, concurrency: int) -> None:
     """Check the server's ledger against the cap and against every reported figure."""
-    assert told.charged <= cap + concurrency * PRICE
-    assert told.charged >= 0.8 * cap - PRICE
-    assert min(told.spent) >= 0
-    assert told.spent[-1] == told.status.spent == pytest.approx(told.charged, rel=0.05)
+    assert figures.charged <= cap + concurrency * PRICE
+    assert figures.charged >= 0.8 * cap - PRICE
+    assert min(figures.spent) >= 0
+    assert figures.spent[-1] == figures.status.spent == pytest.approx(figures.charged, rel=0.05)
     page = asyncio.run(report(folder)).read_text()
     costs = [float(cost) for cost in re.findall(r'data-cost="([^"]*)"', page)]
-    assert sum(costs) == pytest.approx(told.status.spent + told.status.doubtful)
+    assert sum(costs) == pytest.approx(figures.status.spent + figures.status.doubtful)
 
 
 @pytest.mark.parametrize("bonus", [250, 10_000])
 def test_a_bonus_during_the_run_does_not_raise_the_cap(tmp_path: Path, bonus: int) -> None:
-    told = play(tmp_path, [(120.0, "daily_bonus", bonus)], max_credits=600, concurrency=4)
-    check(told, tmp_path, cap=600, concurrency=4)
-    assert told.charged <= 600
+    figures = play(tmp_path, [(120.0, "daily_bonus", bonus)], max_credits=600, concurrency=4)
+    check(figures, tmp_path, cap=600, concurrency=4)
+    assert figures.charged <= 600
 
 
 @pytest.mark.parametrize("lag", [0.0, 300.0])
 def test_a_foreign_spend_during_the_first_call_is_not_taken_for_its_price(tmp_path: Path, lag: float) -> None:
-    told = play(tmp_path, [(5.0, "spend", 500)], max_credits=600, concurrency=4, listing_lag=lag)
-    check(told, tmp_path, cap=600, concurrency=4)
-    assert told.charged <= 600
+    figures = play(tmp_path, [(5.0, "spend", 500)], max_credits=600, concurrency=4, listing_lag=lag)
+    check(figures, tmp_path, cap=600, concurrency=4)
+    assert figures.charged <= 600
 
 
 def test_figures_are_right_without_a_cap(tmp_path: Path) -> None:
     events = [(20.0, "spend", 500), (60.0, "purchase", 10_000), (61.0, "refund", 24)]
-    told = play(tmp_path, events, rows=30)
-    assert told.spent[-1] == told.status.spent == told.charged == 30 * PRICE
-    assert told.status.estimated == 30 * 6
+    figures = play(tmp_path, events, rows=30)
+    assert figures.spent[-1] == figures.status.spent == figures.charged == 30 * PRICE
+    assert figures.status.estimated == 30 * 6
 
 
 def drawn(seed: int) -> dict[str, Any]:
@@ -124,5 +124,5 @@ def drawn(seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", range(runs(3)))
 def test_with_any_events_on_the_account_the_cap_holds_and_figures_are_right(tmp_path: Path, seed: int) -> None:
     world = drawn(seed)
-    told = play(tmp_path, **world)
-    check(told, tmp_path, cap=world["max_credits"], concurrency=world["concurrency"])
+    figures = play(tmp_path, **world)
+    check(figures, tmp_path, cap=world["max_credits"], concurrency=world["concurrency"])

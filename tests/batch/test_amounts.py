@@ -9,7 +9,7 @@ A_CREDIT = LUMA.credit_dollars
 
 
 @pytest.mark.parametrize(
-    ("credits_", "told"),
+    ("credits_", "text"),
     [
         (0.0, " ($0.00)"),
         (0.0404 / 0.003, " ($0.0404)"),
@@ -18,8 +18,8 @@ A_CREDIT = LUMA.credit_dollars
         (1_000_000.0, " ($3,000.00)"),
     ],
 )
-def test_small_sums_have_more_than_two_decimals(credits_: float, told: str) -> None:
-    assert format_dollars(credits_, A_CREDIT) == told
+def test_small_sums_have_more_than_two_decimals(credits_: float, text: str) -> None:
+    assert format_dollars(credits_, A_CREDIT) == text
 
 
 def test_generor_credits_have_no_known_worth() -> None:

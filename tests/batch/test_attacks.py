@@ -92,8 +92,8 @@ def test_attacked(
 def attacked(simulator: Simulator, folder: Path, *, api: str, signal: Signal, times: int) -> dict[str, Any]:
     """Run batches that are attacked, in processes of their own; return the outcome."""
     order: dict[str, Any] = {"rows": ROWS, "signal": signal, "times": times, "drain": DRAINS[api]}
-    told: dict[str, Any] = run_beside("support.attacks", simulator, folder, api=api, speed=SPEEDS[api], **order)
-    return told
+    outcome: dict[str, Any] = run_beside("support.attacks", simulator, folder, api=api, speed=SPEEDS[api], **order)
+    return outcome
 
 
 def calls_of(requests: tuple[Entry, ...], api: str) -> Iterator[tuple[str, list[Entry]]]:

@@ -29,19 +29,19 @@ def test_a_luma_batch_costs_what_was_estimated(tmp_path: Path) -> None:
     async def main() -> tuple[BatchEstimate, float]:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             batch = run_batch(luma, PICTURES, to=tmp_path / "out")
-            told = await batch.estimate()
+            estimate = await batch.estimate()
             assert not simulator.ledger.requests
             assert not folder_exists(tmp_path / "out")
             assert [reject.place for reject in batch.set_aside] == ["rows:5", "rows:6"]
             with pytest.warns(UserWarning, match="was set aside"):
                 async for _ in batch:
                     pass
-            return told, sum(entry.charged for entry in simulator.ledger.charges) / 0.003
+            return estimate, sum(entry.charged for entry in simulator.ledger.charges) / 0.003
 
-    told, charged = run(main())
-    assert (told.new, told.ready, told.rejected, told.unpriced) == (3, 0, 2, 0)
-    assert told.credits == pytest.approx(charged) == pytest.approx((2 * 0.0404 + 0.1) / 0.003)
-    assert told.balance is None
+    estimate, charged = run(main())
+    assert (estimate.new, estimate.ready, estimate.rejected, estimate.unpriced) == (3, 0, 2, 0)
+    assert estimate.credits == pytest.approx(charged) == pytest.approx((2 * 0.0404 + 0.1) / 0.003)
+    assert estimate.balance is None
 
 
 def folder_exists(folder: Path) -> bool:
@@ -58,19 +58,19 @@ def test_a_generor_batch_requests_one_estimate_per_price_key(tmp_path: Path) -> 
     async def main() -> tuple[BatchEstimate, float, list[str]]:
         async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             batch = run_batch(generor, path, to=tmp_path / "out")
-            told = await batch.estimate()
+            estimate = await batch.estimate()
             asked = [entry.operation for entry in simulator.ledger.requests]
             assert not simulator.ledger.charges
             async for _ in batch:
                 pass
-            return told, sum(entry.charged for entry in simulator.ledger.charges), asked
+            return estimate, sum(entry.charged for entry in simulator.ledger.charges), asked
 
-    told, charged, asked = run(main())
-    assert (told.new, told.unpriced, told.balance) == (55, 5, 100_000)
-    assert told.credits == charged
+    estimate, charged, asked = run(main())
+    assert (estimate.new, estimate.unpriced, estimate.balance) == (55, 5, 100_000)
+    assert estimate.credits == charged
     assert asked.count("generor.generators.estimate") == 3
-    assert told.seconds is not None
-    assert told.seconds >= 54 * 60 / 120
+    assert estimate.seconds is not None
+    assert estimate.seconds >= 54 * 60 / 120
 
 
 def test_an_estimate_counts_only_rows_still_to_be_made(tmp_path: Path) -> None:
@@ -137,15 +137,15 @@ def test_an_estimate_rejects_the_same_rows_as_a_run(tmp_path: Path, odd: dict[st
     async def main() -> tuple[BatchEstimate, int, int]:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             batch = run_batch(luma, rows, to=tmp_path / "out")
-            told = await batch.estimate()
+            estimate = await batch.estimate()
             with pytest.warns(UserWarning, match=r"was set aside: .*[^.]\.$"):
                 async for _ in batch:
                     pass
-            return told, (await batch.status()).rejected, len(simulator.ledger.charges)
+            return estimate, (await batch.status()).rejected, len(simulator.ledger.charges)
 
-    told, rejected, charges = run(main())
-    assert (told.new, told.rejected) == (1, 1)
-    assert told.credits == pytest.approx(UNI_1)
+    estimate, rejected, charges = run(main())
+    assert (estimate.new, estimate.rejected) == (1, 1)
+    assert estimate.credits == pytest.approx(UNI_1)
     assert (rejected, charges) == (1, 1)
 
 
@@ -159,9 +159,9 @@ def test_a_cell_of_a_table_that_is_no_boolean_is_rejected(tmp_path: Path) -> Non
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             return await run_batch(luma, path, to=tmp_path / "out").estimate()
 
-    told = run(main())
-    assert (told.new, told.rejected) == (1, 1)
-    assert told.dollars == pytest.approx(0.30)
+    estimate = run(main())
+    assert (estimate.new, estimate.rejected) == (1, 1)
+    assert estimate.dollars == pytest.approx(0.30)
 
 
 def test_a_luma_estimate_names_dollars_and_the_date_of_the_prices(tmp_path: Path) -> None:
@@ -230,10 +230,10 @@ def test_status_has_cost_and_estimate_of_a_run(tmp_path: Path) -> None:
     async def main() -> tuple[float, float, float]:
         async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             batch = run_batch(generor, rows, to=tmp_path)
-            told = await batch.estimate()
+            estimate = await batch.estimate()
             async for _ in batch:
                 pass
             status = await read_status(tmp_path)
-            return told.credits, status.estimated, status.spent
+            return estimate.credits, status.estimated, status.spent
 
     assert run(main()) == (18, 18, 72)

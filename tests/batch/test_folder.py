@@ -109,10 +109,10 @@ def test_nothing_more_is_charged_once_the_folder_is_deleted(shell: Shell, simula
     until(lambda: done(shell.out) > 1)
     delete(shell.out)
     bought = len(simulator.luma.generations)
-    code, told, said = running.end()
-    assert (code, json.loads(told)["reason"]) == (5, "folder")
-    assert f"{shell.out} was deleted while the batch ran: nothing more is bought" in said
-    assert "Restore it before you go on" in said
+    code, out, err = running.end()
+    assert (code, json.loads(out)["reason"]) == (5, "folder")
+    assert f"{shell.out} was deleted while the batch ran: nothing more is bought" in err
+    assert "Restore it before you go on" in err
     assert len(simulator.luma.generations) <= bought + JOBS, "but for what was being sent"
     assert not shell.out.exists(), "nothing is stored where nobody would look for it"
 
@@ -142,14 +142,14 @@ def test_a_folder_moved_during_a_run_can_be_continued_at_its_new_path(shell: She
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     moved = shell.out.rename(shell.out.with_name("moved"))
-    code, told, said = running.end()
-    assert (code, json.loads(told)["reason"]) == (5, "folder")
-    assert f"{shell.out} was moved to {moved} while the batch ran: nothing more is bought" in said
+    code, out, err = running.end()
+    assert (code, json.loads(out)["reason"]) == (5, "folder")
+    assert f"{shell.out} was moved to {moved} while the batch ran: nothing more is bought" in err
     assert not shell.out.exists()
     assert len(simulator.luma.generations) < ROWS
-    code, told, said = shell.run(out=moved)
-    assert code == 0, said
-    assert json.loads(told)["rows"] == {"done": ROWS}
+    code, out, err = shell.run(out=moved)
+    assert code == 0, err
+    assert json.loads(out)["rows"] == {"done": ROWS}
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
     assert all((moved / name).exists() for line in _results(moved) for name in line["files"])
 
@@ -165,12 +165,12 @@ def test_a_replaced_folder_is_left_to_the_other_run(shell: Shell, simulator: Sim
     before = len(simulator.luma.generations)
     second = shell.begin()
     until(lambda: done(shell.out) > 1)
-    code, told, said = running.end()
-    assert (code, json.loads(told)["reason"]) == (5, "folder")
-    assert "was deleted while the batch ran" in said
-    code, told, said = second.end()
-    assert code == 0, said
-    assert json.loads(told)["rows"] == {"done": ROWS}
+    code, out, err = running.end()
+    assert (code, json.loads(out)["reason"]) == (5, "folder")
+    assert "was deleted while the batch ran" in err
+    code, out, err = second.end()
+    assert code == 0, err
+    assert json.loads(out)["rows"] == {"done": ROWS}
     assert states(shell.out) == {"done": ROWS}
     assert len(simulator.luma.generations) <= before + JOBS + ROWS
 
@@ -178,11 +178,11 @@ def test_a_replaced_folder_is_left_to_the_other_run(shell: Shell, simulator: Sim
 def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
-    code, _, said = shell.run()
+    code, _, err = shell.run()
     assert code == 2
-    assert f"is in use by process {running.pid} (since " in said
-    code, _, said = running.end()
-    assert code == 0, said
+    assert f"is in use by process {running.pid} (since " in err
+    code, _, err = running.end()
+    assert code == 0, err
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
 
 
@@ -192,9 +192,9 @@ def test_a_copy_made_during_a_run_is_refused(shell: Shell, simulator: Simulator)
     copy = shutil.copytree(
         shell.out, shell.out.with_name("copy"), ignore=shutil.ignore_patterns("media", "*.part", "*.reserve", ".*")
     )
-    code, _, said = shell.run(out=Path(copy))
+    code, _, err = shell.run(out=Path(copy))
     assert code == 2
-    assert f"is a copy of a folder that is in use, by process {running.pid}" in said
+    assert f"is a copy of a folder that is in use, by process {running.pid}" in err
     running.interrupt()
     running.end()
     assert max(charged(simulator).values()) == 1
@@ -207,8 +207,8 @@ def test_a_copy_made_after_a_run_can_be_continued(shell: Shell, simulator: Simul
     running.end()
     copy = shutil.copytree(shell.out, shell.out.with_name("copy"))
     shutil.rmtree(shell.out)
-    code, told, said = shell.run(out=Path(copy))
-    assert json.loads(told)["rows"].get("done", 0) + json.loads(told)["rows"].get("unknown", 0) == ROWS, said
+    code, out, err = shell.run(out=Path(copy))
+    assert json.loads(out)["rows"].get("done", 0) + json.loads(out)["rows"].get("unknown", 0) == ROWS, err
     assert code in {0, 3}
     assert max(charged(simulator).values()) == 1
 
@@ -222,16 +222,16 @@ def test_a_folder_with_results_and_no_readable_journal_is_refused(shell: Shell, 
         else:
             os.truncate(journal, size)
         for command in ((), ("status", str(shell.out)), ("retry", str(shell.out), "--failed")):
-            code, _, said = shell.run(*command)
+            code, _, err = shell.run(*command)
             assert code == 2
-            assert harm in said
-            assert "generor batch recover" in said
-            assert "does not exist yet" not in said
-    code, told, said = shell.run("recover", str(shell.out))
-    assert (code, told) == (0, f"the journal is rebuilt, with {ROWS} done; run the batch again to continue\n"), said
-    code, told, said = shell.run()
-    assert code == 0, said
-    assert json.loads(told)["rows"] == {"done": ROWS}
+            assert harm in err
+            assert "generor batch recover" in err
+            assert "does not exist yet" not in err
+    code, out, err = shell.run("recover", str(shell.out))
+    assert (code, out) == (0, f"the journal is rebuilt, with {ROWS} done; run the batch again to continue\n"), err
+    code, out, err = shell.run()
+    assert code == 0, err
+    assert json.loads(out)["rows"] == {"done": ROWS}
     assert len(simulator.luma.generations) == ROWS
 
 
@@ -244,9 +244,9 @@ def test_a_journal_lost_during_a_run_is_rebuilt_and_nothing_is_bought_twice(shel
         (shell.out / name).unlink()
     assert shell.run()[0] == 2
     assert shell.run("recover", str(shell.out))[0] == 0
-    code, told, said = shell.run()
-    assert code in {0, 3}, said
-    rows = json.loads(told)["rows"]
+    code, out, err = shell.run()
+    assert code in {0, 3}, err
+    rows = json.loads(out)["rows"]
     assert rows["done"] + rows.get("unknown", 0) == ROWS
     assert max(charged(simulator).values()) == 1
 
@@ -255,12 +255,12 @@ def test_status_counts_rows_with_deleted_files(shell: Shell, simulator: Simulato
     assert shell.run()[0] == 0
     for line in _results(shell.out)[:3]:
         (shell.out / line["files"][0]).unlink()
-    code, told, said = shell.run("status", str(shell.out))
-    assert (code, json.loads(told)["missing"]) == (0, 3)
-    assert f"3 of the rows that are done have files that are no longer in {shell.out}" in said
+    code, out, err = shell.run("status", str(shell.out))
+    assert (code, json.loads(out)["missing"]) == (0, 3)
+    assert f"3 of the rows that are done have files that are no longer in {shell.out}" in err
     shutil.rmtree(shell.out / "media")
-    code, told, said = shell.run()
-    assert (code, json.loads(told)["missing"]) == (0, ROWS), said
+    code, out, err = shell.run()
+    assert (code, json.loads(out)["missing"]) == (0, ROWS), err
     assert len(simulator.luma.generations) == ROWS
 
 
@@ -274,20 +274,20 @@ def test_the_journal_waits_for_another_programs_database_lock(shell: Shell, simu
     other.execute("ROLLBACK")
     other.close()
     assert len(simulator.luma.generations) <= before + JOBS, "nothing is bought whose intent can't be written down"
-    code, _, said = running.end()
-    assert code == 0, said
+    code, _, err = running.end()
+    assert code == 0, err
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
 
 
 @pytest.mark.parametrize("limit", [0, 2_000, 20_000, 100_000])
 def test_a_folder_without_write_permission_is_refused(shell: Shell, simulator: Simulator, limit: int) -> None:
     """Each limit on the size of a file fails another write: of the lock, the journal, its tables, the reserve."""
-    code, told, said = shell.run(limit=limit)
-    assert (code, json.loads(told)["reason"]) == (2, "disk"), said
-    assert "Free some space" in said
+    code, out, err = shell.run(limit=limit)
+    assert (code, json.loads(out)["reason"]) == (2, "disk"), err
+    assert "Free some space" in err
     assert not simulator.luma.generations
-    code, _, said = shell.run()
-    assert code == 0, said
+    code, _, err = shell.run()
+    assert code == 0, err
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
 
 

@@ -71,16 +71,16 @@ def test_progress_counts_every_row_once_like_the_journal(tmp_path: Path) -> None
 async def test_time_left_follows_the_limits_or_the_recent_throughput() -> None:
     unasked: Any = None
     client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
-    tally, purse = RunCounters(100.0), BudgetGate(Budget(), unasked, unasked)
-    tally.states["ready"] = 120
+    counters, budget_gate = RunCounters(100.0), BudgetGate(Budget(), unasked, unasked)
+    counters.states["ready"] = 120
     clock = FakeClock()
 
     def at(now: float) -> BatchProgress:
         clock.now = now
-        return tally.progress(
+        return counters.progress(
             clock,
             client=client,
-            budget_gate=purse,
+            budget_gate=budget_gate,
             sent=0,
             unsent=0,
             may_start=sys.maxsize,
@@ -93,8 +93,8 @@ async def test_time_left_follows_the_limits_or_the_recent_throughput() -> None:
 
     assert (at(100.0).seconds_left, at(100.0).rate) == (119 * 2.0, 0.0)
     for number in range(20):  # one in four seconds, where the limit allows one in two
-        tally.states["ready"] -= 1
-        tally.row_ended("done", 110.0 + 4 * number)
+        counters.states["ready"] -= 1
+        counters.row_ended("done", 110.0 + 4 * number)
     now = 110.0 + 4 * 19
     assert at(now).rate == pytest.approx(15)
     assert at(now).seconds_left == pytest.approx(100 * 4.0)
