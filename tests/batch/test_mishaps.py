@@ -67,26 +67,26 @@ async def fills_up(disk: Path, folder: Path) -> Exception:
     async with Simulator(luma_rpm=600, luma_jobs=8) as simulator:
         simulator.faults.add_spec(
             "luma.generations.create=drip:after_charge:pieces=2:pause=15"
-        )  # charged, and not told yet
+        )  # charged, and not reported yet
         async with AsyncLuma(**simulator.luma_options) as luma:
             rows = [{"prompt": f"heron {number}", "id": f"{number:0190}"} for number in range(ROWS)]
-            told: list[RowOutcome] = []
+            outcomes: list[RowOutcome] = []
             with ExitStack() as filled:
 
                 def fill(outcome: RowOutcome) -> None:
-                    told.append(outcome)
-                    if len(told) == 5:
+                    outcomes.append(outcome)
+                    if len(outcomes) == 5:
                         filled.enter_context(full(disk))
 
                 with pytest.raises((JournalError, DownloadError)) as caught:
                     _ = [outcome async for outcome in run_batch(luma, rows, to=folder, on_row=fill, concurrency=4)]
                 assert 5 <= len(simulator.ledger.charges) < ROWS
-                assert len(told) == (await counts(folder))["done"], "whatever is done was told"
-            told += [outcome async for outcome in run_batch(luma, rows, to=folder)]
-        assert [outcome.state for outcome in told] == ["done"] * ROWS
-        assert len({outcome.id for outcome in told}) == ROWS
+                assert len(outcomes) == (await counts(folder))["done"], "every done row was reported"
+            outcomes += [outcome async for outcome in run_batch(luma, rows, to=folder)]
+        assert [outcome.state for outcome in outcomes] == ["done"] * ROWS
+        assert len({outcome.id for outcome in outcomes}) == ROWS
         assert len(simulator.ledger.charges) == ROWS
-    assert sorted(line["id"] for line in results(folder)) == sorted(outcome.id for outcome in told)
+    assert sorted(line["id"] for line in results(folder)) == sorted(outcome.id for outcome in outcomes)
     assert not {".results.jsonl.new", "journal.reserve"} & set(os.listdir(folder))  # noqa: PTH208 - nothing blocks here
     return caught.value
 

@@ -34,12 +34,12 @@ async def run_to_the_end(
     generor: AsyncGeneror, rows: list[dict[str, Any]], folder: Path, concurrency: int | None = None
 ) -> list[RowOutcome]:
     """Run a batch, and again if unknown calls have stopped it; return each run's outcomes."""
-    told: list[RowOutcome] = []
+    outcomes: list[RowOutcome] = []
     while True:
         with suppress(OutcomeUnknownError):
-            async for _ in run_batch(generor, rows, to=folder, concurrency=concurrency, on_row=told.append):
+            async for _ in run_batch(generor, rows, to=folder, concurrency=concurrency, on_row=outcomes.append):
                 pass
-            return told
+            return outcomes
 
 
 def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[int, int]:
@@ -52,16 +52,16 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
                 simulator.faults.add_spec(spec)
             states = [outcome.state for outcome in await run_to_the_end(generor, rows, folder, concurrency)]
         counts = (await read_status(folder)).counts
-        held = counts["unknown"]
-        assert counts["done"] + held == ROWS
+        still_unknown = counts["unknown"]
+        assert counts["done"] + still_unknown == ROWS
         made = Counter(creation.prompt for creation in simulator.generor.account.creations)
         charged = [made[f"heron {number}"] for number in range(ROWS)]
         assert max(charged) == 1
-        assert charged.count(0) <= held, "whatever is done was made"
+        assert charged.count(0) <= still_unknown, "whatever is done was made"
         asked = [entry for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
         looks = pairwise(entry.at for entry in asked)
         assert all(later - sooner >= SNAPSHOT_INTERVAL - 1 for sooner, later in looks), "or no two could agree"
-        return states.count("unknown"), held
+        return states.count("unknown"), still_unknown
 
     return run(main())
 
@@ -110,14 +110,14 @@ def test_if_the_account_hides_something_rows_stay_unknown_and_none_is_charged_tw
     tmp_path: Path, specs: tuple[str, ...]
 ) -> None:
     faults = (f"{GENERATE}=reset:after_charge:4x", f"{GENERATE}=reset:before_charge:4x")
-    doubtful, held = settled(tmp_path, *faults, *specs)
-    assert doubtful == 8
-    assert held >= 1
+    unknown, still_unknown = settled(tmp_path, *faults, *specs)
+    assert unknown == 8
+    assert still_unknown >= 1
 
 
 def test_unknown_calls_of_different_ages_are_all_settled(tmp_path: Path) -> None:
-    doubtful, held = settled(tmp_path, f"{GENERATE}=reset:before_charge:0.5:10x:seed=1", concurrency=1)
-    assert (doubtful, held) == (10, 0)
+    unknown, still_unknown = settled(tmp_path, f"{GENERATE}=reset:before_charge:0.5:10x:seed=1", concurrency=1)
+    assert (unknown, still_unknown) == (10, 0)
 
 
 @pytest.mark.parametrize("lying", [("generor.*",), (BALANCE, TRANSACTIONS, CREATIONS)], ids=["all", "all looks"])

@@ -91,15 +91,15 @@ def test_refunds_covers_failures_of_earlier_runs(tmp_path: Path, again: bool) ->
 def test_status_has_refunds_in_credits_and_dollars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, status = in_luma(lambda _, luma: both(run_batch(luma, ROWS, to=tmp_path, max_credits=100.0), tmp_path))
     print_status(status, tmp_path, OutputOptions())
-    told = json.loads(capsys.readouterr().out)
-    assert told["credits"] == {
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["credits"] == {
         "spent": 0,
         "estimated": 0,
         "doubtful": pytest.approx(6 * UNI_1),
         "refundable": pytest.approx(3 * UNI_1),
         "cap": 100.0,
     }
-    assert told["dollars"] == {
+    assert printed["dollars"] == {
         "spent": 0,
         "estimated": 0,
         "doubtful": pytest.approx(6 * 0.0404),

@@ -64,8 +64,8 @@ def check_books(simulator: Simulator, folder: Path, outcomes: Sequence[RowOutcom
     for outcome in done:
         assert outcome.files
         assert all(path.stat().st_size for path in outcome.files)
-    told = lines(folder / "results.jsonl")
-    assert sorted(line["id"] for line in told) == sorted(outcome.id for outcome in done)
+    listed = lines(folder / "results.jsonl")
+    assert sorted(line["id"] for line in listed) == sorted(outcome.id for outcome in done)
     assert "http" not in (folder / "results.jsonl").read_text()
 
 
@@ -362,8 +362,8 @@ def test_a_batch_cancelled_twice_stops_and_resumes_its_jobs_later(tmp_path: Path
 
 def test_a_row_that_is_being_committed_at_the_stop_is_reported(tmp_path: Path) -> None:
     async def test(_simulator: Simulator, luma: AsyncLuma) -> None:
-        told: list[RowOutcome] = []
-        batch = run_batch(luma, pictures(3), to=tmp_path, on_row=told.append)
+        reported: list[RowOutcome] = []
+        batch = run_batch(luma, pictures(3), to=tmp_path, on_row=reported.append)
 
         class Stopping(SqliteJournal):
             """Stops everything at once while the end of a row is committed."""
@@ -382,7 +382,7 @@ def test_a_row_that_is_being_committed_at_the_stop_is_reported(tmp_path: Path) -
         with patch("generor_async.batch.run.open_journal", opened):
             outcomes = await ended(batch)
         assert [outcome.state for outcome in outcomes] == ["done"]
-        assert told == outcomes
+        assert reported == outcomes
         assert [line["id"] for line in lines(tmp_path / "results.jsonl")] == [outcomes[0].id]
 
     in_luma(test)
