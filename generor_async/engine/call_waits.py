@@ -181,7 +181,7 @@ class Admission:
     async def _wait_for_outage(self, last: APIError | None) -> None:
         """Wait for one's turn while the API is away; that takes of the call's own time."""
         gate, now = self._gate_of_call(), self._shared.clock.monotonic()
-        if gate.rule.well:
+        if gate.rule.healthy:
             return
         if self.deadline is None:
             self.deadline = now + self.timeout

@@ -36,7 +36,7 @@ class OutageGate:
     async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> OutageTicket:
         """Wait for a ticket, for at most `patience` seconds; raises OutOfTurnError."""
         ticket = self._queue.enter_nowait(self._clock.monotonic(), priority)
-        if self.rule.well:
+        if self.rule.healthy:
             self._away.discard(self)
         return ticket or await self._queue.enter(priority, patience, waits, again=False)
 
@@ -52,11 +52,11 @@ class OutageGate:
         if isinstance(error, APIStatusError):
             status, told = error.status_code, error.retry_after
         with self._lock:
-            if self.rule.well:
+            if self.rule.healthy:
                 self._since = now
-            self.rule.failed(began, now, status, told=told, draw=draw)
+            self.rule.record_failure(began, now, status, told=told, draw=draw)
             self.error = error
-            if not self.rule.well:
+            if not self.rule.healthy:
                 self._away.add(self)
             if self._since is not None and now > self._since + LONG_HOLD:
                 self._since = None
@@ -65,8 +65,8 @@ class OutageGate:
     def succeeded(self, began: float) -> None:
         """Record that a call which was sent at `began` succeeded."""
         with self._lock:
-            self.rule.succeeded(began)
-            if self.rule.well:
+            self.rule.record_success(began)
+            if self.rule.healthy:
                 self._away.discard(self)
             self._queue.pump(self._clock.monotonic())
 

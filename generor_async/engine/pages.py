@@ -37,8 +37,8 @@ class Page(Generic[T]):
         self._data = data
         self._walk: PageWalk = PageWalk(_page_number(operation)) if before is None else before._walk
         self._number: int = 0 if before is None else before._number + 1
-        self._new_items = self._walk.unseen(self._number, data)
-        fruitless = not self._new_items or self._walk.repeats(self._number, data.items, data.meta.next_cursor)
+        self._new_items = self._walk.new_items(self._number, data)
+        fruitless = not self._new_items or self._walk.is_cycle(self._number, data.items, data.meta.next_cursor)
         self._fruitless: int = (0 if before is None else before._fruitless) + 1 if fruitless else 0
 
     @property
@@ -86,7 +86,7 @@ class Page(Generic[T]):
                 `total`, or fewer pages than its `total_pages`.
         """
         if not self.has_next:
-            if problem := self._walk.what_lacks(self._number, self._data):
+            if problem := self._walk.missing(self._number, self._data):
                 raise endless_list_error(self._operation.endpoint, self._data, problem)
             return None
         if self._fruitless >= MOST_EMPTY_PAGES:

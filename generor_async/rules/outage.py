@@ -42,21 +42,21 @@ class OutageTicket:
 class Outage:
     """The state of an API: healthy, unavailable, or recovering."""
 
-    well: bool = field(default=True, init=False)
+    healthy: bool = field(default=True, init=False)
     _room: int = field(default=1, init=False)
     """How many calls may be under way."""
     _under_way: int = field(default=0, init=False)
-    _until: float = field(default=-math.inf, init=False)
+    _blocked_until: float = field(default=-math.inf, init=False)
     """When the next call may probe."""
-    _let_go: float = field(default=-math.inf, init=False)
+    _admitted_at: float = field(default=-math.inf, init=False)
     """When a call was last admitted."""
     _failures: int = field(default=0, init=False)
     """Number of failed probes."""
-    _failed: float = field(default=-math.inf, init=False)
+    _failed_at: float = field(default=-math.inf, init=False)
     """Time of the last failure."""
-    _answers: bool = field(default=False, init=False)
+    _has_succeeded: bool = field(default=False, init=False)
     """Whether a call has succeeded since the outage began."""
-    _in_row: int = field(default=0, init=False)
+    _failures_in_row: int = field(default=0, init=False)
     """Failures since then without a success in between."""
 
     def reserve(
@@ -67,50 +67,50 @@ class Outage:
         request_type: RequestType = DEFAULT_TYPE,  # noqa: ARG002 - likewise
     ) -> OutageTicket | Wait:
         """Admit a call, or return until when it has to wait."""
-        if now >= max(self._failed, self._until) + CALM_SECONDS:
-            self.well, self._failures = True, 0
-        if not self.well and now < self._until:
-            return Wait(self._until, "outage")
-        if not self.well and self._under_way >= self._room and now < self._let_go + SECOND_PROBE_SECONDS:
-            return Wait(self._let_go + SECOND_PROBE_SECONDS, "outage", sooner=True)
+        if now >= max(self._failed_at, self._blocked_until) + CALM_SECONDS:
+            self.healthy, self._failures = True, 0
+        if not self.healthy and now < self._blocked_until:
+            return Wait(self._blocked_until, "outage")
+        if not self.healthy and self._under_way >= self._room and now < self._admitted_at + SECOND_PROBE_SECONDS:
+            return Wait(self._admitted_at + SECOND_PROBE_SECONDS, "outage", sooner=True)
         self._under_way += 1
-        self._let_go = now
+        self._admitted_at = now
         return OutageTicket()
 
     def give_back(self, permit: OutageTicket) -> None:  # noqa: ARG002 - all are alike
         """Return a ticket: its call has ended, or was never sent."""
         self._under_way -= 1
 
-    def failed(self, began: float, now: float, status: int, *, told: float | None, draw: float) -> None:
+    def record_failure(self, began: float, now: float, status: int, *, told: float | None, draw: float) -> None:
         """Record that a call which was sent at `began` met the outage; no other asks before the backoff is over.
 
         `told` is the Retry-After in seconds; `draw` is a random number in [0, 1).
         """
-        if began < self._failed:  # it was under way when the API went away
+        if began < self._failed_at:  # it was under way when the API went away
             return
-        self._failed = now
-        self._in_row += 1
+        self._failed_at = now
+        self._failures_in_row += 1
         if (
-            self._answers and self._in_row < OUTAGE_FAILURES
+            self._has_succeeded and self._failures_in_row < OUTAGE_FAILURES
         ):  # it answers some: a reason to send less at once, and no outage
-            self.well, self._room = False, max(1, self._room // 2)
+            self.healthy, self._room = False, max(1, self._room // 2)
             return
-        self._answers = False
+        self._has_succeeded = False
         told = None if told is None else min(told, LONGEST_RETRY_AFTER)
-        self.well = False
-        self._until = now + outage_delay(status, told, self._failures, draw)
+        self.healthy = False
+        self._blocked_until = now + outage_delay(status, told, self._failures, draw)
         self._room, self._failures = 1, self._failures + 1
 
-    def succeeded(self, began: float) -> None:
+    def record_success(self, began: float) -> None:
         """Record that a call which was sent at `began` succeeded; one from before the outage is ignored."""
-        if began < self._failed:
+        if began < self._failed_at:
             return
-        self._answers, self._in_row = True, 0
-        if self.well:
+        self._has_succeeded, self._failures_in_row = True, 0
+        if self.healthy:
             return
-        self._room, self._failures, self._until = self._room + 1, 0, -math.inf
+        self._room, self._failures, self._blocked_until = self._room + 1, 0, -math.inf
         if self._room > HEALTHY_CONCURRENCY:
-            self.well = True
+            self.healthy = True
 
 
 def has_url_references(body: JSON | Form) -> bool:

@@ -38,15 +38,15 @@ class PageWalk:
     _total: int | None = field(default=None, init=False)
     """The least total that the list has announced: it may change in between."""
 
-    def unseen(self, number: int, data: PageData[T]) -> list[T]:
+    def new_items(self, number: int, data: PageData[T]) -> list[T]:
         """Record a page; return those of its items that are not repetitions."""
-        unseen = self._unseen(number, data.items)
+        unseen = self._without_repeats(number, data.items)
         self._shown[number] = len(data.items) + unread_items(data.problems) if unseen else 0
         totals = [total for total in (self._total, data.meta.total) if total is not None]
         self._total = min(totals, default=None)
         return unseen
 
-    def _unseen(self, number: int, items: list[T]) -> list[T]:
+    def _without_repeats(self, number: int, items: list[T]) -> list[T]:
         recent = [self._recent.get(number - back, set[object]()) for back in range(1, PAGES_COMPARED + 1)]
         here: set[object] = set()
         unseen: list[T] = []
@@ -62,7 +62,7 @@ class PageWalk:
         self._recent.pop(number - PAGES_COMPARED - 1, None)
         return unseen
 
-    def what_lacks(self, number: int, data: PageData[T]) -> str:
+    def missing(self, number: int, data: PageData[T]) -> str:
         """Return what is missing where the walk ends with this page; an empty text where the list is complete.
 
         Repeated items count, unless the whole page is a repetition: the list has shifted by it.
@@ -75,7 +75,7 @@ class PageWalk:
             return f"it counts {self._total} items, and ends after {before + shown}"
         return ""
 
-    def repeats(self, number: int, items: list[Any], cursor: str | None) -> bool:
+    def is_cycle(self, number: int, items: list[Any], cursor: str | None) -> bool:
         """Tell whether the walk is a cycle: a page equals an earlier one, or its cursor was seen before."""
         page = hash(tuple(repr(item) if (known := _identity(item)) is None else known for item in items))
         seen = self._first.setdefault(page, number) < number

@@ -118,13 +118,15 @@ class SlotUsage:
         """Count everything again; `named` tells whether the limit was given without mentioning units."""
         self._reported_in_jobs, self.weights_version = named, self.weights.changes
         self.in_jobs = named and not self.weights.seen
-        jobs, leases = self.jobs.values(), self._submissions()
+        jobs, submissions = self.jobs.values(), self._submissions()
         for job in jobs:
             job.units = self.units_for(job.request_type)
-        for lease in leases:
-            lease.units = self.units_for(lease.request_type)
+        for slot in submissions:
+            slot.units = self.units_for(slot.request_type)
         self.running = sum(job.units for job in jobs if job.counted)
-        submitting = sum(lease.units for lease in leases) + sum(self.units_for(kind) for _, kind in self._unresolved)
+        submitting = sum(slot.units for slot in submissions) + sum(
+            self.units_for(request_type) for _, request_type in self._unresolved
+        )
         self.taken = self.running + submitting
 
     def units_for(self, request_type: RequestType) -> int:
@@ -149,9 +151,9 @@ class SlotUsage:
         """Add a submission of this process."""
         self._last_number = number = self._last_number + 1
         self.next_expiry = min(self.next_expiry, now + UNSEEN_SECONDS)
-        lease = self.own[number] = JobSlot(number, now, request_type, probe, early, prompt, units)
+        slot = self.own[number] = JobSlot(number, now, request_type, probe, early, prompt, units)
         self.taken += units
-        return lease
+        return slot
 
     def give_back(self, slot: JobSlot) -> None:
         """Remove a submission of this process, unless it has expired."""
@@ -176,9 +178,9 @@ class SlotUsage:
 
     def job_accepted(self, slot: JobSlot, job_id: str, now: float) -> None:
         """Replace a submission by its job."""
-        known, kind = self._end_submission(slot), slot.request_type
-        units = self.units_for(kind) if known is None else known.units
-        self._add_job(job_id, RunningJob(kind, slot.began, now, True, units))
+        known, request_type = self._end_submission(slot), slot.request_type
+        units = self.units_for(request_type) if known is None else known.units
+        self._add_job(job_id, RunningJob(request_type, slot.began, now, True, units))
 
     def _add_job(self, job_id: str, job: RunningJob) -> None:
         """Count a job."""
@@ -221,10 +223,10 @@ class SlotUsage:
         while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
             self._remove_job(next(iter(self.jobs)))
         if self.others:
-            for lease in list(self.others.values()):
-                if lease.began + SUBMISSION_SECONDS <= now:
-                    del self.others[lease.number]
-                    self.taken -= lease.units
+            for slot in list(self.others.values()):
+                if slot.began + SUBMISSION_SECONDS <= now:
+                    del self.others[slot.number]
+                    self.taken -= slot.units
         while self.own and (oldest := next(iter(self.own.values()))).began + UNSEEN_SECONDS <= now:
             self._end_submission(oldest)
         while self._unresolved and self._unresolved[0][0] + self._unresolved_seconds <= now:
@@ -240,7 +242,7 @@ class SlotUsage:
         moments = [self._next_uncount]
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
-        moments.extend(lease.began + SUBMISSION_SECONDS for lease in self.others.values())
+        moments.extend(slot.began + SUBMISSION_SECONDS for slot in self.others.values())
         if self.own:
             moments.append(next(iter(self.own.values())).began + UNSEEN_SECONDS)
         if self._unresolved:
@@ -285,7 +287,7 @@ class SlotUsage:
                 [each.number, each.began, *each.request_type, each.probe, each.early, each.prompt]
                 for each in self._submissions()
             ],
-            "unknown": [[since, *kind] for since, kind in self._unresolved],
+            "unknown": [[since, *request_type] for since, request_type in self._unresolved],
             "jobs": [[key, *job.request_type, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
             "ended": [[job_id, at] for job_id, at in self._ended.items()],
         }
@@ -299,24 +301,26 @@ class SlotUsage:
         usage = cls(weights)
         usage._last_number, usage._mean_lifetime = _COUNT(data["numbers"], now), _LIFE(data["life"], now)
         usage._next_uncount = _RECOUNT(data["recount"], now)
-        for number, began, *kind, probe, early, prompt in data["under_way"]:
+        for number, began, *parts, probe, early, prompt in data["under_way"]:
             marks = read_bool(probe, now), read_bool(early, now), read_bool(prompt, now)
-            lease = JobSlot(_COUNT(number, now), read_past(began, now), RequestType.of(*kind), *marks)
-            usage.others[lease.number] = lease
-        usage._unresolved = [(read_past(since, now), RequestType.of(*kind)) for since, *kind in data["unknown"]]
-        kinds = dict[tuple[Any, ...], RequestType]()  # there are few, of perhaps thousands of jobs
+            slot = JobSlot(_COUNT(number, now), read_past(began, now), RequestType.of(*parts), *marks)
+            usage.others[slot.number] = slot
+        usage._unresolved = [(read_past(since, now), RequestType.of(*parts)) for since, *parts in data["unknown"]]
+        request_types = dict[tuple[Any, ...], RequestType]()  # there are few, of perhaps thousands of jobs
         for job_id, *named, began, seen, counted in data["jobs"]:
-            kind = kinds.get(key := tuple(named)) or kinds.setdefault(key, RequestType.of(*named))
+            request_type = request_types.get(key := tuple(named)) or request_types.setdefault(
+                key, RequestType.of(*named)
+            )
             usage.jobs[read_text(job_id, now)] = RunningJob(
-                kind, read_past(began, now), read_past(seen, now), read_bool(counted, now)
+                request_type, read_past(began, now), read_past(seen, now), read_bool(counted, now)
             )
         usage._ended.update((read_text(job_id, now), read_past(at, now)) for job_id, at in data["ended"])
         return usage
 
     def adopt(self, own: Mapping[int, JobSlot]) -> None:
         """Move the submissions of this process from the others to its own."""
-        for number, lease in own.items():
-            if self.others.get(number) == lease:
+        for number, slot in own.items():
+            if self.others.get(number) == slot:
                 self.own[number] = self.others.pop(number)
 
 

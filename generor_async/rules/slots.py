@@ -153,7 +153,7 @@ class Slots:
 
     def reserve(self, now: float, request_type: RequestType = DEFAULT_TYPE) -> JobSlot | Wait:
         """Grant a slot, or return until when there is none."""
-        usage, marks, ceiling = self._usage, self._history, self._limit.value
+        usage, history, ceiling = self._usage, self._history, self._limit.value
         if usage.weights_version != self.weights.changes:
             usage.refresh()
             self._cached_wait_type = None
@@ -163,10 +163,10 @@ class Slots:
             usage.expire(now)
         under_way, needed = len(usage.own), usage.units_for(request_type)
         units = needed if ceiling is None or needed < ceiling else ceiling
-        if now < marks.blocked_until and units >= marks.blocked_units:
-            return Wait(marks.blocked_until, "jobs")
+        if now < history.blocked_until and units >= history.blocked_units:
+            return Wait(history.blocked_until, "jobs")
         # Only its answer can tell whether it counts as one job or by its weight, so it is sent alone.
-        if under_way + 1 > marks.max_submissions or (
+        if under_way + 1 > history.max_submissions or (
             under_way and usage.in_jobs and self.weights.of(request_type) != 1
         ):
             return self._wait(now, request_type)
@@ -176,10 +176,10 @@ class Slots:
         first = FIRST_VIDEO_UNITS if request_type.is_video else FIRST_UNITS
         if under_way and first < taken <= first * UNUSUAL_FACTOR:
             return self._wait(now, request_type)
-        lease = usage.begin_submission(now, request_type, needed)
-        if under_way + 2 > marks.max_submissions or first < taken + units <= first * UNUSUAL_FACTOR:
+        slot = usage.begin_submission(now, request_type, needed)
+        if under_way + 2 > history.max_submissions or first < taken + units <= first * UNUSUAL_FACTOR:
             self._wait(now, request_type)  # cached for the next request
-        return lease
+        return slot
 
     def _reserve_within(
         self, ceiling: int, taken: int, now: float, request_type: RequestType, needed: int
@@ -195,16 +195,16 @@ class Slots:
 
     def accepted(self, slot: JobSlot, job_id: str, now: float) -> None:
         """Record that a submission was accepted as a job."""
-        usage, marks, lag = self._usage, self._history, self._lag
+        usage, history, lag = self._usage, self._history, self._lag
         self._cached_wait_type = None
         usage.job_accepted(slot, job_id, now)
         if usage.weights_version != self.weights.changes:
             usage.refresh()
         ran = usage.running
-        marks.max_submissions += GROWTH / marks.max_submissions
-        marks.limit_falling = False
-        if ran >= marks.most_running or now >= marks.most_running_at + MOST_RUNNING_SECONDS:
-            marks.most_running, marks.most_running_at = ran, now
+        history.max_submissions += GROWTH / history.max_submissions
+        history.limit_falling = False
+        if ran >= history.most_running or now >= history.most_running_at + MOST_RUNNING_SECONDS:
+            history.most_running, history.most_running_at = ran, now
         if lag.seconds or slot.early or slot.prompt:
             lag.submission_accepted(early=slot.early, prompt=slot.prompt)
         ceiling = self._limit
@@ -221,24 +221,24 @@ class Slots:
         self._cached_wait_type = None
         self._usage.expire(now)
         self._usage.give_back(slot)
-        marks, ceiling = self._history, self._limit
-        last, marks.refused_at = marks.refused_at, now
+        history, ceiling = self._history, self._limit
+        last, history.refused_at = history.refused_at, now
         if self._apply_numbers(slot.request_type, numbers, now):
-            marks.limit_learned_at = now
+            history.limit_learned_at = now
             ceiling.reach_upper_bound(now)
             return
         if (
             self.ceiling is None
-            and marks.most_running > self.used
-            and now < marks.most_running_at + MOST_RUNNING_SECONDS
+            and history.most_running > self.used
+            and now < history.most_running_at + MOST_RUNNING_SECONDS
         ):
-            ceiling.learn(marks.most_running, now, confirm=False)
+            ceiling.learn(history.most_running, now, confirm=False)
         if self.ceiling is None:
             self._learn_limit(slot, now, retry_after, confirm=True)
         elif slot.probe:
             ceiling.probe_refused(now)
         elif self.used < self.ceiling:
-            if slot.began < marks.limit_learned_at:
+            if slot.began < history.limit_learned_at:
                 ceiling.lower_to(self.used) if self.used else self._block_submissions(
                     now + retry_after, slot.request_type
                 )
@@ -289,9 +289,9 @@ class Slots:
         """Return our part of a limit, at least 1."""
         return max(1, math.floor(ceiling * self.share))
 
-    def _counts_jobs(self, marks: _SlotHistory) -> bool:
+    def _counts_jobs(self, history: _SlotHistory) -> bool:
         """Tell whether the limit was configured or named without mentioning units."""
-        return self.configured_limit is not None or marks.in_jobs
+        return self.configured_limit is not None or history.in_jobs
 
     def _units_for(self, request_type: RequestType) -> int:
         """Return how many units must be free for a submission."""
@@ -324,12 +324,12 @@ class Slots:
 
     def _explain_refusal(self, slot: JobSlot, now: float, retry_after: float) -> None:
         """Explain a refusal although there was room: by late release, else by a lower limit."""
-        marks, lag = self._history, self._lag
+        history, lag = self._history, self._lag
         assert self.ceiling is not None
-        single = not (marks.limit_falling or lag.is_suspected)
-        marks.max_submissions = 1.0
-        if marks.limit_falling or not lag.may_explain(slot.began, self.ceiling - self.used, early=slot.early):
-            marks.limit_falling = True
+        single = not (history.limit_falling or lag.is_suspected)
+        history.max_submissions = 1.0
+        if history.limit_falling or not lag.may_explain(slot.began, self.ceiling - self.used, early=slot.early):
+            history.limit_falling = True
             self._learn_limit(slot, now, retry_after, confirm=single)
 
     def _learn_limit(self, slot: JobSlot, now: float, retry_after: float, *, confirm: bool) -> None:
@@ -361,7 +361,7 @@ class Slots:
 
         Raises ValueError for anything else, and changes nothing then.
         """
-        ceiling, lag, marks = (
+        ceiling, lag, history = (
             ConcurrencyLimit(self._limit.configured, self._limit.is_part),
             ReleaseLag(),
             _SlotHistory(1.0),
@@ -369,13 +369,13 @@ class Slots:
         try:
             ceiling.load(data["ceiling"], now)
             lag.load(data["lag"], now)
-            load_fields(marks, data["marks"], _HISTORY_FIELDS, now)
+            load_fields(history, data["marks"], _HISTORY_FIELDS, now)
             usage = SlotUsage.load(data["usage"], self.weights, now)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
         usage.adopt(self._usage.own)
-        usage.count_in_jobs(self._counts_jobs(marks))
-        self._limit, self._lag, self._history, self._usage, self._cached_wait_type = ceiling, lag, marks, usage, None
+        usage.count_in_jobs(self._counts_jobs(history))
+        self._limit, self._lag, self._history, self._usage, self._cached_wait_type = ceiling, lag, history, usage, None
 
 
 _HISTORY_FIELDS: Final[dict[str, StateReader]] = {

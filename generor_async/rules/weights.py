@@ -156,13 +156,17 @@ class Weights:
         `counts` has their number by request type. Of several types, the weight of one that the server hasn't shown yet
         can be learned: the weights of the others are subtracted.
         """
-        counts = {kind: count for kind, count in counts.items() if count > 0}
-        unsure = [kind for kind in counts if kind not in self._shown] if len(counts) > 1 else list(counts)
+        counts = {request_type: count for request_type, count in counts.items() if count > 0}
+        unsure = (
+            [request_type for request_type in counts if request_type not in self._shown]
+            if len(counts) > 1
+            else list(counts)
+        )
         if len(unsure) != 1:
             return
-        (kind,) = unsure
-        others = sum(self.of(each) * count for each, count in counts.items() if each != kind)
-        self._record_fall(kind, (fall - others) // counts[kind])
+        (request_type,) = unsure
+        others = sum(self.of(each) * count for each, count in counts.items() if each != request_type)
+        self._record_fall(request_type, (fall - others) // counts[request_type])
 
     def _record_fall(self, request_type: RequestType, units: int) -> None:
         """Record the most units that one request can have taken."""
@@ -187,15 +191,15 @@ class Weights:
     def dump(self) -> dict[str, Any]:
         """Return the learned weights as JSON data."""
         return {
-            "shown": [[*kind, units] for kind, units in self._shown.items()],
-            "falls": [[*kind, falls] for kind, falls in self._falls.items()],
+            "shown": [[*request_type, units] for request_type, units in self._shown.items()],
+            "falls": [[*request_type, falls] for request_type, falls in self._falls.items()],
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
         """Restore what `dump` returned, here or in another process; raises ValueError for anything else."""
         try:
-            shown = {RequestType.of(*kind): _WEIGHT(units, 0) for *kind, units in data["shown"]}
-            falls = {RequestType.of(*kind): [_WEIGHT(fall, 0) for fall in falls] for *kind, falls in data["falls"]}
+            shown = {RequestType.of(*parts): _WEIGHT(units, 0) for *parts, units in data["shown"]}
+            falls = {RequestType.of(*parts): [_WEIGHT(fall, 0) for fall in falls] for *parts, falls in data["falls"]}
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of weights: {error!r}") from None
         self._shown, self._falls = shown, falls

@@ -1,4 +1,4 @@
-"""Which addresses may be asked for an image that a URL of unknown origin names."""
+"""Which addresses count as public, for URLs of unknown origin."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 

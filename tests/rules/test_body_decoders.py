@@ -1,4 +1,4 @@
-"""Envelopes and pages: what they hold, wherever it stands, and the paths of what is wrong in them."""
+"""Decoders of envelopes and pages, and the paths of the problems that they report."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a batch may still spend: against brute force, and never over the cap where prices hold."""
+"""Budgets against a brute-force model; the cap holds as long as prices do."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Going on with a part of a file, against hosts of every kind."""
+"""Resumed downloads against hosts of every kind."""
 
 from collections.abc import Mapping
 from random import Random

@@ -1,4 +1,4 @@
-"""What calls cost, against a brute-force account on which anything may happen meanwhile."""
+"""Learned prices against a brute-force account with other events."""
 
 import heapq
 from collections.abc import Callable, Sequence

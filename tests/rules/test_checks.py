@@ -1,4 +1,4 @@
-"""What can never be right, refused in the vendor's words."""
+"""Refusals of requests that are always invalid, in the vendor's words."""
 
 from collections.abc import Callable
 from typing import Any

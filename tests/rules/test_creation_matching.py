@@ -1,4 +1,4 @@
-"""Which creations are whose: one to one, as many as may be, and nothing where another match would be as good."""
+"""Matching of rows and creations: one to one, maximal, and unknown where it is ambiguous."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product

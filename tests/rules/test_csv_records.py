@@ -1,4 +1,4 @@
-"""Records of tables: what writers of CSV write is read as it was, and no piece of what is broken is read as a row."""
+"""CSV tables: whatever CSV writers write is read back, and no piece of a broken record becomes a row."""
 
 import csv
 import io

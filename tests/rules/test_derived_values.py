@@ -1,4 +1,4 @@
-"""What an answer does not say itself."""
+"""Values that are calculated from a response and its request."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What means the same is the same, however it is spelt; and nothing else is."""
+"""The canonical form of parameters: equal for calls that ask for the same, and for no others."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a server says of an error, whatever the shape that it says it in."""
+"""Messages of errors in responses of any shape."""
 
 import unicodedata
 from typing import Any

@@ -1,4 +1,4 @@
-"""How long calls to come take: held against windows that are looked at call by call."""
+"""Estimated times against windows that are simulated call by call."""
 
 import pytest
 from hypothesis import given

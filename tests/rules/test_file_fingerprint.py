@@ -1,4 +1,4 @@
-"""Whether a file is what it was when it was read: by its content and the terms of the reading, and nothing else."""
+"""Files are known by their content and the options of the reader alone."""
 
 import json
 

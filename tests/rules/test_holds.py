@@ -1,4 +1,4 @@
-"""What a key's calls wait for, beside a plain list of all that was said."""
+"""Holds against a plain list of all 429s."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Path segments, and what an operation shows of itself."""
+"""Path segments, and the repr of operations."""
 
 import re
 from urllib.parse import unquote

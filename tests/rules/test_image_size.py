@@ -1,4 +1,4 @@
-"""How large a picture is, by its bytes alone: held against Pillow's writers."""
+"""Dimensions of images by their bytes, against Pillow's writers."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""JSON objects in a text: each is read where it stands, and what is broken gives no row of what was inside."""
+"""JSON objects in a text: nothing inside of a broken object becomes a row."""
 
 import json
 from collections.abc import Sequence

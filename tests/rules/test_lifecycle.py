@@ -1,4 +1,4 @@
-"""What a failed job raises."""
+"""States of jobs and creations, and the errors of failed jobs."""
 
 from itertools import pairwise
 

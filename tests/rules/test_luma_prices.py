@@ -1,4 +1,4 @@
-"""What Luma's price lists say, row by row, and what they don't."""
+"""Luma's price lists, row by row."""
 
 import itertools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What Luma's pages say that can't work: refused where it is certain, else remarked on."""
+"""Checks and warnings by Luma's pages."""
 
 import base64
 import io

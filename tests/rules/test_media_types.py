@@ -1,4 +1,4 @@
-"""What a file is, by its bytes, its name and its host."""
+"""Media types of files, by their bytes, names and hosts."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Where a creation names its files, and how an address is sent."""
+"""URLs of media in creations, and their encoding."""
 
 import json
 from typing import Any

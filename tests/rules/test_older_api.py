@@ -1,4 +1,4 @@
-"""What is of Luma's older API is told apart from Luma Agents, each in a sentence: fields, answers, attributes."""
+"""Advice for fields, responses and keys of Luma's older API."""
 
 from typing import Any
 

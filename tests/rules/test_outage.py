@@ -1,4 +1,4 @@
-"""An outage as one state, beside a plain simulation of calls that come and go."""
+"""Outages against a plain simulation of calls."""
 
 import math
 from random import Random
@@ -23,13 +23,13 @@ from generor_async.rules.wait import Wait
 
 
 def fail(outage: Outage, began: float, now: float, *, draw: float = 0.0) -> None:
-    outage.failed(began, now, 502, told=None, draw=draw)
+    outage.record_failure(began, now, 502, told=None, draw=draw)
 
 
 def let_go(outage: Outage, now: float) -> list[OutageTicket]:
     """Let go whoever may."""
     found: list[OutageTicket] = []
-    while not outage.well and isinstance(ticket := outage.reserve(now), OutageTicket):
+    while not outage.healthy and isinstance(ticket := outage.reserve(now), OutageTicket):
         found.append(ticket)
     return found
 
@@ -37,7 +37,7 @@ def let_go(outage: Outage, now: float) -> list[OutageTicket]:
 def test_one_call_asks_when_the_backoff_is_over() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.1)
-    assert not outage.well
+    assert not outage.healthy
     assert outage.reserve(5.0) == Wait(5.1, "outage")
     assert isinstance(outage.reserve(5.1), OutageTicket)
     assert outage.reserve(6.0) == Wait(5.1 + SECOND_PROBE_SECONDS, "outage", sooner=True)
@@ -48,7 +48,7 @@ def test_another_asks_as_well_where_the_one_that_asks_gets_no_answer() -> None:
     fail(outage, 0.0, 0.0)
     (hangs,) = let_go(outage, 10.0)
     (other,) = let_go(outage, 10.0 + SECOND_PROBE_SECONDS)
-    outage.succeeded(10.0 + SECOND_PROBE_SECONDS)
+    outage.record_success(10.0 + SECOND_PROBE_SECONDS)
     outage.give_back(other)
     assert len(let_go(outage, 11.0 + SECOND_PROBE_SECONDS)) == 1, "and after a good answer more may leave"
     outage.give_back(hangs)
@@ -79,7 +79,7 @@ def test_each_failure_of_who_asks_makes_the_backoff_longer_up_to_half_a_minute()
 @pytest.mark.parametrize(("told", "asked"), [(45.0, 45.0), (86_400.0, LONGEST_RETRY_AFTER)])
 def test_a_retry_after_is_kept_for_a_minute_at_the_most(told: float, asked: float) -> None:
     outage = Outage()
-    outage.failed(0.0, 0.0, 503, told=told, draw=0.0)
+    outage.record_failure(0.0, 0.0, 503, told=told, draw=0.0)
     assert outage.reserve(asked - 1) == Wait(asked, "outage")
 
 
@@ -91,11 +91,11 @@ def test_calls_leave_at_twice_the_pace_of_the_successes() -> None:
     while tickets := let_go(outage, now):
         rounds.append(len(tickets))
         for ticket in tickets:
-            outage.succeeded(now)
+            outage.record_success(now)
             outage.give_back(ticket)
         now += 0.1
     assert rounds == [1, 2, 4, 8, 16, 32, 64]
-    assert outage.well
+    assert outage.healthy
 
 
 def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_row_close_it_again() -> None:
@@ -103,7 +103,7 @@ def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_
     fail(outage, 0.0, 0.0)
     for now in (10.0, 10.1, 10.2):
         for ticket in let_go(outage, now):
-            outage.succeeded(now)
+            outage.record_success(now)
             outage.give_back(ticket)
     tickets = let_go(outage, 10.3)
     assert len(tickets) == 8
@@ -122,7 +122,7 @@ def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_
 def test_a_good_answer_to_a_call_from_before_the_outage_says_nothing() -> None:
     outage = Outage()
     fail(outage, 5.0, 5.1)
-    outage.succeeded(0.0)
+    outage.record_success(0.0)
     assert outage.reserve(6.0) == Wait(10.1, "outage")
 
 
@@ -139,7 +139,7 @@ def test_an_outage_of_which_nothing_was_heard_for_a_minute_is_over() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.0)
     assert isinstance(outage.reserve(5.0 + CALM_SECONDS), OutageTicket)
-    assert outage.well
+    assert outage.healthy
 
 
 @given(st.integers(1, 300), st.floats(0.5, 60), st.sampled_from([502, 503]), st.floats(0.01, 3), st.integers(0, 2**32))
@@ -151,7 +151,7 @@ def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
     waiting, posts, now, asks = calls, calls, trip, 0
     under_way: list[tuple[float, OutageTicket]] = []
     for _ in range(calls):
-        outage.failed(0.0, now, status, told=None, draw=random.random())
+        outage.record_failure(0.0, now, status, told=None, draw=random.random())
     done = 0
     while done < calls:
         step: OutageTicket | Wait | None = None
@@ -165,13 +165,13 @@ def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
         began, ticket = under_way.pop(0)
         now = max(now, began + trip)
         if began < seconds:
-            outage.failed(began, now, status, told=None, draw=random.random())
+            outage.record_failure(began, now, status, told=None, draw=random.random())
             waiting += 1
         else:
-            outage.succeeded(began)
+            outage.record_success(began)
             done += 1
         outage.give_back(ticket)
-        assert len(under_way) <= HEALTHY_CONCURRENCY or outage.well
+        assert len(under_way) <= HEALTHY_CONCURRENCY or outage.healthy
     assert posts <= 2 * calls + asks + 1
     assert asks <= 8
 

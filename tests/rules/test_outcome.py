@@ -1,4 +1,4 @@
-"""What an attempt came to: the table of statuses, the errors made of answers, and strict JSON."""
+"""Outcomes by status, the errors of responses, and strict JSON."""
 
 import contextlib
 import json

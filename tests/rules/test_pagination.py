@@ -1,4 +1,4 @@
-"""Whether a walk over pages has come to the end of its list."""
+"""The end of a walk over the pages of a list."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ def walked(pages: list[list[Any]], *metas: Meta, start: int = 1) -> str:
     walk, data = PageWalk(start), PageData[Any]([], Meta(), None)
     for number, items in enumerate(pages):
         data = PageData(items, metas[min(number, len(metas) - 1)], None)
-        walk.unseen(number, data)
-    return walk.what_lacks(len(pages) - 1, data)
+        walk.new_items(number, data)
+    return walk.missing(len(pages) - 1, data)
 
 
 def of(*counts: int) -> list[list[Any]]:
@@ -81,8 +81,8 @@ def test_an_item_that_cannot_be_read_is_told_of_elsewhere() -> None:
         data = PageData(list(items), Meta(total=2), None)
         data.problems = ("$.data[1]", "$.data[0].images[2]")
         walk = PageWalk()
-        walk.unseen(0, data)
-        return walk.what_lacks(0, data)
+        walk.new_items(0, data)
+        return walk.missing(0, data)
 
     assert not lack(Item())
     assert lack(), "a page on which nothing can be read is as good as empty"

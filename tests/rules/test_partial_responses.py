@@ -1,4 +1,4 @@
-"""What can be read of the bytes of an answer, however it was sent and wherever it ends."""
+"""Bodies of damaged responses, in any encoding and cut anywhere."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""What the answer to a poll means, against a model that keeps all answers and looks back over them."""
+"""Failed polls, against a model that keeps all answers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an answer says of a limit: each header by itself, and no number of one does harm."""
+"""Rate limit headers: each works by itself, and no number does harm."""
 
 import math
 from email.utils import formatdate

@@ -1,4 +1,4 @@
-"""What became of calls whose outcome is unknown: against worlds in which the truth is known."""
+"""Reconciliation against worlds in which the truth is known."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a 429 is about: only what the answer proves."""
+"""The limit of a 429 is one that the response proves."""
 
 from itertools import product
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whose answer it is, told from the request id that it echoes."""
+"""Responses belong to the request whose id they echo."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The ids in answers that can't be read: in what order, in what pieces, and which of them is a creation's."""
+"""Ids in damaged responses: their order, in pieces, and which one is a creation's."""
 
 import json
 from typing import Any

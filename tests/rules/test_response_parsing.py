@@ -1,4 +1,4 @@
-"""From a whole answer to a result, or to the error that it is."""
+"""Complete responses become results or errors."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What tells, in an answer that says no, of something that was made all the same, and what doesn't."""
+"""Error responses that contain a result or a charge."""
 
 from typing import Any
 

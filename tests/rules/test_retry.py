@@ -1,4 +1,4 @@
-"""Whether and when a call is sent again: against the table of `retry_safety`, and against brute force."""
+"""Whether and when a call is sent again, against the table of `retry_safety` and brute force."""
 
 import math
 from itertools import product

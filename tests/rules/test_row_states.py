@@ -1,4 +1,4 @@
-"""The life of a row, against a table of what may never happen and against brute force."""
+"""The states of rows, against a table of what may never happen and brute force."""
 
 from itertools import product
 from typing import Any

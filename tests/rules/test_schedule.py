@@ -1,4 +1,4 @@
-"""When to look at a job again: the spacing learned from durations, held against the cheapest there is."""
+"""Spacing of polls, learned from durations, against the optimum."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""How far a server's clock is ahead of ours, by the Date of its answers."""
+"""The difference between the server's clock and ours, by Date headers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Slots that count units, ceilings that refusals name, and a state that goes from process to process."""
+"""Slots in units, limits that refusals name, and state that other processes restore."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The slots against a brute-force model of the server, and each of their rules alone."""
+"""Slots against a brute-force model of the server, and each rule by itself."""
 
 import math
 from random import Random

@@ -1,4 +1,4 @@
-"""What another process has left is believed as far as it can be: no number breaks a rule, or stops it for long."""
+"""Stored state of another process: no value breaks a rule, or blocks it for long."""
 
 import copy
 import json

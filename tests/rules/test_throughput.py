@@ -1,4 +1,4 @@
-"""How long rows take yet, in worlds whose future is known: steady ones, bursts, stalls and holds."""
+"""Estimated remaining times in worlds whose future is known: steady ones, bursts, stalls and holds."""
 
 import math
 from collections.abc import Callable

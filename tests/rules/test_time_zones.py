@@ -1,4 +1,4 @@
-"""Which zone an account's times are in: held against every zone counted one by one, with liars and changed clocks."""
+"""Time zones against a count of every zone, with wrong dates and changed clocks."""
 
 from collections.abc import Sequence
 from itertools import pairwise

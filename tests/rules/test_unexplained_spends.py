@@ -1,4 +1,4 @@
-"""Which spends may have paid for a call in doubt: against accounts in which its own is shown at a wrong time."""
+"""Spends that may have paid for an unresolved call, in accounts that show them at wrong times."""
 
 from collections.abc import Sequence
 from math import inf

@@ -1,4 +1,4 @@
-"""What differs between the two APIs."""
+"""Differences between the two APIs."""
 
 from typing import Any
 

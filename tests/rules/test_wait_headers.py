@@ -1,4 +1,4 @@
-"""When to come back, in every form that a server may say it."""
+"""Waits that a server asks for, in every form."""
 
 import math
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What requests weigh: the table, what refusals say, and what falls of Remaining show."""
+"""Weights of requests: by the table, by refusals, and by falls of Remaining."""
 
 import json
 from random import Random
