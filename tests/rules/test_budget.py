@@ -23,7 +23,7 @@ moves = st.lists(
 
 
 @given(moves, st.integers(5, 200))
-def test_what_is_committed_never_exceeds_the_cap_when_a_call_begins(
+def test_commitments_never_exceed_the_cap_when_a_call_begins(
     history: list[tuple[str, str, int, float, int]], cap: int
 ) -> None:
     """And an unseen model has its calls one by one, nothing beside them."""
@@ -76,7 +76,7 @@ def run_alone(budget: Budget, model: str, estimated: float, *costs: float | None
         budget.settle(hold, cost)
 
 
-def test_what_was_estimated_at_6_and_charged_24_is_believed_when_others_say_so() -> None:
+def test_a_charge_of_24_for_an_estimate_of_6_is_believed_when_others_agree() -> None:
     budget = Budget(1_000.0)
     run_alone(budget, "video", 6.0, 24.0)
     assert (budget.charges.price("video", 6.0), budget.charges.spent) == (6.0, 24.0)
@@ -91,7 +91,7 @@ def test_what_was_estimated_at_6_and_charged_24_is_believed_when_others_say_so()
     assert budget.charges.price("another", 6.0) == 6.0
 
 
-def test_a_model_that_costs_less_than_estimated_is_still_set_aside_whole() -> None:
+def test_the_whole_estimate_is_reserved_for_a_model_that_costs_less() -> None:
     budget = Budget(1_000.0)
     run_alone(budget, "video", 10.0, 4.0, 4.0)
     assert not budget.charges.is_known("video"), "two of them may be lower for what came in"
@@ -111,7 +111,7 @@ def test_nothing_begins_beside_a_call_that_teaches_a_price() -> None:
     assert isinstance(budget.reserve("video", 6.0), Reservation)
 
 
-def test_without_a_cap_nobody_waits_and_with_fixed_prices_neither() -> None:
+def test_without_a_cap_or_with_fixed_prices_no_call_waits() -> None:
     free, fixed = Budget(), Budget(100.0)
     assert all(isinstance(free.reserve(model, 50.0), Reservation) for model in "abcabc")
     assert all(isinstance(fixed.reserve("uni-1", 10.0, fixed=True), Reservation) for _ in range(10))
@@ -137,7 +137,7 @@ def test_a_call_that_others_overlapped_teaches_nothing() -> None:
     assert budget.charges.spent == 30.0
 
 
-def test_what_a_journal_added_up_is_taken_up_again() -> None:
+def test_sums_of_a_journal_are_restored() -> None:
     told: CostSource = "alone"
     sums = [
         ChargedCalls(model="video", estimated=6.0, cost=24.0, source=told, calls=2),
@@ -168,7 +168,7 @@ def test_a_thousand_prices_in_dollars_fill_a_cap_to_the_credit() -> None:
     ("told", "cost"),
     [(24, 24), (0, 0), (0.5, 0.5), (None, None), (-3, None), (math.inf, None), (math.nan, None), (10**400, None)],
 )
-def test_a_cost_that_is_none_counts_as_what_was_estimated(told: float | None, cost: float | None) -> None:
+def test_an_invalid_cost_counts_as_the_estimate(told: float | None, cost: float | None) -> None:
     assert valid_cost(told) == cost
     budget = Budget(100)
     run_alone(budget, "m", 7.0, valid_cost(told))

@@ -263,7 +263,7 @@ def check_cap(batch: Batch) -> None:
 
 @examples(100)
 @given(worlds | raised_worlds)
-def test_whatever_happens_on_the_account_the_cap_holds_and_is_used_and_what_is_told_is_what_was_charged(
+def test_whatever_happens_on_the_account_the_cap_is_kept_and_used_and_the_reported_spend_is_right(
     world: World,
 ) -> None:
     batch = Batch(world)
@@ -307,7 +307,7 @@ def of(witness: CostSource, cost: float | None, calls: int = 1) -> ChargedCalls:
     return ChargedCalls(model="m", estimated=6.0, cost=cost, source=witness, calls=calls)
 
 
-def test_what_another_user_spent_in_the_first_call_is_not_a_price() -> None:
+def test_a_spend_of_another_user_during_the_first_call_is_no_price() -> None:
     charges = alone(506.0)
     assert (charges.price("m", 6.0), charges.spent, charges.is_known("m")) == (6.0, 6.0, False)
     charges.add(of("alone", 6.0))
@@ -316,7 +316,7 @@ def test_what_another_user_spent_in_the_first_call_is_not_a_price() -> None:
     assert (charges.price("m", 6.0), charges.spent, charges.is_known("m")) == (6.0, 18.0, True)
 
 
-def test_a_purchase_that_makes_a_call_look_as_dear_as_its_estimate_lets_no_others_overlap() -> None:
+def test_a_purchase_that_makes_a_cost_equal_its_estimate_confirms_no_price() -> None:
     """A call cost 24 and 19 came in meanwhile: with the estimate of 6 it is one of two, and they are wrong."""
     charges = alone(5.0)
     assert (charges.price("m", 6.0), charges.is_known("m")) == (6.0, False)
@@ -344,7 +344,7 @@ def test_a_price_that_was_learned_wrongly_is_unlearned() -> None:
     assert (charges.price("m", 6.0), charges.spent) == (6.0, 31.0)
 
 
-def test_what_the_transactions_name_goes_before_everything_else() -> None:
+def test_costs_by_transactions_take_precedence() -> None:
     told = of("alone", 506.0)
     charges = Charges([told])
     charges.correct(told, told.as_told_by(24.0, "listed"))
@@ -361,14 +361,14 @@ def test_a_price_far_from_the_estimate_takes_three_calls() -> None:
     assert alone(1.5, 1.5, 1.5).spent == 4.5
 
 
-def test_calls_that_all_overlapped_cost_what_the_least_of_them_told() -> None:
+def test_calls_that_all_overlapped_cost_the_lowest_reported_ratio() -> None:
     told = of("overlapped", 24.0, calls=10)  # the least of ten
     assert Charges([told]).spent == 240.0
     assert Charges([of("overlapped", 5_000.0, calls=10)]).spent == 60.0, "no price is that far off"
     assert Charges([of("overlapped", None, calls=10)]).spent == 60.0
 
 
-def test_calls_without_an_estimate_cost_what_they_told() -> None:
+def test_calls_without_an_estimate_cost_what_they_reported() -> None:
     charges = Charges([ChargedCalls(model="m", estimated=0.0, cost=3.0, source="alone", calls=2)])
     assert (charges.spent, charges.estimated, charges.price("m", 0.0)) == (6.0, 0.0, 0.0)
 

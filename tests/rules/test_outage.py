@@ -61,7 +61,7 @@ def test_calls_that_were_under_way_together_are_one_failure() -> None:
     assert outage.reserve(5.0) == Wait(5.1, "outage")
 
 
-def test_each_failure_of_who_asks_makes_the_backoff_longer_up_to_half_a_minute() -> None:
+def test_each_failed_probe_lengthens_the_backoff_up_to_half_a_minute() -> None:
     outage, now, gaps = Outage(), 0.0, list[float]()
     fail(outage, now, now)
     for _ in range(5):
@@ -98,7 +98,7 @@ def test_calls_leave_at_twice_the_pace_of_the_successes() -> None:
     assert outage.healthy
 
 
-def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_row_close_it_again() -> None:
+def test_a_failure_among_successes_halves_concurrency_and_several_in_a_row_are_an_outage() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.0)
     for now in (10.0, 10.1, 10.2):
@@ -126,7 +126,7 @@ def test_a_good_answer_to_a_call_from_before_the_outage_says_nothing() -> None:
     assert outage.reserve(6.0) == Wait(10.1, "outage")
 
 
-def test_who_asked_and_came_to_nothing_leaves_it_to_the_next() -> None:
+def test_a_probe_that_is_given_back_leaves_it_to_the_next_call() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.0)
     (asker,) = let_go(outage, 10.0)

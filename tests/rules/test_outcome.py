@@ -143,7 +143,7 @@ def test_a_403_names_the_scope_that_the_call_needs() -> None:
 @pytest.mark.parametrize(
     ("stated", "status"), [(402, 402), (429, 429), (None, 500), ("402", 402), (True, 500), (404.0, 500)]
 )
-def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int) -> None:
+def test_a_2xx_that_reports_a_failure_has_the_outcome_of_its_own_status(stated: Any, status: int) -> None:
     body = {"success": False, "error": {"message": "No.", "status": stated}}
     error = response_errors.status_error(context("bills", vendor=GENEROR), reply(200), body, NOW)
     assert error.status_code == status
@@ -194,7 +194,7 @@ def test_a_429_that_does_not_say_how_long_has_no_retry_after_and_waits_longer_ea
     assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_gateways_429_is_not_told_from_the_base_url() -> None:
+def test_advice_after_a_gateways_429_is_not_about_the_base_url() -> None:
     error = response_errors.status_error(context("bills"), reply(429, Content_Type="text/html"), "<html>", NOW)
     assert type(error) is RateLimitError
     assert error.advice == LUMA.advice[429]
@@ -209,7 +209,7 @@ def test_only_a_call_that_sends_images_is_told_to_send_them_as_base64(retry_safe
     assert error.retryable
 
 
-def test_a_call_that_was_not_sent_because_the_api_was_away_says_so_of_itself() -> None:
+def test_a_call_that_was_not_sent_during_an_outage_says_so() -> None:
     theirs = response_errors.status_error(context("bills"), reply(502), {"detail": "Upstream service unavailable"}, NOW)
     ours = outcome.outage_error(CallContext(endpoint("read"), "ours"), theirs)
     assert type(ours) is errors.BadGatewayError
@@ -218,7 +218,7 @@ def test_a_call_that_was_not_sent_because_the_api_was_away_says_so_of_itself() -
 
 
 @pytest.mark.parametrize(("scope", "named"), [("hour", "hour"), ("abuse", "unknown")])
-def test_a_call_that_is_held_says_for_how_long_and_why(scope: HoldScope, named: str) -> None:
+def test_a_blocked_call_says_for_how_long_and_why(scope: HoldScope, named: str) -> None:
     hold = Hold(until=100.0, scope=scope, reason="Rate limit exceeded")
     error = outcome.blocked_error(CallContext(endpoint(), REQUEST_ID), hold, 90.0)
     assert (error.scope, error.retry_after, error.retryable, error.outcome) == (named, 90.0, True, "not_sent")
@@ -346,7 +346,7 @@ def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, neve
     assert error.outcome == "refused"
 
 
-def test_a_success_that_says_nothing_of_a_result_is_told_in_its_own_words() -> None:
+def test_a_success_without_a_result_is_shown_in_its_own_words() -> None:
     error = response_errors.shape_error(
         context("bills"), reply(200), {"error": "Maintenance \x1btonight"}, DecodeError("no id", "$.id")
     )

@@ -71,7 +71,7 @@ FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_each_failure_says_what_the_table_has(name: str) -> None:
+def test_each_failed_poll_means_what_the_table_says(name: str) -> None:
     error, means = FAILURES[name]
     assert classify_poll_failure(error, LUMA) == means
 
@@ -104,7 +104,7 @@ def ends_at(history: list[tuple[PollFailure | None, float]], *, seen: bool) -> i
 
 
 @given(history=HISTORIES, seen=st.booleans())
-def test_a_wait_ends_with_what_is_final_or_odd_again_and_again(
+def test_a_wait_ends_after_a_final_or_a_repeated_odd_answer(
     history: list[tuple[PollFailure | None, float]], seen: bool
 ) -> None:
     expected = ends_at(history, seen=seen)

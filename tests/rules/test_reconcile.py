@@ -183,7 +183,7 @@ def test_with_others_on_the_same_account_nothing_that_was_charged_is_let_go_but_
 
 @given(st.lists(unknown_calls, max_size=6), st.lists(known_calls, max_size=6), st.floats(0, LAG), moments)
 @example([Call(prompt="a", shape=shape, submitted=0, takes=1) for shape in "xy"], [], 0.0, [10])
-def test_what_is_found_is_the_rows_own_or_that_of_one_that_asks_for_the_same(
+def test_a_found_creation_belongs_to_the_row_or_to_one_that_asks_for_the_same(
     unknown: list[Call], known: list[Call], lag: float, at: list[int]
 ) -> None:
     world = World(unknown, known, lag)
@@ -221,7 +221,7 @@ NOTHING = evolve(ONE, charged=False)
 DUE = GENERATE_SECONDS + LONGEST + LAG
 
 
-def test_a_row_is_let_go_after_the_wait_and_two_looks_a_minute_apart() -> None:
+def test_a_row_is_absent_after_the_wait_and_two_snapshots_a_minute_apart() -> None:
     world = World([NOTHING])
     assert absent_after(world.rows[0].sent_at, longest=LONGEST, lag=LAG) == DUE
     assert world.told(DUE - 1) == {0: StillUnknown(reason="its call may still be under way", check_at=DUE)}
@@ -256,7 +256,7 @@ def test_a_call_that_ends_ten_minutes_after_the_reset_is_found_then() -> None:
     assert world.told(500.0, 700.0) == {0: Found((0,))}
 
 
-def test_a_spend_that_nothing_explains_holds_the_row_whose_creation_is_not_shown() -> None:
+def test_an_unexplained_spend_keeps_a_row_unknown() -> None:
     findings = World([evolve(ONE, listed=False)]).told(DUE, DUE + SNAPSHOT_INTERVAL)
     assert findings == {0: StillUnknown(reason=SPENT, check_at=DUE + 2 * SNAPSHOT_INTERVAL)}
 
@@ -314,7 +314,7 @@ def test_a_creation_whose_prompt_is_shown_cut_short_explains_no_spend(shown: str
     assert isinstance(told({2: "y"}), StillUnknown), "here a prompt is shown that isn't the one that was asked for"
 
 
-def test_a_spend_that_another_charge_could_have_taken_holds_the_row_all_the_same() -> None:
+def test_a_spend_that_may_be_that_of_another_charge_still_keeps_a_row_unknown() -> None:
     """Of two spends and one charge either may be left over, so the one at the row's time may be the row's."""
     hidden = evolve(ONE, takes=950, listed=False)
     beside = evolve(ONE, prompt="d", submitted=1_050, takes=100)
@@ -329,7 +329,7 @@ def test_transactions_that_do_not_add_up_hold_every_row() -> None:
     assert finding.reason == "the transactions don't add up to the balance"
 
 
-def test_a_listing_that_is_not_whole_proves_no_absence_and_shows_what_it_shows() -> None:
+def test_an_incomplete_listing_proves_no_absence_but_its_creations_count() -> None:
     world = World([evolve(NOTHING, prompt="another"), ONE], [])
     looks = [evolve(world.look(at), whole=False) for at in (END, END + SNAPSHOT_INTERVAL)]
     findings = reconcile(world.rows, looks=looks, charges=(), taken={}, lag=LAG)
@@ -386,7 +386,7 @@ def test_a_listing_that_was_not_read_back_far_enough_proves_nothing() -> None:
     assert "as far back" in finding.reason
 
 
-def test_a_creation_that_only_looks_alike_is_not_the_rows_and_holds_it() -> None:
+def test_a_similar_creation_is_not_the_rows_and_keeps_it_unknown() -> None:
     row = evolve(World([NOTHING]).rows[0], prompt="A  Cat ", traits={"privacy_mode": 1})
     for prompt, privacy in (("a cat", 1), ("A  Cat ", 0)):
         listed = ListedCreation(
@@ -429,7 +429,7 @@ SPENT = "credits were spent that nothing else explains, and that may have been a
 HELD = StillUnknown(reason="its call may still be under way", check_at=5.0)
 
 
-def test_what_is_found_holds_only_if_the_times_are_read_alike() -> None:
+def test_a_finding_holds_only_if_all_time_zones_agree() -> None:
     readings: list[dict[int, Finding]] = [
         {0: Found((1,)), 1: Absent(), 2: Found((2,)), 3: HELD, 4: HELD, 5: Absent()},
         {

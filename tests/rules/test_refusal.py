@@ -71,7 +71,7 @@ def test_without_headers_a_read_of_luma_has_met_the_ceiling_against_abuse() -> N
         assert about({"Retry-After": "7"}, text, retry_safety="read") == ("abuse", True)
 
 
-def test_without_headers_a_post_has_met_it_only_where_the_text_says_so() -> None:
+def test_without_headers_a_post_has_met_the_limit_only_if_the_text_says_so() -> None:
     assert about({"Retry-After": "7"}, TEXT) == ("abuse", True)
     assert about({"Retry-After": "7"}, OTHER) == ("unknown", False)
 
@@ -90,14 +90,14 @@ def test_generors_code_proves_a_window_that_the_headers_name() -> None:
 
 
 @pytest.mark.parametrize(("scope", "holds"), [("jobs", "jobs"), ("abuse", "abuse"), ("minute", "minute")])
-def test_what_is_held_is_what_refused(scope: str, holds: str) -> None:
+def test_the_hold_is_about_the_limit_that_refused(scope: str, holds: str) -> None:
     found = {"jobs": decided(own=SLOTS[0]), "abuse": decided(own=TEXT), "minute": decided(TAKEN)}[scope]
     assert found.hold_scope == holds
     assert found.is_window is (scope == "minute")
     assert (found.window, found.rate_limit_scope) == ("minute", scope if found.is_window else "unknown")
 
 
-def test_a_window_that_nobody_names_is_the_minute() -> None:
+def test_a_window_that_is_not_named_is_the_minute() -> None:
     found = decided({}, OTHER, vendor=GENEROR, code="RATE_LIMIT_EXCEEDED")
     assert (found.window, found.hold_scope, found.rate_limit_scope) == ("minute", "minute", "unknown")
 

@@ -48,7 +48,7 @@ def test_a_page_and_each_item_of_it_know_their_answer() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 205])
-def test_a_paid_call_that_is_answered_with_nothing_is_in_doubt(status: int) -> None:
+def test_a_paid_call_with_an_empty_response_has_an_unknown_outcome(status: int) -> None:
     asked = context("bills", decode=enveloped(THING))
     with pytest.raises(ResponseShapeError, match=f"found nothing, with status {status}") as caught:
         read(asked.endpoint, reply(status, b""), asked)
@@ -79,7 +79,7 @@ def test_an_error_that_is_not_json_keeps_its_text() -> None:
     assert getattr(caught.value, "body", None) == "<html>oops"
 
 
-def test_json_that_does_not_say_what_it_is_about_was_done_and_all_of_it_is_told() -> None:
+def test_json_without_an_identity_is_done_and_kept_in_the_error() -> None:
     body = {"data": {"size": 3, "jobs": [{"id": "a1"}]}}
     with pytest.raises(ResponseShapeError) as caught:
         read(endpoint("bills", decode=enveloped(THING)), came(body))
@@ -89,7 +89,7 @@ def test_json_that_does_not_say_what_it_is_about_was_done_and_all_of_it_is_told(
     assert "the ids a1 are in it" in str(caught.value)
 
 
-def test_an_answer_with_odd_fields_is_read_as_far_as_it_goes_and_what_is_odd_is_told() -> None:
+def test_a_response_with_odd_fields_is_decoded_and_its_problems_are_named() -> None:
     asked = context("bills", decode=enveloped(THING))
     thing: Thing = read(asked.endpoint, came({"data": {"id": "a", "size": "three", "names": ["x", None]}}), asked)
     assert (thing.id, thing.size, thing.names) == ("a", None, ["x"])
@@ -102,7 +102,7 @@ def test_an_answer_with_odd_fields_is_read_as_far_as_it_goes_and_what_is_odd_is_
     ]
 
 
-def test_nothing_is_told_of_an_answer_that_is_as_it_should_be() -> None:
+def test_a_documented_response_has_no_problems() -> None:
     asked = context(decode=enveloped(THING))
     assert read(asked.endpoint, came({"data": {"id": "a"}}), asked).problems == ()
     assert asked.problems is None
@@ -113,7 +113,7 @@ def test_an_empty_answer_is_right_for_a_deletion(status: int) -> None:
     assert read(endpoint("idempotent", method="DELETE", decode=nothing), reply(status, b"")) is None
 
 
-def test_a_deletion_whose_answer_was_lost_and_then_finds_nothing_has_succeeded() -> None:
+def test_a_404_after_a_deletion_of_unknown_outcome_is_a_success() -> None:
     asked = context("idempotent", method="DELETE", decode=nothing)
     gone = came({"detail": "File not found"}, 404)
     with pytest.raises(NotFoundError):

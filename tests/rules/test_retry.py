@@ -68,7 +68,9 @@ def test_a_call_is_repeated_only_where_the_table_allows_it(retry_safety: RetrySa
 @pytest.mark.parametrize("retry_safety", ["plain", "bills"])
 @pytest.mark.parametrize("outcome", ["done", "unknown"])
 @pytest.mark.parametrize("case", TABLE)
-def test_what_may_have_been_paid_for_is_never_sent_again(case: str, outcome: str, retry_safety: RetrySafety) -> None:
+def test_a_call_that_may_have_been_charged_is_never_sent_again(
+    case: str, outcome: str, retry_safety: RetrySafety
+) -> None:
     error, _ = TABLE[case]
     if error.outcome == outcome:
         assert not may_retry(retry_safety, error)
@@ -82,7 +84,7 @@ draws = st.floats(0, 1, exclude_max=True)
 
 
 @given(st.floats(1e-6, 31 * 86_400), st.integers(0, 50), draws, st.sampled_from([502, 503]), st.booleans())
-def test_what_the_server_asked_for_is_never_undercut_and_hardly_exceeded(
+def test_a_retry_after_is_never_shortened_and_hardly_lengthened(
     asked: float, retries: int, draw: float, status: int, own: bool
 ) -> None:
     error = APIStatusError("", status_code=status, retryable=own, retry_after=asked, outcome="refused")

@@ -86,7 +86,7 @@ def test_every_state_is_reached_from_ready_and_every_one_has_its_row() -> None:
 
 
 @given(st.lists(st.sampled_from(sorted(ROW_STATES)), max_size=12))
-def test_nothing_is_submitted_twice_but_by_way_of_leased(wished: list[RowState]) -> None:
+def test_every_submission_follows_a_claim_or_a_refusal(wished: list[RowState]) -> None:
     """Brute force: whatever path the table allows, each submission follows a claim, or a refusal of the one before."""
     state: RowState = "ready"
     history: list[RowState] = [state]
@@ -110,7 +110,7 @@ def test_a_restart_never_makes_ready_what_may_have_been_charged(state: RowState)
     assert after == state or state in {"leased", "submitting"}
 
 
-def test_a_restart_leaves_no_row_that_nobody_can_go_on_with() -> None:
+def test_every_row_can_be_continued_after_a_restart() -> None:
     left = {STATE_AFTER_CRASH.get(state, state) for state in ROW_STATES}
     assert left == {"ready", *PAID_STATES, *END_STATES}
 
@@ -250,7 +250,7 @@ def test_rows_that_come_back_again_and_again_stop_the_run() -> None:
     assert stops == [False] * (MOST_ATTEMPTS - 1) + [True]
 
 
-def test_an_error_that_is_not_the_apis_is_nobodys_to_judge() -> None:
+def test_errors_other_than_the_apis_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         verdict_for(ZeroDivisionError(), vendor=LUMA, state="submitting", attempt=1)
 

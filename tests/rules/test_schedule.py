@@ -89,7 +89,7 @@ def cheapest(durations: Sequence[float], look_cost: float = POLL_COST) -> float:
     return best[0] / len(durations)
 
 
-def test_jobs_of_which_nothing_is_known_are_looked_at_as_the_documents_show() -> None:
+def test_jobs_of_unknown_duration_are_polled_as_documented() -> None:
     ages = [0.0]
     while ages[-1] < 20:
         ages.append(ages[-1] + Durations().spacing(ages[-1]))
@@ -108,7 +108,7 @@ def test_the_spacing_is_always_within_its_bounds(
 
 
 @given(st.lists(SECONDS, max_size=80), PRIORS, AGES, VALUES, VALUES)
-def test_where_a_second_is_worth_more_a_job_is_never_looked_at_later(
+def test_a_higher_value_of_a_second_never_delays_a_poll(
     seconds: list[float], prior: float | None, age: float, one: float, other: float
 ) -> None:
     durations, (low, high) = learned(seconds, prior=prior), sorted((one, other))
@@ -116,7 +116,7 @@ def test_where_a_second_is_worth_more_a_job_is_never_looked_at_later(
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=80), PRIORS, AGES, st.floats(min_value=0, max_value=30))
-def test_waiting_never_brings_the_next_look_forward(
+def test_waiting_never_brings_the_next_poll_forward(
     seconds: list[float], prior: float | None, age: float, later: float
 ) -> None:
     durations = learned(seconds, prior=prior)
@@ -138,9 +138,7 @@ def test_the_order_of_the_jobs_does_not_matter(seconds: list[float], age: float)
 
 @pytest.mark.parametrize("sigma", [0.1, 0.2, 0.4, 0.7])
 @pytest.mark.parametrize("median", [8.0, 40.0, 200.0])
-def test_what_is_learned_is_at_most_a_quarter_dearer_than_the_best_of_all_schedules(
-    median: float, sigma: float
-) -> None:
+def test_the_learned_schedule_costs_at_most_a_quarter_more_than_the_optimum(median: float, sigma: float) -> None:
     ours = learned(drawn(median, sigma)).spacing
     others = drawn(median, sigma, count=1_000, seed=8)
     assert cost(ours, others) < 1.25 * cheapest(others)
@@ -148,7 +146,7 @@ def test_what_is_learned_is_at_most_a_quarter_dearer_than_the_best_of_all_schedu
 
 
 @pytest.mark.parametrize("split", [0.2, 0.5, 0.8])
-def test_two_speeds_of_one_kind_are_known_for_what_they_are(split: float) -> None:
+def test_two_typical_durations_of_one_type_are_both_learned(split: float) -> None:
     def mixed(count: int, seed: int) -> list[float]:
         quick = round(count * split)
         return [*drawn(12, 0.15, quick, seed), *drawn(90, 0.15, count - quick, seed)]
@@ -166,7 +164,7 @@ def test_a_prior_alone_is_at_most_a_third_dearer_than_the_best_of_all_schedules(
 
 @pytest.mark.parametrize("sigma", [0.05, 0.2])
 @pytest.mark.parametrize("prior", USUAL)
-def test_a_prior_spares_four_looks_of_ten_and_no_end_is_seen_later(prior: float, sigma: float) -> None:
+def test_a_prior_saves_four_polls_of_ten_and_no_end_is_seen_later(prior: float, sigma: float) -> None:
     ours, documented = (
         [looks(durations.spacing, end) for end in spread_out(prior, sigma)]
         for durations in (Durations(prior), Durations())
@@ -182,7 +180,7 @@ def test_a_prior_that_is_wrong_makes_no_end_be_seen_much_later(prior: float, dur
 
 
 @given(st.sampled_from(USUAL), AGES, st.floats(min_value=1, max_value=50, exclude_min=True))
-def test_while_calls_wait_a_prior_alone_spaces_looks_at_an_old_job_no_further_than_the_least(
+def test_while_calls_wait_an_old_job_with_a_prior_alone_is_polled_at_the_least_spacing(
     prior: float, age: float, value: float
 ) -> None:
     assert age + Durations(prior).spacing(age, value) <= max(age, BACKLOG_AGE) + LEAST_SPACING
@@ -205,7 +203,7 @@ def test_after_two_jobs_a_prior_that_was_wrong_costs_at_most_a_quarter_more_than
     assert product(65.0) < 1.25 * product(None)
 
 
-def test_one_job_is_enough_to_look_rarely_while_it_cannot_be_done() -> None:
+def test_after_one_job_polls_are_rare_while_a_job_cannot_have_ended() -> None:
     assert learned([200]).spacing(0) == MOST_SPACING
     assert learned([200]).spacing(190) < MOST_SPACING
 
@@ -224,7 +222,7 @@ def test_kinds_that_become_slower_are_followed() -> None:
     assert durations.spacing(120) < 4
 
 
-def test_a_job_that_nobody_looked_at_for_long_says_nothing() -> None:
+def test_a_job_that_was_not_polled_for_long_teaches_nothing() -> None:
     durations = Durations()
     durations.learn(10, 3_600)
     durations.learn(10, 10)
@@ -232,7 +230,7 @@ def test_a_job_that_nobody_looked_at_for_long_says_nothing() -> None:
     assert [durations.spacing(age) for age in (0, 2, 5)] == [2, 3, 5]
 
 
-def test_a_job_that_was_done_at_the_first_look_counts() -> None:
+def test_a_job_that_had_ended_at_the_first_poll_counts() -> None:
     durations = Durations()
     durations.learn(0, 4)
     assert durations.spacing(0) == LEAST_SPACING
@@ -248,7 +246,7 @@ def test_a_second_is_worth_more_the_more_calls_wait_for_a_job_to_end() -> None:
 
 
 @pytest.mark.parametrize("median", [22.0, 35.0, 80.0])
-def test_whatever_waits_a_job_gets_hardly_more_looks_than_from_the_documents_loop_and_is_seen_sooner(
+def test_whatever_the_backlog_a_job_gets_hardly_more_polls_than_by_the_documented_loop(
     median: float,
 ) -> None:
     durations, others = learned(drawn(median, 0.35)), drawn(median, 0.35, count=1_000, seed=8)
@@ -258,7 +256,7 @@ def test_whatever_waits_a_job_gets_hardly_more_looks_than_from_the_documents_loo
     assert statistics.fmean(lag for _, lag in ours) < 0.9 * statistics.fmean(lag for _, lag in loop)
 
 
-def test_where_looks_draw_on_a_quota_that_runs_out_they_get_rarer() -> None:
+def test_polls_get_rarer_as_their_quota_runs_out() -> None:
     assert poll_value(backlog=0, running=10, free=0.25) == 0.25
     assert poll_value(backlog=0, running=10, free=0) > 0
     assert Durations().spacing(60, poll_value(backlog=0, running=10, free=0.25)) == 10

@@ -90,7 +90,7 @@ def test_heavy_and_light_jobs_share_the_units(
 
 @given(seeds)
 @examples(5)
-def test_one_stray_refusal_of_two_hundred_holds_nobody_up_for_long(seed: int) -> None:
+def test_one_accidental_refusal_of_two_hundred_delays_nobody_for_long(seed: int) -> None:
     dice = Random(seed)
     life = SlotWorld(Slots(), JobServer(lambda _: 10**6), dice, [30.0] * 200, spacing=2.0)
     life.at(dice.uniform(0.0, 6.0), lambda: setattr(life.server, "stray", 1))
@@ -120,14 +120,14 @@ def test_a_slot_is_as_large_as_its_job() -> None:
     assert slots.state(0.0).used == 7
 
 
-def test_a_weight_that_is_learned_holds_for_what_runs_already() -> None:
+def test_a_learned_weight_applies_to_running_jobs() -> None:
     weights = Weights()
     slots = running(Slots(weights=weights), IMAGE, IMAGE, EDIT)
     weights.believe_refusal(IMAGE, 2)
     assert slots.state(0.0).used == 7
 
 
-def test_what_was_told_counts_jobs_until_a_weight_was_seen() -> None:
+def test_a_configured_limit_counts_jobs_until_a_weight_was_seen() -> None:
     weights = Weights()
     slots = running(Slots(4, weights=weights), EDIT, EDIT, EDIT)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (4, 3)
@@ -165,14 +165,14 @@ def test_a_light_job_finds_room_where_a_heavy_one_does_not() -> None:
 # --- named ceilings ---------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_tried_beyond_a_named_ceiling() -> None:
+def test_a_named_limit_is_never_probed() -> None:
     slots = running(Slots(), *[IMAGE] * 10)
     refuse(slots, 0.0, RefusalNumbers(10))
     for second in range(0, 800, 10):
         full(slots, float(second))
 
 
-def test_a_named_ceiling_above_ours_is_tried_again_within_a_minute_for_as_long_as_it_takes() -> None:
+def test_below_a_named_limit_probes_go_on_at_least_every_minute() -> None:
     slots, now = running(Slots(), IMAGE, IMAGE), 0.0
     refuse(slots, now, RefusalNumbers(4))
     assert slots.ceiling == 2
@@ -186,7 +186,7 @@ def test_a_named_ceiling_above_ours_is_tried_again_within_a_minute_for_as_long_a
     assert now > 1_500
 
 
-def test_when_others_have_left_all_of_a_named_ceiling_is_used_at_once() -> None:
+def test_when_others_have_left_all_of_a_named_limit_is_used_at_once() -> None:
     slots = running(Slots(), IMAGE, IMAGE)
     refuse(slots, 0.0, RefusalNumbers(4))
     now = full(slots, 0.0).until
@@ -196,13 +196,13 @@ def test_when_others_have_left_all_of_a_named_ceiling_is_used_at_once() -> None:
     assert slots.ceiling == 4
 
 
-def test_a_share_of_a_named_ceiling_leaves_the_rest_to_others() -> None:
+def test_a_share_of_a_named_limit_leaves_the_rest_to_others() -> None:
     slots = running(Slots(share=0.5), *[IMAGE] * 5)
     refuse(slots, 0.0, RefusalNumbers(10))
     assert slots.ceiling == 5
 
 
-def test_what_was_told_is_not_exceeded_whatever_is_named() -> None:
+def test_the_configured_limit_is_not_exceeded_whatever_a_refusal_names() -> None:
     slots = running(Slots(3), IMAGE)
     refuse(slots, 0.0, RefusalNumbers(10))
     now = 0.0
@@ -213,7 +213,7 @@ def test_what_was_told_is_not_exceeded_whatever_is_named() -> None:
     assert slots.ceiling == 3
 
 
-def test_a_lower_ceiling_than_was_told_is_believed() -> None:
+def test_a_named_limit_below_the_configured_one_is_believed() -> None:
     slots = running(Slots(10), *[IMAGE] * 4)
     refuse(slots, 0.0, RefusalNumbers(4))
     assert slots.ceiling == 4
@@ -228,7 +228,7 @@ def test_a_single_refusal_that_names_nothing_is_confirmed_soon() -> None:
     assert full(slots, 0.0).until == CONFIRM_SECONDS
 
 
-def test_a_refusal_far_below_what_ran_a_moment_ago_is_no_ceiling() -> None:
+def test_a_refusal_far_below_the_recent_use_is_no_limit() -> None:
     slots = running(Slots(), *[IMAGE] * 50)
     for number in range(30):
         slots.record_poll(str(number), 20.0, asked=20.0, ended=True)
@@ -244,7 +244,7 @@ def test_a_stray_refusal_of_a_large_account_is_forgotten() -> None:
     assert slots.ceiling is None
 
 
-def test_where_others_took_slots_of_a_named_ceiling_one_more_is_tried_soon_then_ever_later() -> None:
+def test_where_others_took_slots_of_a_named_limit_probes_come_soon_then_ever_later() -> None:
     slots = running(Slots(), IMAGE, IMAGE)
     refuse(slots, 0.0, RefusalNumbers(4))
     refuse(slots, CONFIRM_SECONDS, RefusalNumbers(4))
@@ -254,7 +254,7 @@ def test_where_others_took_slots_of_a_named_ceiling_one_more_is_tried_soon_then_
 # --- leases that lapse ------------------------------------------------------------------------------------------------
 
 
-def test_a_submission_whose_process_died_lapses() -> None:
+def test_a_submission_whose_process_died_expires() -> None:
     process = Slots(1)
     dead = grant(process, 0.0)
     slots = copied(process)
@@ -264,7 +264,7 @@ def test_a_submission_whose_process_died_lapses() -> None:
     assert slots.state(SUBMISSION_SECONDS).used == 1, "the other is still there"
 
 
-def test_a_submission_of_ones_own_holds_its_slot_for_as_long_as_any_may_take() -> None:
+def test_an_own_submission_keeps_its_slot_for_the_longest_time_that_one_may_take() -> None:
     slots = Slots(1)
     slow = grant(slots, 0.0)
     assert full(slots, 10 * SUBMISSION_SECONDS).until == UNSEEN_SECONDS
@@ -279,7 +279,7 @@ def test_a_submission_of_an_event_loop_that_is_gone_lapses() -> None:
     grant(slots, UNSEEN_SECONDS)
 
 
-def test_nobody_asks_for_more_than_a_share_of_a_named_ceiling() -> None:
+def test_a_share_of_a_named_limit_is_not_probed() -> None:
     slots = running(Slots(share=0.5), *[IMAGE] * 10)
     refuse(slots, 0.0, RefusalNumbers(10))
     assert slots.ceiling == 5
@@ -288,7 +288,7 @@ def test_nobody_asks_for_more_than_a_share_of_a_named_ceiling() -> None:
     assert isinstance(slots.reserve(later, IMAGE), Wait)
 
 
-def test_a_lease_of_a_time_without_the_store_ends_no_other() -> None:
+def test_a_slot_from_before_the_store_ends_no_other() -> None:
     alone, process = Slots(2), Slots(2)
     mine = grant(alone, 0.0)
     grant(process, 1.0)
@@ -304,7 +304,7 @@ def test_a_job_that_is_too_heavy_for_the_moment_holds_up_no_lighter_one() -> Non
     grant(slots, 1.0, IMAGE)
 
 
-def test_a_named_ceiling_is_asked_again_after_half_an_hour() -> None:
+def test_a_named_limit_is_probed_again_after_half_an_hour() -> None:
     slots = running(Slots(), IMAGE, IMAGE)
     refuse(slots, 0.0, RefusalNumbers(2))
     before = REPORTED_SECONDS - 1.0
@@ -411,7 +411,7 @@ def test_another_process_goes_on_where_one_was(moves: Any, told: int | None, sha
             assert other.dump() == one.dump()
 
 
-def test_submissions_of_a_process_that_was_killed_take_slots_and_hold_up_nobody() -> None:
+def test_submissions_of_a_killed_process_use_slots_and_block_nobody() -> None:
     one = Slots()
     grant(one, 0.0)
     full(one, 0.0)  # the first submission leads
@@ -421,7 +421,7 @@ def test_submissions_of_a_process_that_was_killed_take_slots_and_hold_up_nobody(
     assert other.state(SUBMISSION_SECONDS + 0.5).used == 1
 
 
-def test_what_this_process_was_told_holds_whatever_another_one_knew() -> None:
+def test_the_configured_limit_of_this_process_holds_whatever_another_one_stored() -> None:
     slots = Slots(3)
     slots.load(running(Slots(), *[IMAGE] * 5).dump(), 0.0)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (3, 5)
@@ -449,7 +449,7 @@ def broken(data: Any, at: str, value: Any) -> Any:
         broken(Slots().dump(), "usage", {**Slots().dump()["usage"], "jobs": [["a", 1]]}),
     ],
 )
-def test_what_is_no_data_of_slots_is_refused_and_changes_nothing(data: Any) -> None:
+def test_invalid_stored_slots_are_refused_and_change_nothing(data: Any) -> None:
     slots = running(Slots(), IMAGE)
     with pytest.raises(ValueError):
         slots.load(data, 0.0)

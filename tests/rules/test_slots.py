@@ -95,9 +95,7 @@ def world(slots: Slots, ceiling: Ceiling, seed: int, *, jobs: int, lag: float = 
 
 @given(ceilings, seeds, st.integers(1, 120), st.floats(0.5, 15))
 @examples(30)
-def test_a_ceiling_that_was_told_is_reached_and_never_refused(
-    ceiling: int, seed: int, jobs: int, spacing: float
-) -> None:
+def test_a_configured_limit_is_reached_and_never_refused(ceiling: int, seed: int, jobs: int, spacing: float) -> None:
     life = world(Slots(ceiling), constant(ceiling), seed, jobs=jobs, spacing=spacing)
     life.run()
     assert not life.refused
@@ -109,9 +107,7 @@ def test_a_ceiling_that_was_told_is_reached_and_never_refused(
 @pytest.mark.parametrize("ceiling", [4, 10, 40])
 @given(seeds)
 @examples(5)
-def test_a_ceiling_that_nobody_names_costs_a_refusal_every_two_minutes_and_no_time_to_speak_of(
-    ceiling: int, seed: int
-) -> None:
+def test_an_unnamed_limit_costs_a_refusal_every_two_minutes_and_hardly_any_time(ceiling: int, seed: int) -> None:
     life = world(Slots(), constant(ceiling), seed, jobs=300)
     life.run()
     assert len(life.refused) <= 6 + life.now / PROBE_MOST
@@ -141,7 +137,7 @@ def test_however_the_ceiling_changes_every_job_gets_through(
 
 @given(st.integers(1, 12), seeds, st.sampled_from([None, 3, 12]))
 @examples(30)
-def test_jobs_that_nobody_waits_for_do_not_hold_up_the_rest(ceiling: int, seed: int, told: int | None) -> None:
+def test_jobs_that_nobody_waits_for_do_not_block_others(ceiling: int, seed: int, told: int | None) -> None:
     life = world(Slots(told), constant(ceiling), seed, jobs=40, unseen=1.0)
     life.run()
     assert life.accepted == 40
@@ -170,7 +166,7 @@ steps = st.lists(
 
 @given(steps, st.sampled_from([None, 1, 7]))
 @examples(100)
-def test_however_leases_end_the_count_is_that_of_a_plain_list(
+def test_the_count_agrees_with_a_plain_list_however_submissions_end(
     history: list[tuple[str, int, float]], told: int | None
 ) -> None:
     slots, now = Slots(told), 0.0
@@ -218,7 +214,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
 # --- each rule alone --------------------------------------------------------------------------------------------------
 
 
-def test_slots_that_were_told_are_given_away_at_once() -> None:
+def test_slots_of_a_configured_limit_are_granted_at_once() -> None:
     slots = Slots(3)
     for _ in range(3):
         grant(slots, 0.0)
@@ -226,7 +222,7 @@ def test_slots_that_were_told_are_given_away_at_once() -> None:
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (3, 3)
 
 
-def test_a_share_of_a_told_ceiling_leaves_the_rest_to_others() -> None:
+def test_a_share_of_a_configured_limit_leaves_the_rest_to_others() -> None:
     slots = Slots(10, 0.35)
     for number in range(3):
         submit(slots, 0.0, str(number))
@@ -295,14 +291,14 @@ def test_the_end_of_a_job_counts_once() -> None:
     assert slots.state(5.1).used == 2
 
 
-def test_a_look_that_is_answered_after_the_end_was_seen_brings_nothing_back() -> None:
+def test_a_poll_that_is_answered_after_the_end_was_seen_restores_no_job() -> None:
     slots = saturated(2)
     end(slots, 5.0, "0")
     slots.record_poll("0", 6.0, asked=4.0, ended=False)
     assert slots.state(6.0).used == 1
 
 
-def test_a_look_that_was_sent_earlier_and_answered_later_makes_no_job_older() -> None:
+def test_a_poll_that_was_sent_earlier_and_answered_later_makes_no_job_older() -> None:
     slots = Slots(1)
     submit(slots, 0.0, "a")
     slots.record_poll("a", 6.0, asked=5.9, ended=False)
@@ -311,7 +307,7 @@ def test_a_look_that_was_sent_earlier_and_answered_later_makes_no_job_older() ->
     assert slots.stale_jobs(10.9, 5.0) == ["a"]
 
 
-def test_a_job_that_nobody_here_submitted_is_taken_over_until_it_ends() -> None:
+def test_a_job_of_another_process_is_counted_until_it_ends() -> None:
     slots = Slots(2)
     look(slots, 0.0, "earlier", "another")
     full(slots, 0.0)
@@ -350,7 +346,7 @@ def test_nothing_known_of_our_jobs_it_holds_its_slot_for_fifteen_minutes() -> No
     assert full(slots, 31.0).until == 30.0 + UNSEEN_SECONDS
 
 
-def test_where_slots_are_taken_the_jobs_to_look_at_are_those_unseen_for_longest() -> None:
+def test_stale_jobs_are_those_that_were_not_polled_for_longest() -> None:
     slots = Slots(3)
     for number in range(3):
         submit(slots, float(number), str(number))
@@ -388,7 +384,7 @@ def test_of_several_refused_at_once_with_no_job_of_our_own_all_wait() -> None:
     assert full(slots, 1.0).until == 42.2
 
 
-def test_our_only_slot_freed_late_is_not_taken_for_held_by_others() -> None:
+def test_late_release_of_our_only_slot_is_not_taken_for_others() -> None:
     slots = saturated(1)
     end(slots, 20.0, "0")
     refuse(slots, 20.0)
@@ -507,7 +503,7 @@ def test_a_lag_that_was_none_is_forgotten_when_it_is_tested() -> None:
     submit(slots, 20.0, "7")
 
 
-def test_what_was_no_lag_once_is_tested_as_soon_when_it_seems_to_be_there_again() -> None:
+def test_a_lag_that_was_refuted_once_is_tested_soon_when_it_seems_to_return() -> None:
     slots = learned_lag()
     submit(slots, 15.0, "6")
     end(slots, 16.0, "3")
@@ -622,7 +618,7 @@ def test_a_try_counts_only_if_no_job_had_ended_meanwhile() -> None:
     full(slots, PROBE_FIRST + 2)
 
 
-def test_no_try_goes_beyond_what_was_told() -> None:
+def test_no_probe_exceeds_the_configured_limit() -> None:
     slots = Slots(2)
     submit(slots, 0.0, "0")
     refuse(slots, 1.0)
@@ -654,7 +650,7 @@ def test_of_the_numbers_that_several_are_given_the_smallest_hold_in_whatever_ord
         assert isinstance(slots.reserve(1.0), Wait)
 
 
-def test_a_number_that_is_told_later_lets_as_many_start_at_once() -> None:
+def test_a_limit_that_is_configured_later_lets_as_many_start_at_once() -> None:
     slots = Slots(None)
     grant(slots, 0.0)
     full(slots, 0.0)
@@ -664,7 +660,7 @@ def test_a_number_that_is_told_later_lets_as_many_start_at_once() -> None:
     full(slots, 0.0)
 
 
-def test_a_share_that_is_given_later_is_one_of_the_ceiling_that_was_named_before() -> None:
+def test_a_later_share_applies_to_a_limit_that_was_named_before() -> None:
     ceiling = ConcurrencyLimit(None)
     ceiling.report(10, 0.0)
     ceiling.reach_upper_bound(0.0)

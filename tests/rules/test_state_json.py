@@ -221,7 +221,7 @@ def test_no_number_of_a_state_holds_calls_for_longer_than_an_api_can(data: st.Da
     assert all(-math.inf <= each.until <= 100.0 + LONGEST_BELIEVED_WAIT for each in known.by_scope.values())
 
 
-def test_holds_that_another_process_knows_are_told_by_ones_own_clock_and_once() -> None:
+def test_holds_of_another_process_are_converted_to_the_own_clock_and_reported_once() -> None:
     holds, known = Holds(), Holds()
     holds.add(Hold(until=700.0, scope="abuse", reason="too many"), 100.0)
     dumped = json.loads(json.dumps(holds.dump(100.0, 1_000.0)))
@@ -252,7 +252,7 @@ def test_holds_that_another_process_knows_are_told_by_ones_own_clock_and_once() 
         (state_json.read_bool, False, False),
     ],
 )
-def test_what_can_be_is_believed_and_a_moment_is_never_too_late(
+def test_possible_values_are_believed_and_no_moment_is_too_late(
     read: state_json.StateReader, value: object, found: object
 ) -> None:
     assert read(value, 100.0) == found
@@ -282,7 +282,7 @@ def test_what_can_be_is_believed_and_a_moment_is_never_too_late(
         (state_json.read_bool, 0),
     ],
 )
-def test_what_cannot_be_is_an_error(read: state_json.StateReader, value: object) -> None:
+def test_impossible_values_are_errors(read: state_json.StateReader, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         read(value, 100.0)
 

@@ -41,7 +41,7 @@ calls = st.builds(Call, st.integers(0, 20_000), st.integers(0, 300), st.floats(0
     st.integers(-1_000, 21_000),
     st.data(),
 )
-def test_the_spend_of_a_call_in_doubt_is_never_explained_away(
+def test_the_spend_of_an_unresolved_call_is_never_explained_by_others(
     others: Sequence[Call], doubtful: Call, names: bool, change: int, changed: int, data: Any
 ) -> None:
     """One date is wrong, whosever it is, and the clock may have been changed."""

@@ -40,16 +40,14 @@ kinds = st.sampled_from([IMAGE, EDIT, VIDEO])
         (None, "uni-1", "image", 1),
     ],
 )
-def test_a_request_is_of_the_kind_that_its_body_says_or_the_api_takes(
-    body: Any, model: str, kind: str, weight: int
-) -> None:
+def test_a_request_has_the_type_of_its_body_or_the_default_one(body: Any, model: str, kind: str, weight: int) -> None:
     assert GENERATIONS_CREATE.weighing is not None
     found = GENERATIONS_CREATE.weighing.request_type_of(body)
     assert (found.model, found.type, found.weight) == (model, kind, weight)
     assert GENERATIONS_GET.weighing == GENERATIONS_CREATE.weighing
 
 
-def test_what_makes_videos_is_known_by_its_type() -> None:
+def test_video_jobs_are_known_by_their_type() -> None:
     assert VIDEO.is_video
     assert RequestType("ray-3.2", "video_edit").is_video
     assert not EDIT.is_video
@@ -85,12 +83,12 @@ def test_what_makes_videos_is_known_by_its_type() -> None:
         ("", RefusalNumbers()),
     ],
 )
-def test_a_refusal_names_the_ceiling_and_what_the_request_needs(text: str, named: RefusalNumbers) -> None:
+def test_a_refusal_names_the_limit_and_the_units_of_the_request(text: str, named: RefusalNumbers) -> None:
     assert parse_refusal_numbers(text) == named
 
 
 @given(st.text(alphabet="concurrent limit=()0123456789needs .-units٣", max_size=60))
-def test_no_text_names_what_cannot_be_meant(text: str) -> None:
+def test_numbers_out_of_range_are_ignored(text: str) -> None:
     named = parse_refusal_numbers(text)
     assert named.limit is None or 1 <= named.limit <= 10_000
     assert named.needs is None or 1 <= named.needs <= HEAVIEST
@@ -109,7 +107,7 @@ def test_a_wrong_weight_is_right_after_three_answers(table: int, real: int, answ
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32), st.integers(20, 60))
-def test_what_others_use_is_not_taken_for_weight(table: int, real: int, seed: int, answers: int) -> None:
+def test_usage_by_others_is_not_taken_for_weight(table: int, real: int, seed: int, answers: int) -> None:
     """Others take places in a third of the answers; the last eight never were all theirs."""
     dice, weights, kind = Random(seed), Weights(), RequestType("m", "t", table)
     clean = 0
@@ -139,7 +137,7 @@ def test_a_fall_that_no_request_explains_says_nothing(fall: int) -> None:
     assert not weights.seen
 
 
-def test_what_a_refusal_says_goes_before_what_falls_have_shown() -> None:
+def test_a_weight_in_a_refusal_takes_precedence_over_falls() -> None:
     weights = Weights()
     for _ in range(8):
         weights.observe(IMAGE, 1)
@@ -184,6 +182,6 @@ def test_another_process_goes_on_where_one_was(steps: list[tuple[RequestType, in
 
 
 @pytest.mark.parametrize("data", [{}, {"shown": 1, "falls": []}, {"shown": [["a"]], "falls": []}])
-def test_what_is_no_data_of_weights_is_refused(data: Any) -> None:
+def test_invalid_stored_weights_are_refused(data: Any) -> None:
     with pytest.raises(ValueError):
         Weights().load(data)
