@@ -33,11 +33,9 @@ def check_rows(server: StrangerServer, outcomes: list[RowOutcome], rows: int = R
 
 
 @virtual
-@pytest.mark.parametrize("wording", ["contract", "limit", "capacity"])
-async def test_every_picture_of_a_batch_is_made_and_fetched(tmp_path: Path, wording: Any) -> None:
+async def test_every_picture_of_a_batch_is_made_and_fetched(tmp_path: Path) -> None:
     """30 jobs on 10 slots, of 27 to 36 s or so: three times their length, and some."""
-    world = LumaWorld(concurrent_wording=wording)
-    async with StrangerServer(luma=world, **TRAVEL) as server, luma_of(server, limits=Limits()) as luma:
+    async with StrangerServer(**TRAVEL) as server, luma_of(server, limits=Limits()) as luma:
         outcomes = [outcome async for outcome in run_batch(luma, pictures(), to=tmp_path)]
         check_rows(server, outcomes)
         assert sum(outcome.cost or 0 for outcome in outcomes) == pytest.approx(
@@ -128,8 +126,7 @@ HALF_PAST = 19_800.0
 
 
 @virtual
-@pytest.mark.parametrize("zone", [0.0, -28_800.0, HALF_PAST])
-@pytest.mark.parametrize("at", ["start", "end"])
+@pytest.mark.parametrize(("zone", "at"), [(0.0, "start"), (-28_800.0, "end"), (HALF_PAST, "start")])
 async def test_where_no_answer_ever_came_all_rows_are_found_whatever_the_accounts_zone(
     tmp_path: Path, zone: float, at: Any
 ) -> None:
@@ -143,8 +140,7 @@ async def test_where_no_answer_ever_came_all_rows_are_found_whatever_the_account
 
 
 @virtual
-@pytest.mark.parametrize("wrong", [-50_000.0, -7_200.0, 18_000.0])
-@pytest.mark.parametrize("liar", [3, 4])
+@pytest.mark.parametrize(("wrong", "liar"), [(-50_000.0, 3), (-7_200.0, 4), (18_000.0, 3)])
 async def test_one_wrongly_dated_creation_among_many_hinders_nothing(tmp_path: Path, wrong: float, liar: int) -> None:
     """Be it that of a row that was answered, or of one whose answer was lost: the fifth one's was."""
     world, script = GenerorWorld(zone=HALF_PAST, misdated={liar: wrong}), lost(2, 5, 6, 12)

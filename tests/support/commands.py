@@ -127,14 +127,13 @@ def commands() -> Generator[Commands]:
 
 
 def _serve(orders: socket.socket) -> None:
-    import support.clock  # noqa: F401 - before there are runs that need it
     from support.pictures import noise
 
     from generor_async.cli.app import SUBCOMMANDS, app
     from generor_async.simulator import outputs
 
     outputs.image = noise
-
+    import_module("support.clock")  # before there are runs that need it
     for name in SUBCOMMANDS:
         import_module(f"generor_async.cli.{name}")
     with redirect_stdout(io.StringIO()):
