@@ -21,7 +21,7 @@ ERRORS = (302, 303, 307, 400, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503)
 """Statuses that a gateway, or a slip, puts over the answer of what was carried out."""
 GONE = object()
 """Stands for a field that isn't sent."""
-VALUES: dict[str, object] = {  # what else a field can't be is decoded in tests/api/test_models.py
+VALUES: dict[str, object] = {  # what else a field can't be, tests/values/test_shapes.py decodes
     "missing": GONE,
     "null": None,
     "a word": "soon",
