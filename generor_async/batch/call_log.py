@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
-from generor_async.rules.row_states import Accept, Defer, Fail, Release, RowState, Step, Submit
+from generor_async.rules.row_states import Accept, Defer, Fail, Release, RowState, RowStep, Submit
 from generor_async.values import JSON
 
 __all__ = ["CALLS", "CallLog", "last_call", "read_lines"]
@@ -53,7 +53,7 @@ class CallLog:
             while page := list(islice(lines, LINES_PER_WRITE)):
                 self._write(page)
 
-    def append(self, steps: Iterable[tuple[Row, Step]]) -> None:
+    def append(self, steps: Iterable[tuple[Row, RowStep]]) -> None:
         """Append the lines of committed steps."""
         if text := "".join([_line(row, step) for row, step in steps]):
             self._append_text(text)
@@ -110,7 +110,7 @@ def last_call(folder: Path) -> tuple[int, str] | None:
     return None
 
 
-def _line(row: Row, step: Step) -> str:
+def _line(row: Row, step: RowStep) -> str:
     """Return the line of a step, or an empty text if it has none.
 
     The lines that every call has are formatted here, in a third of the time that the JSON encoder takes for a mapping.

@@ -23,7 +23,7 @@ from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, CsvTable, Line, RejectedLines
 from generor_async.rules.csv_separators import SEPARATOR_NAMES, declared_separator, guess_separator
-from generor_async.rules.json_records import Element, is_array_text, read_array, read_lines
+from generor_async.rules.json_records import Element, is_array_text, parse_array, parse_lines
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read_rows"]
@@ -190,9 +190,9 @@ def _from_json(
     first: Line, lines: Iterator[Line], pieces: Iterator[str], name: str, parameters: Parameters, *, at_once: bool
 ) -> Iterator[NewRow | Reject]:
     if is_array_text(first[1]):
-        found = read_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
+        found = parse_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
     else:
-        found = read_lines(chain([first], lines), at_once=at_once)
+        found = parse_lines(chain([first], lines), at_once=at_once)
     for element in found:
         if isinstance(element, RejectedLines):
             yield _reject_lines(element, name)

@@ -19,7 +19,7 @@ from attrs import Factory, define, field, frozen
 from generor_async.errors import FolderError
 from generor_async.rules.charges import ChargedCalls, CostSource
 from generor_async.rules.file_fingerprint import CompletedRead
-from generor_async.rules.row_states import RowState, Step
+from generor_async.rules.row_states import RowState, RowStep
 from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.values import JSON
 
@@ -320,7 +320,7 @@ class Journal(JournalReader, Protocol):
         """
         ...
 
-    async def step(self, row: Row, step: Step) -> None:
+    async def step(self, row: Row, step: RowStep) -> None:
         """Write a step, and return when it is committed.
 
         A caller that is cancelled waits until the step is committed or has failed; `row.state` then says which.

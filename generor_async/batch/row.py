@@ -36,8 +36,8 @@ from generor_async.rules.row_states import (
     MarkUnknown,
     Release,
     RowState,
+    RowStep,
     RowVerdict,
-    Step,
     Submit,
     is_legal,
     verdict_for,
@@ -119,7 +119,7 @@ class RowRun:
         self._handle: Any = None
         self._intent: Submit | None = None
         """What is committed before the paid call is sent."""
-        self._unwritten_step: Step | None = None
+        self._unwritten_step: RowStep | None = None
         """A step about money that the journal has not committed yet."""
         self.sent = row.state in PAID_STATES
         """Whether the paid call may have been sent and was not refused."""
@@ -317,7 +317,7 @@ class RowRun:
             (self._budget_gate.release if uncharged else self._budget_gate.keep_unresolved)(self._reservation)
             self._reservation = None
 
-    async def _record(self, step: Step) -> None:
+    async def _record(self, step: RowStep) -> None:
         """Commit a step about money; if the disk refuses it, halt the run and keep trying.
 
         In the stage ENDING it gives up: a call that was sent and is not recorded stays unknown.

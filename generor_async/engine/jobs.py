@@ -17,7 +17,7 @@ from generor_async.engine.session import Session
 from generor_async.engine.tracking import JobType, SeenJobs, Tracked, Waiter
 from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import masking, option_checks
-from generor_async.rules.schedule import Durations
+from generor_async.rules.schedule import JobDurations
 from generor_async.values import JobSubmitted, Model, forget_headers
 from generor_async.values.text import printable
 
@@ -43,7 +43,7 @@ class JobWaiter(Generic[S]):
     ) -> None:
         self._session = session
         self._kind = kind
-        jobs, durations = SeenJobs(session.base_url), dict[Hashable, Durations]()
+        jobs, durations = SeenJobs(session.base_url), dict[Hashable, JobDurations]()
         self._jobs = jobs
         self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, jobs, backlog))
         session.lifetime.waits.append(self._schedulers)

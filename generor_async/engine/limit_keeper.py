@@ -28,7 +28,7 @@ from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.slots import Slots
 from generor_async.rules.vendors import GENEROR, Vendor
-from generor_async.rules.weights import Weights
+from generor_async.rules.weights import LearnedWeights
 from generor_async.rules.window import Scope
 from generor_async.values import Clock, Secret
 
@@ -104,7 +104,7 @@ class LimitKeeper:
 
     def _make_rules(self, limits: Limits) -> KeyState:
         rpm, share = limits.rpm, limits.max_share
-        slots = Slots(limits.jobs, share, Weights())
+        slots = Slots(limits.jobs, share, LearnedWeights())
         if self._vendor is GENEROR:
             pace = Pace.of_generor(keyless=self._keyless, tier=limits.tier, rpm=rpm, share=share)
         else:

@@ -52,7 +52,7 @@ def _read_file(reference: MediaRef, operation: str) -> dict[str, str]:
         if not path.is_file():
             raise refused(" is a folder" if path.is_dir() else " is not a file")
         with path.open("rb") as file:
-            size, data = os.fstat(file.fileno()).st_size, file.read(media_types.HEAD_BYTES)
+            size, data = os.fstat(file.fileno()).st_size, file.read(media_types.SNIFFED_BYTES)
             is_video = (reference.media_type or media_types.sniff(data) or "").startswith("video/")
             if size <= (LARGEST_VIDEO if is_video else LARGEST_INLINE):
                 data += file.read(size)
@@ -64,7 +64,7 @@ def _read_file(reference: MediaRef, operation: str) -> dict[str, str]:
     if not is_video and size > LARGEST_INLINE:
         raise refused(f": {TOO_LARGE}", "Resize it")
     try:
-        media_type = reference.media_type or media_types.upload_type(data[: media_types.HEAD_BYTES], path.name)
+        media_type = reference.media_type or media_types.upload_type(data[: media_types.SNIFFED_BYTES], path.name)
     except ValueError as error:
         raise refused(f" {error}", "Name its type: MediaRef.file(path, media_type=...)") from None
     return {"data": base64.b64encode(data).decode(), "media_type": media_type}
@@ -137,7 +137,7 @@ class ImageFetcher:
                     await self._plain_http.stream_to(response, keep)
             content_type = response.content_type
         try:
-            media_type = media_types.fetched_image_type(bytes(data[: media_types.HEAD_BYTES]), content_type)
+            media_type = media_types.fetched_image_type(bytes(data[: media_types.SNIFFED_BYTES]), content_type)
         except ValueError as error:
             raise PlainHttpError(str(error), transient=False) from None
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}

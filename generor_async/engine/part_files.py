@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from generor_async.rules.byte_ranges import PartialFile, strong
-from generor_async.rules.media_types import HEAD_BYTES
+from generor_async.rules.media_types import SNIFFED_BYTES
 
 __all__ = ["Leftovers", "PartFile"]
 
@@ -122,7 +122,7 @@ class PartFile:
         position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         try:
-            return os.read(self._descriptor, HEAD_BYTES)
+            return os.read(self._descriptor, SNIFFED_BYTES)
         finally:
             os.lseek(self._descriptor, position, os.SEEK_SET)
 

@@ -85,7 +85,7 @@ class Scheduler(LoopBound, Generic[S]):
         self,
         session: Session,
         kind: JobType[S],
-        durations: dict[Hashable, schedule.Durations],
+        durations: dict[Hashable, schedule.JobDurations],
         jobs: SeenJobs,
         backlog: Callable[[], int],
     ) -> None:
@@ -197,12 +197,12 @@ class Scheduler(LoopBound, Generic[S]):
         durations = _UNKNOWN if known.seen is None else self._durations_of(known.seen)
         return max(since + durations.spacing(max(age, 0.0), value), earliest), earliest
 
-    def _durations_of(self, seen: S) -> schedule.Durations:
+    def _durations_of(self, seen: S) -> schedule.JobDurations:
         """Return the known durations of jobs like this one."""
         family = self._kind.family(seen)
         known = self._durations.get(family)
         if known is None:
-            known = self._durations.setdefault(family, schedule.Durations(self._kind.prior(seen)))
+            known = self._durations.setdefault(family, schedule.JobDurations(self._kind.prior(seen)))
         return known
 
     def _poll_value(self, job_id: str, now: float) -> float:
@@ -403,5 +403,5 @@ def _pop_waiters(entry: _Entry[S], which: Callable[[Waiter[S]], bool] = _all_wai
     return [waiter for waiter in taken if not waiter.future.done()]
 
 
-_UNKNOWN: Final = schedule.Durations()
+_UNKNOWN: Final = schedule.JobDurations()
 """Durations of a job of which no state is known."""

@@ -88,7 +88,7 @@ class Content:
 
 class _Bytes(Content):
     def __init__(self, data: bytes, *, media_type: str | None) -> None:
-        super().__init__(name="", size=len(data), head=data[: media_types.HEAD_BYTES], media_type=media_type)
+        super().__init__(name="", size=len(data), head=data[: media_types.SNIFFED_BYTES], media_type=media_type)
         self._data = data
 
     async def _pieces(self) -> AsyncIterator[bytes]:
@@ -102,7 +102,7 @@ class _File(Content):
     def __init__(self, descriptor: int, path: Path, *, media_type: str | None) -> None:
         self._descriptor = descriptor
         self._stat = os.fstat(descriptor)
-        head = os.read(descriptor, media_types.HEAD_BYTES)
+        head = os.read(descriptor, media_types.SNIFFED_BYTES)
         super().__init__(name=path.name, size=self._stat.st_size, head=head, media_type=media_type)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
@@ -120,7 +120,7 @@ class _Stream(Content):
     repeatable = False
 
     def __init__(self, first: bytes, rest: AsyncIterator[bytes], *, size: int, media_type: str | None) -> None:
-        super().__init__(name="", size=size, head=first[: media_types.HEAD_BYTES], media_type=media_type)
+        super().__init__(name="", size=size, head=first[: media_types.SNIFFED_BYTES], media_type=media_type)
         self._first = first
         self._rest = rest
 
@@ -152,7 +152,7 @@ async def open_content(source: Source, *, size_bytes: int | None, media_type: st
             raise _invalid_source("size_bytes must say how many bytes an async iterator yields", field="size_bytes")
         pieces = aiter(source)
         first = b""
-        while len(first) < media_types.HEAD_BYTES and (piece := await anext(pieces, None)) is not None:
+        while len(first) < media_types.SNIFFED_BYTES and (piece := await anext(pieces, None)) is not None:
             first += arguments.data(piece, "each piece of source")
         yield _Stream(first, pieces, size=size_bytes, media_type=media_type)
     else:

@@ -27,7 +27,7 @@ from generor_async.errors import (
     UploadError,
 )
 from generor_async.rules import byte_ranges, masking
-from generor_async.rules.schedule import Durations
+from generor_async.rules.schedule import JobDurations
 from generor_async.values import Clock, Secret, UploadProgress, maybe
 
 __all__ = ["UploadCallback", "UploadCalls", "Uploads"]
@@ -35,7 +35,7 @@ __all__ = ["UploadCallback", "UploadCalls", "Uploads"]
 INGEST_SECONDS = 1_800.0
 """Seconds after which a file that is still being processed is given up."""
 TERMINAL = frozenset({"ready", "failed", "deleted"})
-_DURATIONS = Durations()
+_DURATIONS = JobDurations()
 """How long files take to be processed: unknown, and not learned."""
 ADVICE = "Upload it again"
 BODY_HEADERS = frozenset({"content-length", "transfer-encoding"})

@@ -17,7 +17,7 @@ from generor_async.rules.state_json import (
     int_reader,
     load_fields,
     optional_reader,
-    read_bool,
+    read_flag,
     read_past_or_never,
     time_reader,
 )
@@ -209,7 +209,7 @@ _LIMIT_FIELDS: Final[dict[str, StateReader]] = {
     "_ended_probability": float_reader(0.0, 1.0),
     "_probe_interval": float_reader(0.0, PROBE_MOST),
     "_probe_at": time_reader(PROBE_MOST, never=math.inf),
-    "confirming": read_bool,
-    "_rising": read_bool,
-    "_settling": read_bool,
+    "confirming": read_flag,
+    "_rising": read_flag,
+    "_settling": read_flag,
 }

@@ -19,7 +19,7 @@ LONGEST: Final = 500
 DEEPEST: Final = 4
 MOST_ITEMS: Final = 5
 """Problems of a list, or fields of a map, that are shown."""
-HEAD: Final = 4_096
+TITLE_SEARCHED: Final = 4_096
 """Characters of a page in which its title is looked for."""
 
 _PARTS: Final = (
@@ -57,7 +57,7 @@ def truncated(text: str) -> str:
 
 def _page_title(text: str) -> str:
     """Return the title of a page, or a text without tags as it is."""
-    start = text[:HEAD].strip()
+    start = text[:TITLE_SEARCHED].strip()
     if not start.startswith("<"):
         return start
     found = (html.unescape(_TAG.sub(" ", match[2])) for match in _TITLE.finditer(start))

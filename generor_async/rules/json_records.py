@@ -16,7 +16,7 @@ from generor_async.rules.csv_quotes import LONGEST_RECORD
 from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, Line, RejectedLines, text_problem
 from generor_async.values import JSON
 
-__all__ = ["Element", "is_array_text", "read_array", "read_lines"]
+__all__ = ["Element", "is_array_text", "parse_array", "parse_lines"]
 
 Element: TypeAlias = tuple[int, int, JSON, str]
 """An element: the numbers of its first and last line, its value and its text."""
@@ -70,7 +70,7 @@ def _surrogate_problem(value: JSON, text: str) -> str:
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def read_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Element | RejectedLines]:
+def parse_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Element | RejectedLines]:
     """Yield the elements of a text with one object on each line.
 
     `at_once` yields an object before the next line is read, which might show that it was closed too early.
@@ -166,7 +166,7 @@ def _breaks_off(text: str, error: json.JSONDecodeError) -> bool:
 # --- an array ---------------------------------------------------------------------------------------------------------
 
 
-def read_array(pieces: Iterable[str]) -> Iterator[Element | RejectedLines]:
+def parse_array(pieces: Iterable[str]) -> Iterator[Element | RejectedLines]:
     """Yield the elements of an array that comes in pieces."""
     return _Array(pieces).elements()
 

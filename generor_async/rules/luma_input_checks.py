@@ -50,7 +50,7 @@ def _check_data(place: str, data: str, media_type: str) -> None:
             raise InvalidRequestError(place, f"{place}: the video has {size:,} bytes, more than 200 MB", advice=advice)
         return
     read = _reader(data)
-    found = media_types.sniff(read(0, media_types.HEAD_BYTES))
+    found = media_types.sniff(read(0, media_types.SNIFFED_BYTES))
     named = media_types.ALIASES.get(media_type, media_type) if media_type.startswith("image/") else None
     if wrong := next((one for one in (found, named) if one is not None and one not in IMAGE_TYPES), None):
         raise InvalidRequestError(

@@ -7,7 +7,7 @@ type, the name or the header counts, unless a file of that type would have been 
 __all__ = [
     "ALIASES",
     "EXTENSIONS",
-    "HEAD_BYTES",
+    "SNIFFED_BYTES",
     "extension",
     "fetched_image_type",
     "is_suffix",
@@ -18,7 +18,7 @@ __all__ = [
     "upload_type",
 ]
 
-HEAD_BYTES = 64
+SNIFFED_BYTES = 64
 """Number of first bytes that are needed."""
 
 _SIGNATURES = (
@@ -112,7 +112,7 @@ def sniff(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
     if head[:4] == b"\x1aE\xdf\xa3":
-        return "video/webm" if b"webm" in head[:HEAD_BYTES] else "video/x-matroska"
+        return "video/webm" if b"webm" in head[:SNIFFED_BYTES] else "video/x-matroska"
     return None
 
 

@@ -25,7 +25,7 @@ HEALTHY_CONCURRENCY: Final = 100
 """Concurrency from which on the API counts as healthy: a client has as many connections."""
 OUTAGE_FAILURES: Final = 5
 """Failures in a row that show an outage although other calls have just succeeded."""
-LONGEST_RETRY_AFTER: Final = 60.0
+LONGEST_OUTAGE_WAIT: Final = 60.0
 """Longest Retry-After that is obeyed, in seconds: it is about a failure, not a limit, so a call probes sooner."""
 CALM_SECONDS: Final = 60.0
 """Seconds without a failure after which the outage is over as well."""
@@ -96,7 +96,7 @@ class Outage:
             self.healthy, self._room = False, max(1, self._room // 2)
             return
         self._has_succeeded = False
-        told = None if told is None else min(told, LONGEST_RETRY_AFTER)
+        told = None if told is None else min(told, LONGEST_OUTAGE_WAIT)
         self.healthy = False
         self._blocked_until = now + outage_delay(status, told, self._failures, draw)
         self._room, self._failures = 1, self._failures + 1

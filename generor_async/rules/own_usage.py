@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.permit import Corrections, Entry, Permit
-from generor_async.rules.state_json import int_reader, read_bool, read_past, read_past_or_never
+from generor_async.rules.state_json import int_reader, read_flag, read_past, read_past_or_never
 from generor_async.values import JSON
 
 __all__ = ["ENTRIES_PER_SPAN", "JITTER", "OwnUsage"]
@@ -248,7 +248,7 @@ class OwnUsage:
         self._entries, self._in_flight = deque[Entry](), {}
         for sent, counted_by, units, flying in entries:
             entry = self._append(read_past(sent, now), read_past(counted_by, now + JITTER), _COUNT(units, now))
-            if read_bool(flying, now):
+            if read_flag(flying, now):
                 self._in_flight[entry.place] = entry
         self.removed = _COUNT(expired, now) + sum(self.corrections)
         self.total = self.removed + sum(each.units for each in self._entries)

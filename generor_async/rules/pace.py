@@ -28,7 +28,7 @@ from generor_async.rules.state_json import (
     int_reader,
     load_fields,
     optional_reader,
-    read_bool,
+    read_flag,
     read_past,
     read_past_or_never,
     read_text,
@@ -36,7 +36,7 @@ from generor_async.rules.state_json import (
 )
 from generor_async.rules.wait import Wait
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
-from generor_async.rules.weights import DEFAULT_TYPE, RequestType, Weights
+from generor_async.rules.weights import DEFAULT_TYPE, LearnedWeights, RequestType
 from generor_async.rules.window import (
     GAP,
     JITTER,
@@ -83,7 +83,7 @@ class Pace:
 
     windows: tuple[Window, ...]
     """The minute's first."""
-    weights: Weights = field(factory=Weights)
+    weights: LearnedWeights = field(factory=LearnedWeights)
     """The weights of request types, corrected by answers."""
     tier: str | None = field(default=None, init=False)
     _minute: Window = field(init=False, default=Factory(lambda self: self.windows[0], takes_self=True))
@@ -136,9 +136,9 @@ class Pace:
         return pace
 
     @classmethod
-    def of_luma(cls, *, rpm: int | None, share: float, weights: Weights | None = None) -> "Pace":
+    def of_luma(cls, *, rpm: int | None, share: float, weights: LearnedWeights | None = None) -> "Pace":
         """Make the window of a Luma key: units a minute."""
-        return cls((Window("minute", rpm, share),), weights or Weights())
+        return cls((Window("minute", rpm, share),), weights or LearnedWeights())
 
     def restrict(self, *, tier: str | None, rpm: int | None, share: float) -> None:
         """Apply the limits that another client gave: the smaller of two holds until an answer names one."""
@@ -455,13 +455,13 @@ _KEPT: Final[dict[str, StateReader]] = {
     "_blocked_until": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
     "_blocked_scope": choice_reader(SPANS),
     "_discovery_since": optional_reader(read_past),
-    "_unlimited": read_bool,
-    "_limit_assumed": read_bool,
+    "_unlimited": read_flag,
+    "_limit_assumed": read_flag,
     "_limits_sent": read_past_or_never,
     "_last_reserved": read_past_or_never,
     "_burst_since": read_past_or_never,
-    "_burst_cleared": read_bool,
-    "_answers_soon": read_bool,
+    "_burst_cleared": read_flag,
+    "_answers_soon": read_flag,
     "_smooth_due": time_reader(MINUTE, never=-math.inf),
     "_last_refused": read_past_or_never,
     "_refusals_in_row": _COUNT,

@@ -29,7 +29,7 @@ from generor_async.values import RateLimitScope, ThrottleScope
 __all__ = ["LimitRefusal", "classify_refusal", "window_of_headers"]
 
 FIRST_WAIT: Final = 1.0
-LONGEST_WAIT: Final = 30.0
+LONGEST_DEFAULT_WAIT: Final = 30.0
 LENGTHENED_AFTER: Final = 5
 """Refusals of one call after which a short Retry-After is lengthened."""
 CODE: Final = "RATE_LIMIT_EXCEEDED"
@@ -92,7 +92,7 @@ def classify_refusal(
     """
     scope, proven = _limit(endpoint, headers, own)
     asked = limit_wait(headers, now)
-    grown = min(FIRST_WAIT * 2.0 ** min(refusals, 10), LONGEST_WAIT)
+    grown = min(FIRST_WAIT * 2.0 ** min(refusals, 10), LONGEST_DEFAULT_WAIT)
     if asked is None:
         wait = RETRY_AFTER if scope == "jobs" else grown
     elif refusals < LENGTHENED_AFTER:

@@ -17,7 +17,7 @@ from generor_async.rules.state_json import (
     float_reader,
     int_reader,
     load_fields,
-    read_bool,
+    read_flag,
     read_past,
 )
 from generor_async.values import JSON
@@ -137,5 +137,5 @@ _LAG_FIELDS: Final[dict[str, StateReader]] = {
     "_prompt_releases": int_reader(),
     "_test_in": int_reader(-LARGEST_COUNT),
     "_test_every": int_reader(),
-    "_untested": read_bool,
+    "_untested": read_flag,
 }

@@ -18,7 +18,7 @@ MISSING_TO_DISTRUST: Final = 3
 """Answers without an id that are not believed of a server that echoes ids; after these, it may leave them out."""
 ECHOES_TO_FORGET: Final = 1_000
 """After so many echoes in a row, earlier answers without an id are forgotten."""
-IDS_KEPT: Final = 2_000
+REQUEST_IDS_KEPT: Final = 2_000
 """The least number of request ids that are remembered; the most is twice as many."""
 
 
@@ -43,7 +43,7 @@ class EchoTracker:
     def sent(self, request_id: str) -> None:
         """Record the id of a request that is about to be sent."""
         self._recent.add(request_id)
-        if len(self._recent) >= IDS_KEPT:
+        if len(self._recent) >= REQUEST_IDS_KEPT:
             self._older, self._recent = self._recent, set()
 
     def is_ours(self, sent: str, echoed: str | None, *, succeeded: bool) -> bool:

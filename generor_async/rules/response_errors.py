@@ -29,7 +29,7 @@ __all__ = ["misdirected_error", "shape_error", "status_error", "undecodable_erro
 
 _SAME_FROM_ANYBODY = frozenset({402, 413, 422, 429})
 """Statuses that mean the same from the API, a framework or a gateway."""
-IDS_NAMED = 3
+IDS_SHOWN = 3
 """Most ids in the message about a misdirected response."""
 
 
@@ -123,7 +123,7 @@ def misdirected_error(context: CallContext, reply: Reply, why: str) -> APIConnec
 
     Its ids belong to the other request. So the message names them, and the error has no body.
     """
-    ids = ", ".join(find_ids(body_text(reply.body))[:IDS_NAMED])
+    ids = ", ".join(find_ids(body_text(reply.body))[:IDS_SHOWN])
     return APIConnectionError(
         f"an answer came that is not to this request: {why}" + (f" (it names {ids})" if ids else ""),
         **context.known("unknown"),

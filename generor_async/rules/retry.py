@@ -46,7 +46,7 @@ LONGEST_DELAY = 30.0
 OUTAGE_DELAYS = {502: 10.0, 503: 2.0}
 """Longest first wait after Luma's documented 502 and 503. The shortest is half of it: 5 to 10 s after a 502
 (documented)."""
-LEAST_SECONDS = 1.0
+LEAST_TIME_LEFT = 1.0
 """Least remaining seconds for a call that can't be repeated."""
 LEAST_PART = 0.1
 """Part of its timeout that is enough as well."""
@@ -83,7 +83,7 @@ def may_retry(retry_safety: RetrySafety, error: APIError) -> bool:
 
 def least_seconds_left(retry_safety: RetrySafety, timeout: float) -> float:
     """Return the least remaining seconds with which a call is sent: a paid call that times out may be charged."""
-    return 0.0 if retry_safety in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
+    return 0.0 if retry_safety in {"read", "idempotent"} else min(LEAST_TIME_LEFT, LEAST_PART * timeout)
 
 
 def retry_delay(error: APIError, retries: int, draw: float) -> float:

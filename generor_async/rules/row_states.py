@@ -58,8 +58,8 @@ __all__ = [
     "MarkUnknown",
     "Release",
     "RowState",
+    "RowStep",
     "RowVerdict",
-    "Step",
     "Submit",
     "is_legal",
     "to_api_id",
@@ -178,9 +178,9 @@ class Release:
     """The cost of this attempt in credits; None keeps the reservation, where it may have been charged."""
 
 
-Step: TypeAlias = Submit | Defer | Accept | Download | Finish | Fail | MarkUnknown | Release
+RowStep: TypeAlias = Submit | Defer | Accept | Download | Finish | Fail | MarkUnknown | Release
 
-STATE_AFTER: Final[Mapping[type[Step], RowState]] = {
+STATE_AFTER: Final[Mapping[type[RowStep], RowState]] = {
     Submit: "submitting",
     Defer: "leased",
     Accept: "accepted",
@@ -197,7 +197,7 @@ def to_api_id(remote_id: str) -> Any:
     return int(remote_id) if remote_id.isdecimal() else remote_id
 
 
-def is_legal(state: RowState, step: Step) -> bool:
+def is_legal(state: RowState, step: RowStep) -> bool:
     """Tell whether a row in this state may take this step; a ready row has to be claimed first."""
     return state != "ready" and STATE_AFTER[type(step)] in TRANSITIONS[state]
 

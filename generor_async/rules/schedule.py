@@ -28,7 +28,7 @@ __all__ = [
     "MOST_POLL_VALUE",
     "MOST_SPACING",
     "MOST_SPACING_BY_PRIOR",
-    "Durations",
+    "JobDurations",
     "least_spacing",
     "poll_value",
 ]
@@ -96,7 +96,7 @@ _SQRT2: Final = math.sqrt(2.0)
 _SQRT2PI: Final = math.sqrt(2.0 * math.pi)
 
 
-class Durations:
+class JobDurations:
     """The known durations of one type of jobs, and the spacing of polls that follows.
 
     `prior` is the usual duration in seconds; None where it is unknown.

@@ -15,12 +15,12 @@ from generor_async.rules.state_json import (
     float_reader,
     int_reader,
     optional_reader,
-    read_bool,
+    read_flag,
     read_past,
     read_text,
     time_reader,
 )
-from generor_async.rules.weights import DEFAULT_TYPE, RequestType, Weights
+from generor_async.rules.weights import DEFAULT_TYPE, LearnedWeights, RequestType
 
 __all__ = [
     "COUNTED_SECONDS",
@@ -81,7 +81,7 @@ class RunningJob:
 class SlotUsage:
     """Counts the used units by the current weights."""
 
-    weights: Weights
+    weights: LearnedWeights
     own: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
     """Submissions of this process under way, by number."""
     others: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
@@ -293,7 +293,7 @@ class SlotUsage:
         }
 
     @classmethod
-    def load(cls, data: Mapping[str, Any], weights: Weights, now: float) -> "SlotUsage":
+    def load(cls, data: Mapping[str, Any], weights: LearnedWeights, now: float) -> "SlotUsage":
         """Restore what `dump` returned, with all submissions as those of other processes.
 
         Raises KeyError, TypeError or ValueError for anything else.
@@ -302,7 +302,7 @@ class SlotUsage:
         usage._last_number, usage._mean_lifetime = _COUNT(data["numbers"], now), _LIFE(data["life"], now)
         usage._next_uncount = _RECOUNT(data["recount"], now)
         for number, began, *parts, probe, early, prompt in data["under_way"]:
-            marks = read_bool(probe, now), read_bool(early, now), read_bool(prompt, now)
+            marks = read_flag(probe, now), read_flag(early, now), read_flag(prompt, now)
             slot = JobSlot(_COUNT(number, now), read_past(began, now), RequestType.of(*parts), *marks)
             usage.others[slot.number] = slot
         usage._unresolved = [(read_past(since, now), RequestType.of(*parts)) for since, *parts in data["unknown"]]
@@ -312,7 +312,7 @@ class SlotUsage:
                 key, RequestType.of(*named)
             )
             usage.jobs[read_text(job_id, now)] = RunningJob(
-                request_type, read_past(began, now), read_past(seen, now), read_bool(counted, now)
+                request_type, read_past(began, now), read_past(seen, now), read_flag(counted, now)
             )
         usage._ended.update((read_text(job_id, now), read_past(at, now)) for job_id, at in data["ended"])
         return usage

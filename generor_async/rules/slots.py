@@ -31,13 +31,13 @@ from generor_async.rules.state_json import (
     float_reader,
     int_reader,
     load_fields,
-    read_bool,
+    read_flag,
     read_past_or_never,
     time_reader,
 )
 from generor_async.rules.wait import Wait
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
-from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestType, Weights
+from generor_async.rules.weights import DEFAULT_TYPE, LearnedWeights, RefusalNumbers, RequestType
 
 __all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]
 
@@ -104,7 +104,7 @@ class Slots:
     """The limit that the caller gave: in jobs until the server has shown a weight, then in units."""
     share: float = 1.0
     """The part of a configured or named limit that we may use."""
-    weights: Weights = field(factory=Weights)
+    weights: LearnedWeights = field(factory=LearnedWeights)
     _limit: ConcurrencyLimit = field(
         init=False,
         default=Factory(
@@ -380,12 +380,12 @@ class Slots:
 
 _HISTORY_FIELDS: Final[dict[str, StateReader]] = {
     "max_submissions": float_reader(1.0, LARGEST_COUNT),
-    "in_jobs": read_bool,
+    "in_jobs": read_flag,
     "blocked_until": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
     "blocked_units": int_reader(1),
     "refused_at": read_past_or_never,
     "limit_learned_at": read_past_or_never,
-    "limit_falling": read_bool,
+    "limit_falling": read_flag,
     "most_running": int_reader(),
     "most_running_at": read_past_or_never,
 }

@@ -17,7 +17,7 @@ __all__ = [
     "int_reader",
     "load_fields",
     "optional_reader",
-    "read_bool",
+    "read_flag",
     "read_past",
     "read_past_or_never",
     "read_text",
@@ -115,7 +115,7 @@ def read_text(value: Any, _: float) -> str:
     raise TypeError(f"a text was expected, not {type(value).__name__}")
 
 
-def read_bool(value: Any, _: float) -> bool:
+def read_flag(value: Any, _: float) -> bool:
     """Read a boolean."""
     if isinstance(value, bool):
         return value

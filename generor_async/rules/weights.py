@@ -14,7 +14,7 @@ from attrs import Factory, define, field, frozen
 from generor_async.rules import state_json
 from generor_async.values import is_object
 
-__all__ = ["DEFAULT_TYPE", "RefusalNumbers", "RequestType", "Weighing", "Weights", "parse_refusal_numbers"]
+__all__ = ["DEFAULT_TYPE", "LearnedWeights", "RefusalNumbers", "RequestType", "Weighing", "parse_refusal_numbers"]
 
 HEAVIEST: Final = 100
 """Largest weight that is believed; a greater fall is caused by others."""
@@ -120,7 +120,7 @@ def parse_refusal_numbers(text: str) -> RefusalNumbers:
 
 
 @define
-class Weights:
+class LearnedWeights:
     """The weight of each request type: by the specification, until responses show another."""
 
     changes: int = field(default=0, init=False)

@@ -34,7 +34,7 @@ from generor_async.rules.row_states import (
     Finish,
     MarkUnknown,
     Release,
-    Step,
+    RowStep,
     Submit,
 )
 from generor_async.rules.spend_attribution import UnattributedCall
@@ -429,7 +429,7 @@ async def test_charges_include_all_attempts(journal: SqliteJournal) -> None:
             )
             await journal.step(row, Submit(at=1.0, call_id="r", model=model, estimated=held, reserved=held))
             await journal.step(row, Accept(remote_ids=("1",), cost=cost, alone=alone))
-            outcomes: list[Step] = [Release(at=1.0, problem=PROBLEM, cost=None), Fail(at=1.0, problem=PROBLEM)]
+            outcomes: list[RowStep] = [Release(at=1.0, problem=PROBLEM, cost=None), Fail(at=1.0, problem=PROBLEM)]
             await journal.step(row, dice.choice(outcomes))
             if cost is None:
                 doubtful += held
@@ -483,7 +483,7 @@ async def test_a_restart_changes_states_by_the_table(tmp_path: Path) -> None:
     assert found["submitting"].problem["message"].endswith("(its first request had the id r-1)"), "to ask the vendor by"
     assert found["leased"].problem["message"].endswith("what came of it"), "nothing was sent"
     taken_up = [row async for row in journal.rows(*PAID_STATES)]
-    further: tuple[Step, ...] = (Download(), Finish(at=2.0, result=None))
+    further: tuple[RowStep, ...] = (Download(), Finish(at=2.0, result=None))
     for row, step in zip(taken_up, further, strict=True):
         await journal.step(row, step)
     assert [row.id for row in await journal.claim(9)] == ["leased", "ready"]

@@ -17,7 +17,7 @@ from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.batch.sqlite.recover import recover
 from generor_async.batch.status import read_status
 from generor_async.rules.equivalence import CANONICAL_VERSION
-from generor_async.rules.row_states import Accept, Download, Fail, MarkUnknown, Release, Step, Submit
+from generor_async.rules.row_states import Accept, Download, Fail, MarkUnknown, Release, RowStep, Submit
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -43,7 +43,7 @@ async def rows_of(folder: Path) -> dict[str, Row]:
 
 async def lived_through(folder: Path) -> dict[str, Row]:
     """Leave behind a journal with a row in each state that a call leads to, and return its rows."""
-    ends: dict[str, tuple[Step, ...]] = {
+    ends: dict[str, tuple[RowStep, ...]] = {
         "new": (),
         "leased": (),
         "sent": (submit("a"),),

@@ -19,7 +19,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status, report
-from generor_async.rules.row_states import Finish, Step
+from generor_async.rules.row_states import Finish, RowStep
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -368,7 +368,7 @@ def test_a_row_that_is_being_committed_at_the_stop_is_reported(tmp_path: Path) -
         class Stopping(SqliteJournal):
             """Stops everything at once while the end of a row is committed."""
 
-            async def step(self, row: Row, step: Step) -> None:
+            async def step(self, row: Row, step: RowStep) -> None:
                 if isinstance(step, Finish):
                     batch.stop()
                     batch.stop()

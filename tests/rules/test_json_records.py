@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from generor_async.rules.csv_records import RejectedLines
-from generor_async.rules.json_records import Element, read_array, read_lines
+from generor_async.rules.json_records import Element, parse_array, parse_lines
 
 
 def lines(text: str) -> list[Element | RejectedLines]:
-    return list(read_lines(enumerate(text.splitlines(keepends=True), 1)))
+    return list(parse_lines(enumerate(text.splitlines(keepends=True), 1)))
 
 
 def array(text: str, size: int) -> list[Element | RejectedLines]:
-    return list(read_array(text[at : at + size] for at in range(0, len(text), size)))
+    return list(parse_array(text[at : at + size] for at in range(0, len(text), size)))
 
 
 def values(found: Sequence[Element | RejectedLines]) -> list[Any]:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.media_types import HEAD_BYTES, extension, fetched_image_type, output_type, sniff, upload_type
+from generor_async.rules.media_types import (
+    SNIFFED_BYTES,
+    extension,
+    fetched_image_type,
+    output_type,
+    sniff,
+    upload_type,
+)
 
 PNG, JPEG, WEBP = b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBPVP8 "
 MP4, MOV, BINARY, HTML = b"\0\0\0\x20ftypisom", b"\0\0\0\x14ftypqt  ", b"\x00\x01\x02\x03", b"<!doctype html><html>"
@@ -36,7 +43,7 @@ def test_a_type_is_told_by_the_first_bytes(head: bytes) -> None:
     assert sniff(head) == HEADS[head]
 
 
-@given(st.sampled_from([head for head, kind in HEADS.items() if kind]), st.binary(max_size=HEAD_BYTES), st.text())
+@given(st.sampled_from([head for head, kind in HEADS.items() if kind]), st.binary(max_size=SNIFFED_BYTES), st.text())
 def test_what_comes_after_the_first_bytes_and_the_host_change_nothing(head: bytes, rest: bytes, said: str) -> None:
     told = sniff(head)
     assert told is not None

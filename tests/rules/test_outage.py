@@ -12,7 +12,7 @@ from generor_async.rules.http_types import Form
 from generor_async.rules.outage import (
     CALM_SECONDS,
     HEALTHY_CONCURRENCY,
-    LONGEST_RETRY_AFTER,
+    LONGEST_OUTAGE_WAIT,
     OUTAGE_FAILURES,
     SECOND_PROBE_SECONDS,
     Outage,
@@ -76,7 +76,7 @@ def test_each_failed_probe_lengthens_the_backoff_up_to_half_a_minute() -> None:
     assert gaps == [5, 10, 15, 15, 15]
 
 
-@pytest.mark.parametrize(("told", "asked"), [(45.0, 45.0), (86_400.0, LONGEST_RETRY_AFTER)])
+@pytest.mark.parametrize(("told", "asked"), [(45.0, 45.0), (86_400.0, LONGEST_OUTAGE_WAIT)])
 def test_a_retry_after_is_kept_for_a_minute_at_the_most(told: float, asked: float) -> None:
     outage = Outage()
     outage.record_failure(0.0, 0.0, 503, told=told, draw=0.0)

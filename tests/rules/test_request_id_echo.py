@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from generor_async.rules.request_id_echo import (
     ECHOES_TO_FORGET,
     ECHOES_TO_TRUST,
-    IDS_KEPT,
     MISSING_TO_DISTRUST,
+    REQUEST_IDS_KEPT,
     UNKNOWN_TO_DISTRUST,
     EchoTracker,
 )
@@ -87,11 +87,11 @@ def test_a_server_that_has_changed_its_ways_is_believed_again() -> None:
 
 def test_ids_of_long_ago_are_forgotten() -> None:
     echoes = EchoTracker()
-    for number in range(2 * IDS_KEPT):
+    for number in range(2 * REQUEST_IDS_KEPT):
         echoes.sent(f"id-{number}")
         echoes.sent(f"id-{number}")
     assert ours(echoes, "a", "id-0"), "as unknown as any other"
-    assert not ours(echoes, "a", f"id-{2 * IDS_KEPT - 1}")
+    assert not ours(echoes, "a", f"id-{2 * REQUEST_IDS_KEPT - 1}")
 
 
 class Remembering:

@@ -46,8 +46,8 @@ from generor_async.rules.row_states import (
     MarkUnknown,
     Release,
     RowState,
+    RowStep,
     RowVerdict,
-    Step,
     Submit,
     is_legal,
     verdict_for,
@@ -55,7 +55,7 @@ from generor_async.rules.row_states import (
 from generor_async.rules.vendors import GENEROR, LUMA
 
 JOB = "d290f1ee-6c54-4b01-90e6-d701748f0851"
-STEPS: dict[type[Step], Step] = {
+STEPS: dict[type[RowStep], RowStep] = {
     Submit: Submit(at=0.0, call_id="r", model="m", estimated=1.0, reserved=1.0),
     Defer: Defer(),
     Accept: Accept(remote_ids=(JOB,)),

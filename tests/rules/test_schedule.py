@@ -23,7 +23,7 @@ from generor_async.rules.schedule import (
     PRIOR_COST,
     PRIOR_ENDS,
     PRIOR_SIGMA,
-    Durations,
+    JobDurations,
     poll_value,
 )
 
@@ -35,9 +35,9 @@ PRIORS = st.none() | st.sampled_from(USUAL)
 Spacing = Callable[[float], float]
 
 
-def learned(seconds: Sequence[float], spread: float = 1.0, prior: float | None = None) -> Durations:
+def learned(seconds: Sequence[float], spread: float = 1.0, prior: float | None = None) -> JobDurations:
     """Learn durations that were each seen within so many seconds."""
-    durations = Durations(prior)
+    durations = JobDurations(prior)
     for duration in seconds:
         after = max(duration - spread / 2, 0.0)
         durations.learn(after, after + spread)
@@ -92,7 +92,7 @@ def cheapest(durations: Sequence[float], look_cost: float = POLL_COST) -> float:
 def test_jobs_of_unknown_duration_are_polled_as_documented() -> None:
     ages = [0.0]
     while ages[-1] < 20:
-        ages.append(ages[-1] + Durations().spacing(ages[-1]))
+        ages.append(ages[-1] + JobDurations().spacing(ages[-1]))
     assert ages == [0, 2, 5, 10, 15, 20]
 
 
@@ -159,7 +159,7 @@ def test_two_typical_durations_of_one_type_are_both_learned(split: float) -> Non
 @pytest.mark.parametrize("prior", USUAL)
 def test_a_prior_alone_is_at_most_a_third_dearer_than_the_best_of_all_schedules(prior: float) -> None:
     others, look_cost = spread_out(prior, PRIOR_SIGMA), PRIOR_COST / prior
-    assert cost(Durations(prior).spacing, others, look_cost) < 4 / 3 * cheapest(others, look_cost)
+    assert cost(JobDurations(prior).spacing, others, look_cost) < 4 / 3 * cheapest(others, look_cost)
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.2])
@@ -167,7 +167,7 @@ def test_a_prior_alone_is_at_most_a_third_dearer_than_the_best_of_all_schedules(
 def test_a_prior_saves_four_polls_of_ten_and_no_end_is_seen_later(prior: float, sigma: float) -> None:
     ours, documented = (
         [looks(durations.spacing, end) for end in spread_out(prior, sigma)]
-        for durations in (Durations(prior), Durations())
+        for durations in (JobDurations(prior), JobDurations())
     )
     assert statistics.fmean(count for count, _ in ours) < 0.6 * statistics.fmean(count for count, _ in documented)
     assert statistics.fmean(lag for _, lag in ours) < 1.1 * statistics.fmean(lag for _, lag in documented)
@@ -175,7 +175,7 @@ def test_a_prior_saves_four_polls_of_ten_and_no_end_is_seen_later(prior: float, 
 
 @given(st.sampled_from(USUAL), st.floats(min_value=0.1, max_value=5_000))
 def test_a_prior_that_is_wrong_makes_no_end_be_seen_much_later(prior: float, duration: float) -> None:
-    _, lag = looks(Durations(prior).spacing, duration)
+    _, lag = looks(JobDurations(prior).spacing, duration)
     assert lag <= min(max(MOST_SPACING_BY_PRIOR, duration), MOST_SPACING)
 
 
@@ -183,7 +183,7 @@ def test_a_prior_that_is_wrong_makes_no_end_be_seen_much_later(prior: float, dur
 def test_while_calls_wait_an_old_job_with_a_prior_alone_is_polled_at_the_least_spacing(
     prior: float, age: float, value: float
 ) -> None:
-    assert age + Durations(prior).spacing(age, value) <= max(age, BACKLOG_AGE) + LEAST_SPACING
+    assert age + JobDurations(prior).spacing(age, value) <= max(age, BACKLOG_AGE) + LEAST_SPACING
 
 
 @given(st.lists(SECONDS, min_size=PRIOR_ENDS, max_size=80), st.sampled_from(USUAL), AGES, VALUES)
@@ -223,7 +223,7 @@ def test_kinds_that_become_slower_are_followed() -> None:
 
 
 def test_a_job_that_was_not_polled_for_long_teaches_nothing() -> None:
-    durations = Durations()
+    durations = JobDurations()
     durations.learn(10, 3_600)
     durations.learn(10, 10)
     durations.learn(-5, 5)
@@ -231,7 +231,7 @@ def test_a_job_that_was_not_polled_for_long_teaches_nothing() -> None:
 
 
 def test_a_job_that_had_ended_at_the_first_poll_counts() -> None:
-    durations = Durations()
+    durations = JobDurations()
     durations.learn(0, 4)
     assert durations.spacing(0) == LEAST_SPACING
 
@@ -241,7 +241,7 @@ def test_a_second_is_worth_more_the_more_calls_wait_for_a_job_to_end() -> None:
     assert poll_value(backlog=30, running=10) == 4
     assert poll_value(backlog=3, running=0) == 4
     assert poll_value(backlog=5_000, running=10) == MOST_POLL_VALUE
-    unknown = Durations()
+    unknown = JobDurations()
     assert unknown.spacing(60, poll_value(backlog=30, running=10)) == 2.5
 
 
@@ -259,4 +259,4 @@ def test_whatever_the_backlog_a_job_gets_hardly_more_polls_than_by_the_documente
 def test_polls_get_rarer_as_their_quota_runs_out() -> None:
     assert poll_value(backlog=0, running=10, free=0.25) == 0.25
     assert poll_value(backlog=0, running=10, free=0) > 0
-    assert Durations().spacing(60, poll_value(backlog=0, running=10, free=0.25)) == 10
+    assert JobDurations().spacing(60, poll_value(backlog=0, running=10, free=0.25)) == 10

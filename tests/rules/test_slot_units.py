@@ -15,7 +15,7 @@ from generor_async.rules.concurrency_limit import CONFIRM_SECONDS, PROBE_BELOW, 
 from generor_async.rules.slot_usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestType, Weights
+from generor_async.rules.weights import DEFAULT_TYPE, LearnedWeights, RefusalNumbers, RequestType
 
 IMAGE, EDIT = RequestType("uni-1", "image"), RequestType("uni-1-max", "image_edit", 3)
 seeds = st.integers(0, 2**32)
@@ -121,14 +121,14 @@ def test_a_slot_is_as_large_as_its_job() -> None:
 
 
 def test_a_learned_weight_applies_to_running_jobs() -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     slots = running(Slots(weights=weights), IMAGE, IMAGE, EDIT)
     weights.believe_refusal(IMAGE, 2)
     assert slots.state(0.0).used == 7
 
 
 def test_a_configured_limit_counts_jobs_until_a_weight_was_seen() -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     slots = running(Slots(4, weights=weights), EDIT, EDIT, EDIT)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (4, 3)
     weights.believe_refusal(EDIT, 3)
@@ -354,7 +354,7 @@ moves = st.lists(
 
 def copied(slots: Slots, now: float = 0.0) -> Slots:
     """Return slots of another process that goes on with the state of these."""
-    weights = Weights()
+    weights = LearnedWeights()
     weights.load(json.loads(json.dumps(slots.weights.dump(), allow_nan=False)))
     other = Slots(slots.configured_limit, slots.share, weights)
     other.load(json.loads(json.dumps(slots.dump(), allow_nan=False)), now)

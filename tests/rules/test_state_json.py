@@ -19,7 +19,7 @@ from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots
 from generor_async.rules.wait import Wait
 from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
-from generor_async.rules.weights import RefusalNumbers, RequestType, Weights
+from generor_async.rules.weights import LearnedWeights, RefusalNumbers, RequestType
 from generor_async.rules.window import DAY
 from generor_async.values import is_array, is_object
 
@@ -249,7 +249,7 @@ def test_holds_of_another_process_are_converted_to_the_own_clock_and_reported_on
         (state_json.optional_reader(state_json.int_reader()), None, None),
         (state_json.choice_reader(["a", "b"]), "b", "b"),
         (state_json.read_text, "", ""),
-        (state_json.read_bool, False, False),
+        (state_json.read_flag, False, False),
     ],
 )
 def test_possible_values_are_believed_and_no_moment_is_too_late(
@@ -279,7 +279,7 @@ def test_possible_values_are_believed_and_no_moment_is_too_late(
         (state_json.choice_reader(["a"]), "b"),
         (state_json.choice_reader(["a"]), None),
         (state_json.read_text, 5),
-        (state_json.read_bool, 0),
+        (state_json.read_flag, 0),
     ],
 )
 def test_impossible_values_are_errors(read: state_json.StateReader, value: object) -> None:
@@ -289,6 +289,6 @@ def test_impossible_values_are_errors(read: state_json.StateReader, value: objec
 
 def test_weights_of_another_process_are_those_that_a_request_can_have() -> None:
     with pytest.raises(ValueError):
-        Weights().load({"shown": [["uni-1", "image", 1, 10**9]], "falls": []})
+        LearnedWeights().load({"shown": [["uni-1", "image", 1, 10**9]], "falls": []})
     with pytest.raises(ValueError):
-        Weights().load({"shown": [["uni-1", 7, 1, 2]], "falls": []})
+        LearnedWeights().load({"shown": [["uni-1", 7, 1, 2]], "falls": []})

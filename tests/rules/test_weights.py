@@ -12,9 +12,9 @@ from generor_async.api.luma.operations import GENERATIONS_CREATE, GENERATIONS_GE
 from generor_async.rules.weights import (
     DEFAULT_TYPE,
     HEAVIEST,
+    LearnedWeights,
     RefusalNumbers,
     RequestType,
-    Weights,
     parse_refusal_numbers,
 )
 
@@ -99,7 +99,7 @@ def test_numbers_out_of_range_are_ignored(text: str) -> None:
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(3, 8))
 def test_a_wrong_weight_is_right_after_three_answers(table: int, real: int, answers: int) -> None:
-    weights, kind = Weights(), RequestType("m", "t", table)
+    weights, kind = LearnedWeights(), RequestType("m", "t", table)
     for _ in range(answers):
         weights.observe(kind, real)
     assert weights.of(kind) == real
@@ -109,7 +109,7 @@ def test_a_wrong_weight_is_right_after_three_answers(table: int, real: int, answ
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32), st.integers(20, 60))
 def test_usage_by_others_is_not_taken_for_weight(table: int, real: int, seed: int, answers: int) -> None:
     """Others take places in a third of the answers; the last eight never were all theirs."""
-    dice, weights, kind = Random(seed), Weights(), RequestType("m", "t", table)
+    dice, weights, kind = Random(seed), LearnedWeights(), RequestType("m", "t", table)
     clean = 0
     for number in range(answers):
         foreign = dice.randint(1, 9) if dice.random() < 0.33 and number - clean < 7 else 0
@@ -119,7 +119,7 @@ def test_usage_by_others_is_not_taken_for_weight(table: int, real: int, seed: in
 
 
 def test_a_lighter_weight_is_believed_at_once_and_a_heavier_one_where_two_falls_agree() -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     weights.observe(EDIT, 1)
     assert weights.of(EDIT) == 1
     weights.observe(IMAGE, 3)
@@ -130,7 +130,7 @@ def test_a_lighter_weight_is_believed_at_once_and_a_heavier_one_where_two_falls_
 
 @pytest.mark.parametrize("fall", [0, -5, HEAVIEST + 1, 2**31])
 def test_a_fall_that_no_request_explains_says_nothing(fall: int) -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     for _ in range(5):
         weights.observe(EDIT, fall)
     assert weights.of(EDIT) == 3
@@ -138,7 +138,7 @@ def test_a_fall_that_no_request_explains_says_nothing(fall: int) -> None:
 
 
 def test_a_weight_in_a_refusal_takes_precedence_over_falls() -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     for _ in range(8):
         weights.observe(IMAGE, 1)
     weights.believe_refusal(IMAGE, 3)
@@ -148,14 +148,14 @@ def test_a_weight_in_a_refusal_takes_precedence_over_falls() -> None:
 
 
 def test_several_requests_of_one_kind_share_a_fall() -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     for _ in range(3):
         weights.observe_all({VIDEO: 3}, 7)
     assert weights.of(VIDEO) == 2, "others may have taken one of the seven"
 
 
 def test_of_several_kinds_the_one_that_is_not_known_is_learned() -> None:
-    weights = Weights()
+    weights = LearnedWeights()
     for _ in range(3):
         weights.observe(IMAGE, 1)
         weights.observe_all({IMAGE: 2, VIDEO: 1}, 6)
@@ -170,10 +170,10 @@ def test_of_several_kinds_the_one_that_is_not_known_is_learned() -> None:
 
 @given(st.lists(st.tuples(kinds, st.integers(-1, 12), st.booleans()), max_size=30), st.integers(0, 30))
 def test_another_process_goes_on_where_one_was(steps: list[tuple[RequestType, int, bool]], moment: int) -> None:
-    one = other = Weights()
+    one = other = LearnedWeights()
     for number, (kind, units, told) in enumerate(steps):
         if number == moment:
-            other = Weights()
+            other = LearnedWeights()
             other.load(json.loads(json.dumps(one.dump(), allow_nan=False)))
         for weights in {id(one): one, id(other): other}.values():
             (weights.believe_refusal if told else weights.observe)(kind, units)
@@ -184,4 +184,4 @@ def test_another_process_goes_on_where_one_was(steps: list[tuple[RequestType, in
 @pytest.mark.parametrize("data", [{}, {"shown": 1, "falls": []}, {"shown": [["a"]], "falls": []}])
 def test_invalid_stored_weights_are_refused(data: Any) -> None:
     with pytest.raises(ValueError):
-        Weights().load(data)
+        LearnedWeights().load(data)

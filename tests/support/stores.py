@@ -15,7 +15,7 @@ from generor_async.engine.store import LimitStore, SQLiteStore, StoreError
 from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.slots import Slots
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import Weights
+from generor_async.rules.weights import LearnedWeights
 
 __all__ = ["SCOPE", "Memory", "Process", "impatient", "locked", "nothing", "on", "use_store"]
 
@@ -31,7 +31,7 @@ class Process:
     """The windows of a key as one process has them; several may use one file."""
 
     def __init__(self, store: LimitStore, clock: FakeClock, *, rpm: int | None = 10) -> None:
-        slots = Slots(None, 1.0, Weights())
+        slots = Slots(None, 1.0, LearnedWeights())
         self.clock = clock
         self.shared = SharedRules(
             KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, SCOPE, clock

@@ -34,7 +34,7 @@ from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import CostSource
 from generor_async.rules.file_fingerprint import CompletedRead
-from generor_async.rules.row_states import Step, Submit, is_legal
+from generor_async.rules.row_states import RowStep, Submit, is_legal
 from generor_async.values import JSON
 
 __all__ = ["SqliteJournal", "open_journal"]
@@ -115,7 +115,7 @@ class SqliteJournal(SqliteReader, Journal):
         rows, self._claimed[:] = self._claimed[:limit], self._claimed[limit:]
         return rows
 
-    async def step(self, row: Row, step: Step) -> None:
+    async def step(self, row: Row, step: RowStep) -> None:
         """Write a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
         commit, values = self._writer.next_commit(), step_values(step)

@@ -24,7 +24,7 @@ from generor_async.rules.row_states import (
     MarkUnknown,
     Release,
     RowState,
-    Step,
+    RowStep,
     Submit,
 )
 from generor_async.values import JSON
@@ -40,7 +40,7 @@ PADDING: Final = -1
 
 _UNOWNED: Final = frozenset({*END_STATES, "ready"})
 """States in which a row has no owner."""
-_COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
+_COLUMNS: Final[Mapping[type[RowStep], tuple[str, ...]]] = {
     Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
     Defer: ("held",),
     Accept: ("alone", "remote_ids", "cost", "held"),
@@ -61,7 +61,7 @@ class StepBatch:
 
     def __init__(
         self,
-        step_type: type[Step],
+        step_type: type[RowStep],
         columns: int,
         state: RowState,
         owner: int | None,
@@ -74,7 +74,7 @@ class StepBatch:
         self._before = state, owner
         self._after = after, None if after in _UNOWNED else new_owner
         self._columns = _COLUMNS[step_type][:columns]
-        self._steps: list[tuple[Row, Step]] = []
+        self._steps: list[tuple[Row, RowStep]] = []
         self._values: list[Any] = []
         """The values of all steps, in the order of the columns, each followed by the row's number and attempt."""
         self._check = check
@@ -84,7 +84,7 @@ class StepBatch:
         self.stale: set[int] = set()
         """Positions of steps that were not written, as somebody else has moved their row."""
 
-    def add(self, row: Row, step: Step, values: tuple[Any, ...]) -> int:
+    def add(self, row: Row, step: RowStep, values: tuple[Any, ...]) -> int:
         """Add a step with the values that it writes; return its position."""
         self._values += values
         self._values += (row.number, row.attempt)
@@ -159,7 +159,7 @@ def _literal(owner: int | None) -> str:
     return "NULL" if owner is None else str(owner)
 
 
-def step_values(step: Step) -> tuple[Any, ...]:
+def step_values(step: RowStep) -> tuple[Any, ...]:
     """Return the values that a step writes, in the order of its columns."""
     match step:
         case Submit():
@@ -186,7 +186,7 @@ def _costs(cost: float | None) -> tuple[float, ...]:
     return () if cost is None else (cost, cost)
 
 
-def _update_row(row: Row, step: Step) -> None:
+def _update_row(row: Row, step: RowStep) -> None:
     """Set the fields of a row that its step has written, beside state and owner."""
     match step:
         case Submit():
