@@ -47,10 +47,10 @@ def export_lines(reader: JournalReader, form: ExportFormat) -> AsyncGenerator[st
 
 
 async def _objects(reader: JournalReader) -> AsyncGenerator[str, None]:
-    worth = await _credit_dollars(reader)
+    credit_dollars = await _credit_dollars(reader)
     async for row, first in _rows(reader):
         beside = {"columns": row.columns} if row.columns else {}
-        yield _dump({**_record(row, worth, first), "parameters": row.parameters, **beside})
+        yield _dump({**_record(row, credit_dollars, first), "parameters": row.parameters, **beside})
 
 
 async def _json_lines(reader: JournalReader) -> AsyncGenerator[str, None]:
@@ -71,25 +71,25 @@ async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
 
     Rows that are added after the columns are known wait for the next export.
     """
-    worth = await _credit_dollars(reader)
+    credit_dollars = await _credit_dollars(reader)
     last, names = await reader.parameter_names()
     columns = await reader.column_names()
     text = io.StringIO()
     writer = csv.writer(text)
 
-    def record(cells: Iterable[str]) -> str:
+    def csv_line(cells: Iterable[str]) -> str:
         text.seek(0)
         text.truncate()
         writer.writerow(cells)
         return text.getvalue()
 
-    yield record([*FIELDS, *names, *(_column_title(name, {*FIELDS, *names}) for name in columns)])
+    yield csv_line([*FIELDS, *names, *(_column_title(name, {*FIELDS, *names}) for name in columns)])
     async for row, first in _rows(reader):
         if row.number <= last:
-            told, beside = _record(row, worth, first), row.columns
-            cells = [_cell(told[name]) for name in FIELDS]
+            fields = _record(row, credit_dollars, first)
+            cells = [_cell(fields[name]) for name in FIELDS]
             cells += [_parameter_cell(row.parameters, name) for name in names]
-            yield record([*cells, *(_parameter_cell(beside, name) for name in columns)])
+            yield csv_line([*cells, *(_parameter_cell(row.columns, name) for name in columns)])
 
 
 async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:

@@ -316,7 +316,7 @@ class Journal(JournalReader, Protocol):
     async def claim(self, limit: int, *, seen: bool = False) -> Sequence[Row]:
         """Lease at most `limit` ready rows, in input order; return none if none is ready.
 
-        With `met`, lease only rows that this reading has seen.
+        With `seen`, lease only rows that this reading has seen.
         """
         ...
 

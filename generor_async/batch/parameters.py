@@ -205,10 +205,10 @@ class Parameters:
         known = self.names | {"id"}
         others = [name for name in names if name not in known and name not in self.keep]
         if near := {name: one for name in others if (one := closest_name(name, known)) is not None}:
-            told = ", ".join(f"{name!r} (is it {one!r}?)" for name, one in near.items())
+            suggestions = ", ".join(f"{name!r} (is it {one!r}?)" for name, one in near.items())
             raise InvalidRequestError(
                 "rows",
-                f"{table} has columns that may be misspelt parameters of {self.operation}: {told}",
+                f"{table} has columns that may be misspelt parameters of {self.operation}: {suggestions}",
                 advice=f"Rename them, name the prompt's column (prompt_column, --prompt-column), or {_keep_hint(near)}",
             )
         if missing := [name for name in self._required if name not in names and name not in self.common]:
@@ -234,8 +234,8 @@ class Parameters:
         if not parameters.keys() <= self.names:
             unknown = sorted(parameters.keys() - self.names)
             known = ", ".join(sorted(self.names))
-            told = map(advice_on_field, unknown) if self.operation == OPERATIONS["luma"] else ()
-            advice = "".join(f". {each}" for each in told if each)
+            hints = map(advice_on_field, unknown) if self.operation == OPERATIONS["luma"] else ()
+            advice = "".join(f". {each}" for each in hints if each)
             raise BadRowError(
                 f"{_quoted(unknown)} is no parameter of {self.operation}; those are: {known}{advice}."
                 f" Correct it, or {_keep_hint(unknown)}"

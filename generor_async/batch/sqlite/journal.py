@@ -53,8 +53,8 @@ async def open_journal(
     """
 
     def open_() -> tuple[ResultsFolder, sqlite3.Connection, int, CallLog]:
-        held = ResultsFolder(folder, take_over=take_over, lock=lock)
-        return held, *open_to_write(held, key)
+        opened = ResultsFolder(folder, take_over=take_over, lock=lock)
+        return opened, *open_to_write(opened, key)
 
     return SqliteJournal(*await run_to_completion(open_), operation=key.operation)
 

@@ -202,9 +202,9 @@ def _find_rebuys(connection: sqlite3.Connection, rows: Sequence[NewRow], reading
     """Return those of the new rows that would buy again what the journal has."""
     among = ", ".join("?" * len(rows))
     found = connection.execute(f"SELECT id, number FROM inputs WHERE id IN ({among})", [row.id for row in rows])
-    there = dict[str, int](found)
-    arriving = frozenset(there.values())
-    return [row for row in rows if row.id not in there and reading.buys_again(connection, row, arriving)]
+    known = dict[str, int](found)
+    arriving = frozenset(known.values())
+    return [row for row in rows if row.id not in known and reading.buys_again(connection, row, arriving)]
 
 
 def _delete_rows(connection: sqlite3.Connection, chosen: str, before: int) -> int:

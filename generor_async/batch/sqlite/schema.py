@@ -113,7 +113,7 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
     check_journal(path.parent)
     if not path.exists():
         return None
-    # Where nothing can be written nobody writes, and SQLite could not make the files that readers and writer share.
+    # In a read-only folder nobody writes, and SQLite can't create the files that readers share with a writer.
     mode = "rw" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
     try:
         connection = connect(path, mode=mode)
@@ -122,7 +122,7 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
             if begun and key is not None:
                 check_is_current(connection, path.parent)
                 _has_key(connection, path, key)
-            if begun and begun < SCHEMA:  # who only reads has what is missing for itself, empty
+            if begun and begun < SCHEMA:  # a reader of an older version gets empty tables of its own
                 connection.executescript(TABLES_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         except BaseException:
             connection.close()
@@ -130,7 +130,7 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
     except sqlite3.Error as error:
         problem, advice = explain(error, path)
         raise invalid_folder(f"{path} cannot be read ({problem})", advice) from None
-    if not begun:  # whoever made it was killed at once
+    if not begun:  # its creator was killed before it made the tables
         connection.close()
         return None
     return connection
