@@ -149,7 +149,7 @@ def test_json_null_is_accepted_where_the_api_takes_it() -> None:
         ({"source": "@nowhere.png"}, "there is no file nowhere.png"),
         ({"source": "@."}, r"\. is a folder"),
         ({"model": "@heron " + "x" * 10_000}, "there is no file heron x"),
-        ({"video": "[1]"}, r"'\[1\]' is not an object in JSON"),
+        ({"video": "[1]"}, r"'\[1\]' is not a JSON object"),
         ({"video": "{"}, r"'{' is not JSON \(Expecting"),
         ({"video": '{"hdr": NaN}'}, r"is not JSON \(it has NaN\)"),
         ({"video": "[" * 100_000}, "is not JSON"),
