@@ -32,7 +32,7 @@ class Rule(Protocol[P]):
     """What decides who may go."""
 
     def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> P | Wait:
-        """Let one of a kind go, or say until when none may."""
+        """Let one of a request_type go, or say until when none may."""
         ...
 
     def give_back(self, permit: P) -> None:
@@ -83,26 +83,27 @@ class Queue(Generic[P]):
         """Whether calls wait and no moment is known at which time alone lets one go."""
         return bool(self._crowds) and (self._last is None or _alarm_time(self._last) == math.inf)
 
-    def enter_nowait(self, now: float, priority: Priority, kind: RequestType = DEFAULT_TYPE) -> P | None:
+    def enter_nowait(self, now: float, priority: Priority, request_type: RequestType = DEFAULT_TYPE) -> P | None:
         """Let a call go at once; None where it has to queue."""
         with self._lock:
             if self._crowds:
                 return None
-            permit = self._rule.reserve(now, smooth=priority == "bulk", request_type=kind)
+            permit = self._rule.reserve(now, smooth=priority == "bulk", request_type=request_type)
             return permit if not isinstance(permit, Wait) else None
 
     async def enter(
         self,
         priority: Priority,
-        timeout: float,
-        waits: Callable[[Wait], None],
+        deadline: float,
+        announce: Callable[[Wait], None],
         *,
         again: bool,
-        kind: RequestType = DEFAULT_TYPE,
+        request_type: RequestType = DEFAULT_TYPE,
     ) -> P:
-        """Wait for one's turn; raise OutOfTurnError when it cannot come, or has not come, within `timeout` seconds.
+        """Wait for a permit; raise QueueTimeoutError when the wait cannot end, or has not ended, by the `deadline`.
 
-        Who was let go before and refused (`again`) goes to the head of its class.
+        `announce` is called with the wait when it begins. A call that had a permit before and was refused (`again`)
+        goes to the head of its class.
         """
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
@@ -113,8 +114,8 @@ class Queue(Generic[P]):
                 self._last = None  # so that its alarm is set
             crowd.count += 1
             queue = self._classes[priority]
-            is_first = again or not queue.has(kind)
-            waiter = queue.join(loop, kind, began + timeout, again=again)
+            is_first = again or not queue.has(request_type)
+            waiter = queue.join(loop, request_type, deadline, again=again)
             if queue.count == 1:
                 self._find_waiting()
             wait = self._last
@@ -122,7 +123,7 @@ class Queue(Generic[P]):
                 wait = self.pump(began)  # else it waits for what those before it wait for
         try:
             if wait is not None and waiter.permit is None:
-                waits(wait)
+                announce(wait)
                 if waiter.deadline == math.inf:
                     await waiter.future
                 else:
@@ -220,7 +221,7 @@ class Queue(Generic[P]):
     def _hand_permit(self, queue: PriorityClass[P], waiter: Waiter[P], now: float) -> Wait | None:
         """Let one go if it may; return what it waits for if not."""
         smooth = queue.name == "bulk" and queue.passed < PASSED_OVER_MOST
-        permit = self._rule.reserve(now, smooth=smooth, request_type=waiter.kind)
+        permit = self._rule.reserve(now, smooth=smooth, request_type=waiter.request_type)
         if isinstance(permit, Wait):
             return permit
         queue.leave(waiter)

@@ -22,7 +22,7 @@ from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import SlotPoller
-from generor_async.engine.transport import BlockedBeforeSendError, Intent, Transport
+from generor_async.engine.transport import Intent, Transport
 from generor_async.errors import APIError, ClientClosedError, InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.http_types import REQUEST_ID, Form, Operation, Request
@@ -69,7 +69,7 @@ class Session:
         self.limits = limits
         self._inspect = inspect
         """Told of every JSON object and form that is about to be sent; what it raises is raised."""
-        self._shared = ClientParts(
+        self._parts = ClientParts(
             key=key,
             clock=clock,
             events=events,
@@ -104,20 +104,18 @@ class Session:
         except ClientClosedError as error:
             error.operation, error.call_id = operation.endpoint.name, call_id
             raise
-        call: Call[T] = Call(self._shared, operation, options, call_id, intent)
+        call: Call[T] = Call(self._parts, operation, options, call_id, intent)
+        admission = call.admission
         try:
             request = self._build(operation, options, call_id)
             if request is None:
                 request = await self._build_with_files(operation, options, call_id)
             while True:
-                if not call.admit_nowait():
-                    await call.admitted()
-                try:
-                    return await call.attempt(request)
-                except BlockedBeforeSendError:
+                async with admission.admit(request) as attempt:
+                    return await call.send(request, attempt)
+                if (failure := admission.failure) is None:  # a limit blocked it before it was sent
                     continue
-                except APIError as error:
-                    images, delay = call.images_for(error), call.delay_after(error)
+                images, delay = call.images_for(failure), call.delay_after(failure)
                 if intent is not None:
                     await intent.record_waiting()
                 if images is not None:
@@ -146,8 +144,8 @@ class Session:
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
-        await self._shared.slot_pollers.close()
-        await self._shared.transports.close()
+        await self._parts.slot_pollers.close()
+        await self._parts.transports.close()
 
     def _stale_jobs(self) -> list[str]:
         slots = self.limits.slots

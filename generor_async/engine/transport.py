@@ -163,7 +163,7 @@ class Attempt:
     BlockedBeforeSendError. `on_end` is called when the last piece of the body is written.
     """
 
-    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers", "intent", "limit")
+    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers", "intent", "limit", "reply", "result")
 
     def __init__(self, leaves: Callable[[], None] | None = None, on_end: Callable[[], None] | None = None) -> None:
         self._leaves = leaves
@@ -177,6 +177,10 @@ class Attempt:
         """Called before `leaves`."""
         self.limit: TimeLimit
         """The end of the attempt's time."""
+        self.reply: Reply | None = None
+        """The answer, once it has come."""
+        self.result: Any = None
+        """What the answer was decoded to."""
 
     @property
     def sent(self) -> bool:

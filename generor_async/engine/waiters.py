@@ -24,12 +24,12 @@ class Waiter(Generic[P]):
     future: "asyncio.Future[None]"
     deadline: float
     """When its wait ends, whatever comes."""
-    kind: RequestType
+    request_type: RequestType
     place: int
     """Where it stands in its class: the lowest goes first."""
     permit: P | None = None
     passed: int = 0
-    """How many others went before it, because they weigh less, while it was the first of its kind."""
+    """How many others went before it, because they weigh less, while it was the first of its request_type."""
 
     def wake(self) -> None:
         """Have it see what became of its wait; to be called in its loop."""
@@ -49,9 +49,9 @@ class PriorityClass(Generic[P]):
     _lines: dict[RequestType, OrderedDict[int, Waiter[P]]] = field(
         factory=dict[RequestType, OrderedDict[int, Waiter[P]]]
     )
-    """The calls of each kind, by their places."""
+    """The calls of each request_type, by their places."""
     only: OrderedDict[int, Waiter[P]] | None = None
-    """The same, where all are of one kind."""
+    """The same, where all are of one request_type."""
     _first: int = 0
     _last: int = 0
 
@@ -59,28 +59,30 @@ class PriorityClass(Generic[P]):
         return chain.from_iterable(line.values() for line in self._lines.values())
 
     def heads(self) -> list[Waiter[P]]:
-        """Return the first call of each kind, in order."""
+        """Return the first call of each request_type, in order."""
         heads = [next(iter(line.values())) for line in self._lines.values()]
         if len(heads) > 1:
             heads.sort(key=_place)
         return heads
 
-    def has(self, kind: RequestType) -> bool:
-        """Tell whether calls of a kind wait."""
-        return kind in self._lines
+    def has(self, request_type: RequestType) -> bool:
+        """Tell whether calls of a request_type wait."""
+        return request_type in self._lines
 
-    def join(self, loop: asyncio.AbstractEventLoop, kind: RequestType, deadline: float, *, again: bool) -> Waiter[P]:
+    def join(
+        self, loop: asyncio.AbstractEventLoop, request_type: RequestType, deadline: float, *, again: bool
+    ) -> Waiter[P]:
         """Add a call; one that was let go before and refused goes to the head."""
         if again:
             self._first -= 1
         else:
             self._last += 1
         place = self._first if again else self._last
-        waiter: Waiter[P] = Waiter(loop, loop.create_future(), deadline, kind, place)
+        waiter: Waiter[P] = Waiter(loop, loop.create_future(), deadline, request_type, place)
         self.count += 1
-        line = self._lines.get(kind)
+        line = self._lines.get(request_type)
         if line is None:
-            line = self._lines[kind] = OrderedDict()
+            line = self._lines[request_type] = OrderedDict()
             self._find_only()
         line[place] = waiter
         if again:
@@ -89,12 +91,12 @@ class PriorityClass(Generic[P]):
 
     def leave(self, waiter: Waiter[P]) -> bool:
         """Take a call out, wherever it stands; tell whether it was there."""
-        line = self._lines.get(waiter.kind)
+        line = self._lines.get(waiter.request_type)
         if line is None or line.pop(waiter.place, None) is None:
             return False
         self.count -= 1
         if not line:
-            del self._lines[waiter.kind]
+            del self._lines[waiter.request_type]
             self._find_only()
             if not self.count:
                 self.passed = 0

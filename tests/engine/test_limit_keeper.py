@@ -192,7 +192,7 @@ def test_a_forked_child_begins_anew_and_its_clients_share() -> None:
         async def parent():
             now = REAL_CLOCK.monotonic()
             own.sent(own.queue.enter_nowait(now, "normal"), now)
-            waits = [asyncio.create_task(own.queue.enter("normal", 999.0, print, again=False)) for _ in range(3)]
+            waits = [asyncio.create_task(own.queue.enter("normal", now + 999.0, print, again=False)) for _ in range(3)]
             for _ in range(5):
                 await asyncio.sleep(0)
             own._lock.acquire()

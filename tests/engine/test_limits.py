@@ -77,7 +77,8 @@ class Door:
     async def enter(self, *, priority: Priority = "normal", timeout: float = math.inf, again: bool = False) -> Permit:
         permit = self.limits.queue.enter_nowait(self.clock.monotonic(), priority)
         if permit is None:
-            permit = await self.limits.queue.enter(priority, timeout, self.waits.append, again=again)
+            deadline = self.clock.monotonic() + timeout
+            permit = await self.limits.queue.enter(priority, deadline, self.waits.append, again=again)
         return permit
 
     async def go(self, name: str, **how: Any) -> Permit:

@@ -23,11 +23,11 @@ class Units:
 
     free: int = 0
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = DEFAULT_TYPE) -> int | Wait:
-        if kind.weight > self.free:
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> int | Wait:
+        if request_type.weight > self.free:
             return Wait(now + 1_000, "jobs", sooner=True)
-        self.free -= kind.weight
-        return kind.weight
+        self.free -= request_type.weight
+        return request_type.weight
 
     def give_back(self, permit: int) -> None:
         self.free += permit
@@ -44,9 +44,11 @@ class Scene:
         default=attrs.Factory(lambda self: Queue(self.rule, LoopClock(), threading.RLock()), takes_self=True)
     )
 
-    async def come(self, name: str, kind: RequestType, priority: Priority = "normal", *, again: bool = False) -> None:
+    async def come(
+        self, name: str, request_type: RequestType, priority: Priority = "normal", *, again: bool = False
+    ) -> None:
         async def wait() -> None:
-            await self.queue.enter(priority, 100.0, lambda _: None, again=again, kind=kind)
+            await self.queue.enter(priority, 100.0, lambda _: None, again=again, request_type=request_type)
             self.went.append(name)
 
         self.tasks.append(asyncio.create_task(wait()))
@@ -93,7 +95,7 @@ async def test_where_there_are_enough_they_go_in_order(scene: Scene) -> None:
         await scene.come(f"heavy {number}", HEAVY)
         await scene.come(f"light {number}", LIGHT)
     await scene.free(12)
-    assert scene.went == [f"{kind} {number}" for number in range(3) for kind in ("heavy", "light")]
+    assert scene.went == [f"{request_type} {number}" for number in range(3) for request_type in ("heavy", "light")]
 
 
 @virtual
