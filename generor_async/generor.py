@@ -23,7 +23,7 @@ from generor_async.api.generor.operations import (
 from generor_async.engine.client import Client
 from generor_async.engine.download_target import safe_name
 from generor_async.engine.downloads import DownloadCallback, Output
-from generor_async.engine.jobs import JobType, JobWaiter, Tracked
+from generor_async.engine.jobs import JobType, JobWaiter, TrackedJob
 from generor_async.engine.options import Options
 from generor_async.engine.pages import response_of
 from generor_async.engine.progress import ProgressReporter
@@ -327,7 +327,7 @@ class Creations(resources.CreationsResource):
             NotFoundError: There is no such creation, or it is another user's.
         """
         known = str(arguments.whole(creation_id, "creation_id"))
-        return await self._waiter.wait(Tracked(known), timeout=timeout)
+        return await self._waiter.wait(TrackedJob(known), timeout=timeout)
 
 
 def _poll(creation_id: str) -> Operation[CreationStatus]:

@@ -15,7 +15,7 @@ from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
 from generor_async.engine.download_target import safe_name
 from generor_async.engine.downloads import DownloadCallback, Output
-from generor_async.engine.jobs import JobType, JobWaiter, Tracked
+from generor_async.engine.jobs import JobType, JobWaiter, TrackedJob
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
@@ -104,10 +104,10 @@ class Generations(GenerationsResource):
             InvalidRequestError: This can be no id.
         """
         path_segment(generation_id, "generation_id")  # whether it can be asked for
-        return Job(self._luma, self._waiter, Tracked(generation_id))
+        return Job(self._luma, self._waiter, TrackedJob(generation_id))
 
     def _submitted(self, generation: Generation) -> "Job":
-        return Job(self._luma, self._waiter, self._waiter.submitted(generation.id, generation, generation.model))
+        return Job(self._luma, self._waiter, self._waiter.track_submitted(generation.id, generation, generation.model))
 
     async def run(
         self,
@@ -270,7 +270,7 @@ class Job:
 
     __slots__ = ("_luma", "_tracked", "_waiter")
 
-    def __init__(self, luma: "AsyncLuma", watch: JobWaiter[Generation], tracked: Tracked[Generation]) -> None:
+    def __init__(self, luma: "AsyncLuma", watch: JobWaiter[Generation], tracked: TrackedJob[Generation]) -> None:
         self._luma = luma
         self._waiter = watch
         self._tracked = tracked
@@ -283,18 +283,18 @@ class Job:
     @property
     def generation(self) -> Generation | None:
         """The generation as it was last seen; None before the first poll."""
-        return self._tracked.seen
+        return self._tracked.last_seen
 
     @property
     def result(self) -> Generation | None:
         """The completed generation; None while it isn't known to be."""
-        seen = self._tracked.seen
+        seen = self._tracked.last_seen
         return seen if seen is not None and seen.state == "completed" else None
 
     @property
     def error(self) -> GenerorAsyncError | None:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
-        seen = self._tracked.seen
+        seen = self._tracked.last_seen
         if seen is not None and seen.state == "failed":
             return job_errors.job_failure(self._waiter.masked(seen))
         return self._tracked.error
@@ -343,7 +343,7 @@ class Job:
             The generation as it is now.
         """
         generation = await self._luma.generations.get(self.id)
-        self._waiter.observed(self._tracked, generation)
+        self._waiter.note_poll(self._tracked, generation)
         return generation
 
     async def download(

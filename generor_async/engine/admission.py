@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Admission"]
 
 SMALL_BODY: Final = 65_536
-"""Bytes of a body that has arrived as soon as it is sent."""
+"""Largest body in bytes that counts as received as soon as it is sent."""
 SMALL_LIMIT: Final = 4
-"""Digits of a limit that may be within reach."""
+"""Number of digits of a limit that a client may reach."""
 _LIMIT: Final = istr("X-RateLimit-Limit")
 _NOT_SENT: Final = Attempt()
 
@@ -89,7 +89,7 @@ class Admission:
         self._intent = intent
         self._request_type = DEFAULT_TYPE if weighing is None else weighing.request_type_of(operation.body)
         self._limited = bool(endpoint.quota) or endpoint.shows_job
-        """Whether the limits know of such calls."""
+        """Whether calls of this endpoint are subject to the limits, or show jobs."""
         self._request: Request
         self._attempt = _NOT_SENT
         self._permit: Permit | None = None
@@ -99,7 +99,7 @@ class Admission:
         self._gate: OutageGate | None = None
         """The gate that the ticket is from."""
         self._holds_news = 0
-        """The number of changes of the holds when the call was admitted."""
+        """The number of changes to the holds when the call was admitted."""
         self._outage_error: APIError | None = None
         """The error of the last attempt, where it met an outage."""
         self.began = now
@@ -107,11 +107,11 @@ class Admission:
         self.failure: APIError | None = None
         """The error of the last attempt."""
         self.draw = 0.0
-        """A random number for the waits after it: the call's own, and the one of the outage."""
+        """A random number in [0, 1) for the backoff after it, both of the call and of the outage."""
         self.body = operation.body
-        """The body that is sent, before it is encoded; the outage that concerns the call depends on it."""
+        """The body before it is encoded; it decides which outage concerns the call."""
         self.inlined_statuses: Collection[int] = frozenset() if images is None else images.statuses
-        """The statuses after which the images of the request are fetched here, and the call goes on without a wait."""
+        """Statuses after which the images of the request are fetched here, so that the call needs no backoff."""
         self.waits = CallWaits(parts, operation, options, context, now)
 
     def admit(self, request: Request) -> Self:
@@ -120,10 +120,11 @@ class Admission:
         return self
 
     async def __aenter__(self) -> Attempt:
-        """Wait until the call may be sent; return what watches the attempt.
+        """Wait until the call may be sent; return the attempt, which records whether it was sent.
 
-        Raises RateLimitError where a 429 blocks the calls of the key for longer than a given timeout leaves, and
-        DeadlineExceededError where the call isn't admitted in time for another reason: at once, where that is certain.
+        Raises:
+            RateLimitError: A 429 blocks the calls of the key for longer than a given timeout leaves.
+            DeadlineExceededError: The call can't be, or was not, admitted in time for another reason.
         """
         parts = self._parts
         limits, now = parts.limits, parts.clock.monotonic()
@@ -157,7 +158,7 @@ class Admission:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Account for the attempt. An APIError is kept as the `failure`; it may be followed by another attempt."""
+        """Account for the attempt. An APIError is suppressed and kept as `failure`: another attempt may follow."""
         attempt, self._attempt = self._attempt, _NOT_SENT  # it calls this object: nothing is left to the collector
         if attempt.reply is not None and self._operation.endpoint.quota:
             self._read_limits(attempt.reply)
@@ -210,7 +211,7 @@ class Admission:
         self._leave_gate()
 
     async def _acquire(self, began: float) -> None:
-        """Wait for a slot and a permit, as far as the call needs them, and while all calls of the key are blocked."""
+        """Wait for the slot and the permit that the call needs, and while all calls of the key are blocked."""
         parts, waits = self._parts, self.waits
         limits, blocked = parts.limits, parts.limits.holds.by_scope
         missed: ThrottleScope | None = None
@@ -257,7 +258,7 @@ class Admission:
             )
 
     async def _wait_for_outage(self) -> None:
-        """Wait for a ticket while the API is away; that takes of the call's own time."""
+        """Wait for a ticket during an outage; the time counts towards the call's timeout."""
         gate, waits = self._gate_of_call(), self.waits
         if gate.rule.healthy:
             return
@@ -277,7 +278,7 @@ class Admission:
     # --- during an attempt ------------------------------------------------------------------------------------------
 
     def _is_blocked(self) -> bool:
-        """Tell whether a 429 that came since the call was admitted blocks it after all."""
+        """Tell whether a 429 that came after the admission blocks the call."""
         holds = self._parts.limits.holds
         if holds.news == self._holds_news:
             return False
@@ -286,7 +287,7 @@ class Admission:
         return "abuse" in scopes or (windows and any(scope in SPANS for scope in scopes))
 
     def _leaves(self) -> None:
-        """Note that a request leaves now, over a connection."""
+        """Note that the request leaves now: it has a connection."""
         parts = self._parts
         if parts.limits.holds.news != self._holds_news:
             self._check_holds()
@@ -304,21 +305,21 @@ class Admission:
     # --- after an attempt -------------------------------------------------------------------------------------------
 
     def _read_limits(self, reply: Reply) -> None:
-        """Tell the limits what an answer says of the windows; a 429 that proves no limit says nothing."""
+        """Pass on what an answer reports of the rate limit; a 429 that proves no limit reports nothing."""
         limits, clock, permit, refusal = self._parts.limits, self._parts.clock, self._permit, self._context.refusal
         self._permit = None
         if permit is None and refusal is None and len(reply.headers.get(_LIMIT, "")) > SMALL_LIMIT:
             return  # as unbound as before
-        said = read_rate_limit_report(reply.headers, clock.time()) if refusal is None or refusal.proven else None
+        report = read_rate_limit_report(reply.headers, clock.time()) if refusal is None or refusal.proven else None
         if refusal is not None and refusal.proven and refusal.is_window:
-            limits.refused(permit, clock.monotonic(), refusal.wait, refusal.window, said)
+            limits.refused(permit, clock.monotonic(), refusal.wait, refusal.window, report)
         elif permit is not None:
-            limits.received(permit, clock.monotonic(), said, succeeded=reply.status < 400)
-        elif said is not None:
-            limits.learn(said)
+            limits.received(permit, clock.monotonic(), report, succeeded=reply.status < 400)
+        elif report is not None:
+            limits.learn(report)
 
     def _note_job(self, result: Any) -> None:
-        """Note the job that a call has submitted, or polled."""
+        """Note the job that the call has submitted or polled."""
         slots, slot = self._parts.limits.slots, self._slot
         if slots is None:
             return
@@ -340,7 +341,7 @@ class Admission:
         self._leave_gate()
 
     def _failed(self, error: APIError) -> None:
-        """Note an attempt that came to an error; its permit and slot are given back already."""
+        """Note an attempt that failed; its permit and slot were given back before."""
         self.failure, self.draw = error, random.random()  # noqa: S311 - jitter, no secret
         if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None and refusal.proven:
             self._block_others(error, refusal)
@@ -352,7 +353,7 @@ class Admission:
             (self._gate or self._gate_of_call()).failed(error, self.began, self.draw)
 
     def _give_back(self, error: BaseException, *, sent: bool) -> None:
-        """Give back what wasn't spent: a permit whose request never left, a slot of which no job came."""
+        """Give back the permit if the request was not sent, and the slot if no job came of it."""
         limits, now = self._parts.limits, self._parts.clock.monotonic()
         permit, slot, slots = self._permit, self._slot, limits.slots
         self._permit = self._slot = None
@@ -375,7 +376,7 @@ class Admission:
             gate.leave(ticket)
 
     def _block_others(self, error: RateLimitError, refusal: "LimitRefusal") -> None:
-        """Tell the limits what a 429 has other calls wait for."""
+        """Block other calls until the wait that a 429 asked for is over."""
         limits, clock = self._parts.limits, self._parts.clock
         now = clock.monotonic()
         if refusal.is_window and not self._operation.endpoint.quota:

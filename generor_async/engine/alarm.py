@@ -22,7 +22,7 @@ class Alarm:
     def __init__(self, ring: Callable[[float], object]) -> None:
         self._loop = asyncio.get_running_loop()
         self._ring = ring
-        """Gets the moment that the alarm was set to."""
+        """Called with the moment that the alarm was set to."""
         self._timer: asyncio.TimerHandle | asyncio.Task[None] | None = None
         self.at = math.inf
         """When it rings; infinite while it is not set."""
@@ -34,7 +34,7 @@ class Alarm:
             call_in(self._loop, self._restart)
 
     def cancel(self) -> None:
-        """Ring no more, until the alarm is set again."""
+        """Cancel the timer, until the alarm is set again."""
         if self.at < math.inf:
             self.at = math.inf
             call_in(self._loop, self._restart)

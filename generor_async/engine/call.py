@@ -1,4 +1,4 @@
-"""One logical call under way: its attempts, what the last of them came to, and whether there is another."""
+"""One logical call: its attempts, the error of the last one, and whether there is another."""
 
 import asyncio
 from typing import Any, Generic, Literal, TypeVar
@@ -30,7 +30,7 @@ E = TypeVar("E", bound=APIError)
 
 
 class Call(Generic[T]):
-    """One logical call: `send` makes an attempt, and `delay_after` says whether and when there is another."""
+    """One logical call: `send` makes an attempt; `delay_after` decides whether and when there is another."""
 
     __slots__ = ("_context", "_operation", "_options", "_parts", "_requeued", "_started", "admission")
 
@@ -49,14 +49,15 @@ class Call(Generic[T]):
         self._context = context = outcome.CallContext(operation.endpoint, call_id)
         self.admission = Admission(parts, operation, options, context, started, intent)
         self._requeued = 0
-        """Number of refusals by a limit: these are no failed attempts."""
+        """Number of refusals by a limit: these don't count as failed attempts."""
         parts.budget.count(started)
 
     async def send(self, request: Request, attempt: Attempt) -> T:
         """Send the request once; return the result.
 
-        Raises APIError for what the attempt came to otherwise, and BlockedBeforeSendError where the request was not
-        sent, and has to be admitted again.
+        Raises:
+            APIError: The attempt failed.
+            BlockedBeforeSendError: The request was not sent, and has to be admitted again.
         """
         parts, context, began, waits = self._parts, self._context, self.admission.began, self.admission.waits
         if waits.deadline is None:
@@ -90,13 +91,13 @@ class Call(Generic[T]):
     async def _send_with_events(self, request: Request, attempt: Attempt, timeout: float) -> T:
         parts, context = self._parts, self._context
         name = self._operation.endpoint.name
-        known: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "operation": name,
             "call_id": context.call_id,
             "request_id": context.request_id,
             "attempt": context.attempts,
         }
-        parts.events.emit(AttemptStarted(**known))
+        parts.events.emit(AttemptStarted(**fields))
         status: int | None = None
         result: Outcome = "done"
         try:
@@ -117,11 +118,11 @@ class Call(Generic[T]):
             raise
         finally:
             elapsed = parts.clock.monotonic() - self.admission.began
-            parts.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
+            parts.events.emit(AttemptEnded(**fields, outcome=result, status=status, elapsed=elapsed))
         raise failure
 
     def _answer(self, attempt: Attempt, reply: Reply) -> T:
-        """Return the result that an answer holds, or raise its error; either is noted in the attempt."""
+        """Decode an answer to the result, or raise its error; note either in the attempt."""
         attempt.reply = reply
         clock, operation = self._parts.clock, self._operation
         elapsed = clock.monotonic() - self._started
@@ -141,7 +142,7 @@ class Call(Generic[T]):
         raise bare(failure)  # the frames below hold the answer as it came
 
     def _cancelled_error(self, attempt: Attempt) -> OutcomeUnknownError | None:
-        """Return the error that tells what has come of the answer to a call that was cancelled."""
+        """Return the error of a cancelled call whose answer had partly arrived; None where nothing had."""
         failure = outcome.interrupted_error(self._context, *attempt.arrived())
         return failure and self._masked(failure, len(failure.body))
 
@@ -151,7 +152,7 @@ class Call(Generic[T]):
         return self._masked(failure, len(error.partial))
 
     def _masked(self, error: E, size: int) -> E:
-        """Mask what the server sent back of what it was sent."""
+        """Mask credentials that the server sent back."""
         masking.mask_error(error, masking.texts_to_mask(self._parts.key, self._options.named), size)
         return error
 
@@ -165,7 +166,7 @@ class Call(Generic[T]):
         return retry.least_seconds_left(self._operation.endpoint.retry_safety, self.admission.waits.timeout)
 
     def delay_after(self, error: APIError) -> float:
-        """Return the seconds to wait before the call is admitted again, or raise what the caller gets to see."""
+        """Return the seconds until the call is admitted again; raise the error where it isn't repeated."""
         context, now = self._context, self._parts.clock.monotonic()
         remaining = self.admission.waits.remaining(now)
         out_of_time = isinstance(error, APITimeoutError) and remaining <= 0
@@ -182,7 +183,7 @@ class Call(Generic[T]):
             self._requeued += 1
             return self.admission.waits.requeue(error, refusal, self.admission.draw)
         retries = context.attempts - 1 - self._requeued
-        again = retry.may_retry(retry_safety, error) or self.images_for(error) is not None
+        again = retry.may_retry(retry_safety, error) or self.image_fetcher(error) is not None
         if not again or retries >= self._options.max_retries:
             raise error
         delay = self._backoff(error, retries, now, remaining)
@@ -192,8 +193,8 @@ class Call(Generic[T]):
         return delay
 
     def _backoff(self, error: APIError, retries: int, now: float, remaining: float) -> float:
-        """Return the seconds before another attempt of a call that has failed."""
-        if self.images_for(error) is not None:
+        """Return the seconds until the next attempt of a call that has failed."""
+        if self.image_fetcher(error) is not None:
             return 0.0  # it is changed, and need not wait for better times
         if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None:
             return retry.with_jitter(refusal.wait, self.admission.draw)
@@ -202,12 +203,12 @@ class Call(Generic[T]):
             return delay
         return self._parts.budget.book(now, now + delay, now + (delay + remaining) / 2) - now
 
-    def images_for(self, error: APIError) -> ImageFetcher | None:
-        """Return what fetches the images of the request, where the API can't and the caller wants it."""
+    def image_fetcher(self, error: APIError) -> ImageFetcher | None:
+        """Return what fetches the images of the request after this error; None where that isn't wanted or no help."""
         return self._parts.images if outcome.wants_images_inline(error, self.admission.inlined_statuses) else None
 
     async def with_images(self, images: ImageFetcher) -> Operation[T]:
-        """Return the operation with the images in it that it names by URL."""
+        """Return the operation with the images that it names by URL put in as base64."""
         operation = await within(
             self.admission.waits.remaining(self._parts.clock.monotonic()),
             self._parts.clock,

@@ -1,8 +1,8 @@
-"""The waits of one call: how long it may wait for limits, holds and outages, and what the event stream is told of it.
+"""How long one call may wait for limits, holds and outages, and the events of its waits.
 
-A `timeout` that is given covers everything, and a `queue_timeout` all waits for limits, from the first attempt to the
-last. A default timeout begins when the call is admitted, stands still while it waits for a limit, and begins anew after
-a 429 that proves a limit.
+A given `timeout` covers everything; a `queue_timeout` covers the waits for limits of all attempts. A default timeout
+begins when the call is admitted, is suspended while it waits for a limit, and begins anew after a 429 that proves a
+limit.
 """
 
 import math
@@ -72,18 +72,18 @@ class CallWaits:
         self._waited = 0.0
         """Seconds that the call has waited for limits, where `queue_timeout` counts them."""
         self._refused: RateLimitError | None = None
-        """A 429 whose wait the event stream hasn't been told of."""
+        """A 429 for whose wait no event was emitted yet."""
         self.again = False
-        """Whether the call was admitted before, and then blocked."""
+        """Whether the call was admitted before, and then blocked before it was sent."""
         self.timeout = operation.endpoint.timeout if given is None else given
         self.deadline = None if given is None else now + given
-        """When time is up; None where the timeout has not begun."""
+        """When the call's time is over; None before its timeout begins."""
         self.latest = math.inf
-        """The end of the present wait."""
+        """When the present wait has to end."""
 
     @property
     def goes_first(self) -> bool:
-        """Whether the call goes to the head of its queue: it was admitted before, and refused or blocked."""
+        """Whether the call goes to the head of its queue: it was admitted before, and then refused or blocked."""
         return self.again or self._context.attempts > 0
 
     def remaining(self, now: float) -> float:
@@ -105,13 +105,13 @@ class CallWaits:
                 self.deadline += waited
 
     def begin_outage(self, now: float) -> None:
-        """Begin a wait for the end of an outage: that takes of the call's own time."""
+        """Begin a wait for the end of an outage; it counts towards the call's timeout."""
         if self.deadline is None:
             self.deadline = now + self.timeout
         self.latest = self.deadline - retry.least_seconds_left(self._operation.endpoint.retry_safety, self.timeout)
 
     def _queue_timeout(self, now: float) -> float:
-        """Return for how many seconds the call may wait for limits."""
+        """Return the seconds for which the call may wait for limits."""
         if self._options.timeout is None:
             return self._options.queue_timeout - self._waited
         return self.remaining(now)
@@ -144,9 +144,9 @@ class CallWaits:
         )
 
     def requeue(self, error: RateLimitError, refusal: "LimitRefusal", draw: float) -> float:
-        """Return the seconds after which a call that a limit has refused is admitted again.
+        """Return the seconds after which a call that a limit has refused asks for admission again.
 
-        They are 0 where the limit has a queue: there it waits at the head. Raises the error where it can't wait so
+        They are 0 where the limit has a queue: the call goes to its head. Raises the error where the wait would be too
         long.
         """
         if self._options.timeout is None:
@@ -165,7 +165,7 @@ class CallWaits:
         return delay
 
     def _has_queue(self, refusal: "LimitRefusal") -> bool:
-        """Tell whether the call waits in a queue, or with all calls of the key, for the limit that refused it."""
+        """Tell whether the limit that refused the call has a queue, or blocks all calls of the key."""
         quota = self._operation.endpoint.quota
         if refusal.scope == "jobs":
             return "jobs" in quota and self._parts.limits.slots is not None

@@ -15,13 +15,13 @@ __all__ = ["TimeLimit", "TimeLimits", "within"]
 T = TypeVar("T")
 
 LATE: Final = 0.1
-"""A timer is late by so many seconds when the process was stopped, or its event loop was blocked."""
+"""Seconds after which a timer counts as late: the process was stopped, or its event loop was blocked."""
 GRACE: Final = 1.0
-"""Most seconds that remain then to read an answer; never more than the timer was late."""
+"""Most seconds that a late timer leaves for reading an answer; never more than it was late."""
 
 
 class TimeLimits:
-    """The limits that are running in one event loop: one timer serves all of them."""
+    """The running time limits of one event loop, which share one timer."""
 
     __slots__ = ("alarm", "running")
 
@@ -42,9 +42,9 @@ class TimeLimits:
 
 
 class TimeLimit:
-    """Cancels the work in its block after so many seconds, with TimeoutError, as `asyncio.timeout` does.
+    """Cancels the work in its block after some seconds and raises TimeoutError, as `asyncio.timeout` does.
 
-    When the process was stopped, or the event loop was blocked, the timer is due before an answer is read that has
+    After the process was stopped or the event loop was blocked, the timer fires before an answer is read that has
     arrived in the meantime, and that answer may be a paid one. So a timer that fires late waits a little longer.
     """
 
@@ -55,7 +55,7 @@ class TimeLimit:
         self._limits = limits
         self._late = False
         self.expired = False
-        """Whether the time is over."""
+        """Whether the limit has ended the work."""
 
     def __enter__(self) -> None:
         loop, limits = asyncio.get_running_loop(), self._limits
@@ -75,16 +75,16 @@ class TimeLimit:
             raise TimeoutError from error
 
     def pause(self) -> None:
-        """Stand still until `restart`: what comes now is not the time of what is limited."""
+        """Suspend the limit until `restart`."""
         self.ends_at = math.inf
 
     def restart(self) -> None:
-        """Begin anew."""
+        """Restart the limit with all its seconds."""
         self.ends_at = ends_at = asyncio.get_running_loop().time() + self._seconds
         self._limits.alarm.set_to(ends_at)
 
     def is_due(self, now: float) -> None:
-        """Cancel the work, or wait a little longer where the timer is late."""
+        """Cancel the work, or extend the limit a little where the timer is late."""
         late = now - self.ends_at
         if late > LATE and not self._late:
             self._late, self.ends_at = True, now + min(late, GRACE)
@@ -95,7 +95,7 @@ class TimeLimit:
 
 
 async def within(seconds: float | None, clock: Clock, work: Awaitable[T], *, what: str, advice: str) -> T:
-    """Await something for so many of the clock's seconds, None for no limit; raises DeadlineExceededError."""
+    """Await `work` for at most `seconds` of the clock, None for no limit; raises DeadlineExceededError."""
     seconds = math.inf if seconds is None else seconds
     limits = TimeLimits()
     limit = TimeLimit(seconds / clock.speed, limits)

@@ -1,6 +1,6 @@
-"""Waits for jobs: for the end of one, for each of its changes, or for many jobs at once.
+"""Waits for jobs: for the end of one, for each of its changes, or for the ends of many.
 
-The scheduler polls; this module turns what it finds into results and errors.
+The scheduler polls; this module turns its findings into results and errors.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
-from generor_async.engine.tracking import JobType, SeenJobs, Tracked, Waiter
+from generor_async.engine.tracking import JobType, JobWait, SeenJobs, TrackedJob
 from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import masking, option_checks
 from generor_async.rules.schedule import JobDurations
 from generor_async.values import JobSubmitted, Model, forget_headers
 from generor_async.values.text import printable
 
-__all__ = ["JobType", "JobWaiter", "Tracked"]
+__all__ = ["JobType", "JobWaiter", "TrackedJob"]
 
 S = TypeVar("S", bound=Model)
 T = TypeVar("T")
@@ -33,40 +33,39 @@ JOBS_NAMED: Final = 20
 class JobWaiter(Generic[S]):
     """Waits for the jobs of a client.
 
-    Views of the client share what was learned of durations, and one poll serves all waits for a job.
-
-    `backlog` returns the number of calls that wait for one of these jobs to end.
+    Views of the client share the learned durations, and one poll serves all waits for a job. `backlog` returns the
+    number of calls that wait for one of these jobs to end.
     """
 
     def __init__(
-        self, session: Session, options: Options, kind: JobType[S], *, backlog: Callable[[], int] = int
+        self, session: Session, options: Options, job_type: JobType[S], *, backlog: Callable[[], int] = int
     ) -> None:
         self._session = session
-        self._kind = kind
+        self._job_type = job_type
         jobs, durations = SeenJobs(session.base_url), dict[Hashable, JobDurations]()
         self._jobs = jobs
-        self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, jobs, backlog))
+        self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, job_type, durations, jobs, backlog))
         session.lifetime.waits.append(self._schedulers)
-        self._use(options)
+        self._set_options(options)
 
     def view(self, options: Options) -> Self:
-        """Return a waiter for the same jobs whose polls are made with other options."""
+        """Return a waiter for the same jobs that polls with other options."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._use(options)
+        view._set_options(options)
         return view
 
-    def _use(self, options: Options) -> None:
+    def _set_options(self, options: Options) -> None:
         self.options = options
         # A poll makes one attempt: the schedule is what tries again.
-        self._of_looks = evolve(options, timeout=None, max_retries=0, request_id=None)
+        self._poll_options = evolve(options, timeout=None, max_retries=0, request_id=None)
 
     def now(self) -> float:
         """Return seconds of the client's clock, which never go backwards."""
         return self._session.clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for so many seconds of the client's clock."""
+        """Sleep for some seconds of the client's clock."""
         await self.while_open(self._session.clock.sleep(seconds), "a wait before another job")
 
     async def while_open(self, work: Awaitable[T], what: str) -> T:
@@ -74,28 +73,28 @@ class JobWaiter(Generic[S]):
         return await self._session.lifetime.while_open(work, what)
 
     def masked(self, seen: S) -> S:
-        """Return a copy of a job for an error, with keys that the server echoed masked."""
+        """Return a copy of a job for an error, with echoed keys masked."""
         return masking.mask_value(seen, masking.texts_to_mask(self._session.key, self.options.named))
 
     def job_exists(self, job_id: str) -> None:
-        """Record that a job exists: its submission or its state was seen, here or by an earlier process."""
+        """Record that a job exists: this process or an earlier one has submitted or polled it."""
         self._jobs.add(job_id)
 
-    def submitted(self, job_id: str, seen: S, model: str | None) -> Tracked[S]:
-        """Record a job that was just accepted."""
+    def track_submitted(self, job_id: str, seen: S, model: str | None) -> TrackedJob[S]:
+        """Record a job that was just submitted."""
         if self._session.events.listening:
             self._session.events.emit(JobSubmitted(job_id=job_id, model=model))
         forget_headers(seen)
         self.job_exists(job_id)
         now = self.now()
-        return Tracked(job_id, seen, now, now)
+        return TrackedJob(job_id, seen, now, now)
 
-    def observed(self, job: Tracked[S], seen: S) -> None:
-        """Record the answer to a poll outside of the schedule."""
-        if self._kind.state(seen):
-            job.seen, job.polled = seen, self.now()
+    def note_poll(self, job: TrackedJob[S], seen: S) -> None:
+        """Record the answer to a poll that the scheduler didn't make."""
+        if self._job_type.state(seen):
+            job.last_seen, job.unfinished_at = seen, self.now()
 
-    async def wait(self, job: Tracked[S], *, timeout: float) -> S:
+    async def wait(self, job: TrackedJob[S], *, timeout: float) -> S:
         """Wait until a job has ended, and return its last state.
 
         A poll that fails for a transient reason is repeated on the schedule.
@@ -105,33 +104,33 @@ class JobWaiter(Generic[S]):
             GenerorAsyncError: A poll failed in a way that ends the wait, by `rules.poll_failures`; it names the job.
         """
         _check_timeout(timeout)
-        if job.seen is not None and self._has_ended(job.seen):
-            return job.seen
+        if job.last_seen is not None and self._has_ended(job.last_seen):
+            return job.last_seen
         return await self._wait(job, timeout=timeout, began=self.now())
 
-    async def changes(self, job: Tracked[S], *, timeout: float) -> AsyncIterator[S]:
+    async def changes(self, job: TrackedJob[S], *, timeout: float) -> AsyncIterator[S]:
         """Yield a job at each change of its state, beginning with the present one, until it has ended."""
         _check_timeout(timeout)
         began = self.now()
-        if job.seen is not None:
-            yield job.seen
-        while job.seen is None or not self._has_ended(job.seen):
+        if job.last_seen is not None:
+            yield job.last_seen
+        while job.last_seen is None or not self._has_ended(job.last_seen):
             yield await self._wait(job, timeout=timeout, began=began, each_change=True)
 
-    async def as_completed(self, jobs: Sequence[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
-        """Yield each job when it, or the wait for it, has ended; its `error` tells which. Uses no task for each job."""
+    async def as_completed(self, jobs: Sequence[TrackedJob[S]], *, timeout: float) -> AsyncIterator[TrackedJob[S]]:
+        """Yield each job when it, or the wait for it, has ended; a failed wait sets its `error`. Creates no tasks."""
         _check_timeout(timeout)
         try:
             work = self._session.lifetime.begin(counted=True)
         except ClientClosedError as closed:
             closed.add_note(_jobs_continue(jobs))
             if len(jobs) == 1:
-                self._kind.attach_id(closed, jobs[0].id)
+                self._job_type.attach_id(closed, jobs[0].id)
             raise
         scheduler, began = self._schedulers.get(), self.now()
         done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
-        ended: deque[Tracked[S]] = deque()
-        waiting: dict[asyncio.Future[S], Waiter[S]] = {}
+        ended: deque[TrackedJob[S]] = deque()
+        waiting: dict[asyncio.Future[S], JobWait[S]] = {}
 
         def arrived(future: asyncio.Future[S]) -> None:
             done.put_nowait(future)
@@ -140,57 +139,59 @@ class JobWaiter(Generic[S]):
 
         try:
             for job in jobs:
-                if job.seen is not None and self._has_ended(job.seen):
+                if job.last_seen is not None and self._has_ended(job.last_seen):
                     ended.append(job)
                     continue
-                waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began)
-                waiting[waiter.future] = waiter
-                waiter.future.add_done_callback(arrived)
+                wait = scheduler.join(job, self._poll_options, timeout=timeout, began=began)
+                waiting[wait.future] = wait
+                wait.future.add_done_callback(arrived)
             if not waiting:
                 work.end()
             while ended:
                 yield ended.popleft()
             while waiting:
                 future = await done.get()
-                job = waiting.pop(future).tracked
+                job = waiting.pop(future).job
                 error = future.exception()
                 if error is not None and not isinstance(error, GenerorAsyncError):
                     error.add_note(
-                        f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.resume_hint(job.id)}"
+                        f"{self._job_type.name} {printable(job.id)} goes on, and {self._job_type.resume_hint(job.id)}"
                     )
                     raise error
                 yield job
         except asyncio.CancelledError as error:
-            error.add_note(_jobs_continue([waiter.tracked for waiter in waiting.values()]))
+            error.add_note(_jobs_continue([wait.job for wait in waiting.values()]))
             raise
         finally:
             work.end()
-            for waiter in waiting.values():
-                scheduler.leave(waiter)
+            for wait in waiting.values():
+                scheduler.leave(wait)
 
-    async def _wait(self, job: Tracked[S], *, timeout: float, began: float, each_change: bool = False) -> S:
+    async def _wait(self, job: TrackedJob[S], *, timeout: float, began: float, each_change: bool = False) -> S:
         try:
             work = self._session.lifetime.begin()
         except ClientClosedError as error:
-            self._kind.attach_id(error, job.id)
+            self._job_type.attach_id(error, job.id)
             raise
         scheduler = self._schedulers.get()
-        waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began, each_change=each_change)
+        wait = scheduler.join(job, self._poll_options, timeout=timeout, began=began, each_change=each_change)
         try:
-            return await waiter.future
+            return await wait.future
         except asyncio.CancelledError as error:
-            scheduler.leave(waiter)
-            error.add_note(f"{self._kind.name} {printable(job.id)} goes on, and {self._kind.resume_hint(job.id)}")
+            scheduler.leave(wait)
+            error.add_note(
+                f"{self._job_type.name} {printable(job.id)} goes on, and {self._job_type.resume_hint(job.id)}"
+            )
             raise
         finally:
             work.end()
 
     def _has_ended(self, seen: S) -> bool:
-        return self._kind.lifecycle.is_terminal(self._kind.state(seen))
+        return self._job_type.lifecycle.is_terminal(self._job_type.state(seen))
 
 
-def _jobs_continue(jobs: Sequence[Tracked[S]]) -> str:
-    """Say which jobs continue without a wait."""
+def _jobs_continue(jobs: Sequence[TrackedJob[S]]) -> str:
+    """Return the note that names the jobs which continue without a wait."""
     ids = ", ".join(printable(job.id) for job in jobs[:JOBS_NAMED])
     more = ", ..." if len(jobs) > JOBS_NAMED else ""
     return f"{len(jobs)} jobs go on: take them up again by their ids ({ids}{more})"

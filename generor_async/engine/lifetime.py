@@ -1,7 +1,7 @@
-"""Opens and closes a client in each event loop, and cancels the calls that are under way when it is closed.
+"""Opens and closes a client in each event loop, and cancels its active calls when it is closed.
 
 A client that was never entered is open in every loop. One that was entered is closed at the end of its last
-`async with`, until it is entered again. Calls are ended as `asyncio.timeout` does it: their task is cancelled, and the
+`async with`, until it is entered again. A call is ended as `asyncio.timeout` does it: its task is cancelled, and the
 call uncancels it and raises a ClientClosedError that says what became of the request.
 """
 
@@ -16,105 +16,105 @@ from generor_async.errors import ClientClosedError
 from generor_async.rules import option_checks
 from generor_async.values import Clock, Outcome
 
-__all__ = ["Lifetime", "Task"]
+__all__ = ["ActiveCall", "Lifetime"]
 
 T = TypeVar("T")
 
-TURNS: Final = 3
-"""Iterations of the event loop in which waits that were ended run to their end."""
+CANCEL_ITERATIONS: Final = 3
+"""Iterations of the event loop in which cancelled waits for jobs run to their end."""
 
 
-class _LoopWork(LoopBound):
-    """The calls of a client that are under way in one event loop."""
+class _LoopCalls(LoopBound):
+    """The active calls of a client in one event loop."""
 
     def __init__(self) -> None:
         self.closed = False
         self.entered = 0
         """Number of `async with` blocks that are open in this loop."""
         self.openings = 0
-        """Number of those that were ever opened."""
-        self.work: set[Task] = set()
+        """Number of `async with` blocks that were ever opened in this loop."""
+        self.active: set[ActiveCall] = set()
         self.cancelled: set[asyncio.Task[Any]] = set()
-        """Tasks that the client itself has cancelled."""
+        """Tasks that the client has cancelled."""
         self.waiting: list[asyncio.Future[None]] = []
-        """Woken whenever a call ends."""
+        """Futures that are woken whenever a call ends."""
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition, which is checked whenever a call ends."""
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds; it is checked whenever a call ends."""
         while not condition():
             change = asyncio.get_running_loop().create_future()
             self.waiting.append(change)
             await change
 
-    async def drained(self) -> None:
-        """Wait until no call is under way in any other task."""
+    async def drain(self) -> None:
+        """Wait until no other task has an active call."""
         own = asyncio.current_task()
-        await self.until(lambda: all(work.task is own for work in self.work))
+        await self.wait_until(lambda: all(work.task is own for work in self.active))
 
     async def cancel_all(self) -> None:
-        """Cancel the calls in all other tasks, and wait for their end."""
+        """Cancel the calls of all other tasks, and wait until they have ended."""
         own = asyncio.current_task()
-        for task in {work.task for work in self.work if work.task is not None} - {own} - self.cancelled:
+        for task in {work.task for work in self.active if work.task is not None} - {own} - self.cancelled:
             self.cancelled.add(task)
             task.cancel()
-        await self.until(lambda: not any(work.task not in {own, None} for work in self.work))
+        await self.wait_until(lambda: not any(work.task not in {own, None} for work in self.active))
 
 
-class Task:
-    """A call that is under way in the running task; one that is only `counted` is waited for, and never cancelled."""
+class ActiveCall:
+    """An active call in the running task. One that is only `counted` is waited for, but never cancelled."""
 
-    __slots__ = ("_cancels", "_here", "task")
+    __slots__ = ("_calls", "_cancels", "task")
 
-    def __init__(self, here: _LoopWork, *, counted: bool = False) -> None:
-        self._here = here
+    def __init__(self, here: _LoopCalls, *, counted: bool = False) -> None:
+        self._calls = here
         self.task = None if counted else asyncio.current_task()
         self._cancels = 0 if self.task is None else self.task.cancelling()
-        here.work.add(self)
+        here.active.add(self)
 
     def was_cancelled_by_close(self) -> bool:
-        """Tell whether the task was cancelled by the client alone; the client's cancellation is undone."""
+        """Tell whether only the client has cancelled the task; undo the client's cancellation."""
         return self._uncancel() <= self._cancels
 
     def end(self) -> None:
         """Record the end of the call."""
-        here = self._here
-        here.work.discard(self)
+        here = self._calls
+        here.active.discard(self)
         if here.waiting:
             waiting, here.waiting = here.waiting, []
             for change in waiting:
                 if not change.done():
                     change.set_result(None)
-        if here.cancelled and self.task in here.cancelled and not any(work.task is self.task for work in here.work):
+        if here.cancelled and self.task in here.cancelled and not any(work.task is self.task for work in here.active):
             self._uncancel()
 
     def _uncancel(self) -> float:
-        """Undo the client's cancellation; return the number of others, or infinity where the client didn't cancel."""
-        if self.task is None or self.task not in self._here.cancelled:
+        """Undo the client's cancellation; return the number of others, or infinity where the client did not cancel."""
+        if self.task is None or self.task not in self._calls.cancelled:
             return float("inf")
-        self._here.cancelled.discard(self.task)
+        self._calls.cancelled.discard(self.task)
         return self.task.uncancel()
 
 
 class Lifetime:
-    """Whether a client is open. All views of a client share one."""
+    """Whether a client is open; all its views share this."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._loops = PerLoop(_LoopWork)
+        self._loops = PerLoop(_LoopCalls)
         self._lock = threading.Lock()
         self._entered = 0
         """Number of `async with` blocks that are open in all loops."""
         self._over = False
         """Whether the client was entered, and its last `async with` block has ended."""
         self.waits: list[PerLoop[Any]] = []
-        """The waits for jobs: closed first, so that their errors can name the job."""
+        """The waits for jobs. They are closed first, so that their errors name the jobs."""
 
-    def begin(self, *, counted: bool = False) -> Task:
+    def begin(self, *, counted: bool = False) -> ActiveCall:
         """Record the beginning of a call; raises ClientClosedError."""
         here = self._loops.get()
         if here.closed or self._over:
             raise _closed_error("the client is closed", outcome="not_sent")
-        return Task(here, counted=counted)
+        return ActiveCall(here, counted=counted)
 
     async def while_open(self, work: Awaitable[T], what: str) -> T:
         """Await something until it ends or the client is closed; `what` names it in the ClientClosedError."""
@@ -168,14 +168,14 @@ class Lifetime:
         await self._end(here, drain, release, stays_closed=here.openings > 0)
 
     async def _end(
-        self, here: _LoopWork, drain: float, release: Callable[[], Awaitable[None]], *, stays_closed: bool
+        self, here: _LoopCalls, drain: float, release: Callable[[], Awaitable[None]], *, stays_closed: bool
     ) -> None:
         openings = here.openings
         try:
             if drain > 0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(None if drain == float("inf") else drain / self._clock.speed):
-                        await here.drained()
+                        await here.drain()
         finally:
             here.closed = True
             try:
@@ -185,10 +185,10 @@ class Lifetime:
                 if here.openings == openings:
                     here.closed = stays_closed
 
-    async def _cancel_all(self, here: _LoopWork) -> None:
+    async def _cancel_all(self, here: _LoopCalls) -> None:
         for waits in self.waits:
             await waits.close()
-        for _ in range(TURNS):
+        for _ in range(CANCEL_ITERATIONS):
             await asyncio.sleep(0)
         await here.cancel_all()
 

@@ -1,9 +1,8 @@
 """Objects that belong to one event loop, such as an aiohttp session: a client at module level serves many loops.
 
 An object is closed when its loop ends. Before it closes a loop, `asyncio.run` (and every runner that follows asyncio's
-documentation) shuts down the loop's asynchronous generators: a generator of ours does nothing but close the objects of
-its loop then. Objects of a loop that was closed without that are abandoned when the next one is opened, or when the
-process exits.
+documentation) shuts down the loop's asynchronous generators: one of them closes the objects of the loop. If a loop was
+closed without that, its objects are abandoned when the next one is opened, or when the process exits.
 """
 
 import asyncio
@@ -50,7 +49,7 @@ R = TypeVar("R", bound=Closable)
 
 
 def call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], object], *args: *Ts) -> bool:
-    """Call a function in an event loop: at once where that runs here. Return False where the loop is closed."""
+    """Call a function in an event loop: at once if that loop is running here. Return False where the loop is closed."""
     try:
         running = asyncio.get_running_loop()
     except RuntimeError:
@@ -73,14 +72,14 @@ class PerLoop(Generic[R]):
         self._opened: dict[asyncio.AbstractEventLoop, R] = {}
 
     def get(self) -> R:
-        """Return the object of the running loop, opened now where there is none."""
+        """Return the object of the running loop; open it if there is none."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError(NO_LOOP) from None
         return self._opened.get(loop) or self._open_in(loop)
 
-    def known(self) -> R | None:
+    def opened(self) -> R | None:
         """Return the object of the running loop; None where none is open."""
         return self._opened.get(asyncio.get_running_loop())
 
@@ -97,65 +96,65 @@ class PerLoop(Generic[R]):
             one.abandon()
 
     def _open_in(self, loop: asyncio.AbstractEventLoop) -> R:
-        _abandon_those(lambda other: other.is_closed())
+        _abandon_loops(lambda other: other.is_closed())
         one = self._opened[loop] = self._open()
-        end = _ends.get(loop)
+        end = _loop_ends.get(loop)
         if end is None:
-            end = _ends[loop] = _End(loop)
+            end = _loop_ends[loop] = _LoopEnd(loop)
         end.holders.add(self)
         return one
 
 
-class _End:
-    """What is closed when an event loop ends."""
+class _LoopEnd:
+    """The objects to close when an event loop ends."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.holders = weakref.WeakSet[PerLoop[Any]]()
-        if loop not in _ending:
-            self._watch = _until_the_end(loop, self.holders)
+        if loop not in _shut_down:
+            self._generator = _close_at_end(loop, self.holders)
             with contextlib.suppress(StopIteration):  # it yields without having waited for anything
-                self._watch.__anext__().send(None)
+                self._generator.__anext__().send(None)
 
 
-async def _until_the_end(
+async def _close_at_end(
     loop: asyncio.AbstractEventLoop, holders: "weakref.WeakSet[PerLoop[Any]]"
 ) -> AsyncGenerator[None]:
-    """Wait, as an asynchronous generator of a loop, for the loop's end, and close what was opened in it."""
+    """Wait for the loop's end, as one of its asynchronous generators, and close what was opened in it."""
     try:
         yield
     finally:
-        _ending.add(loop)
-        _ends.pop(loop, None)
+        _shut_down.add(loop)
+        _loop_ends.pop(loop, None)
         async with contextlib.AsyncExitStack() as stack:
             for holder in list(holders):
                 stack.push_async_callback(holder.close)
 
 
-_ends: dict[asyncio.AbstractEventLoop, _End] = {}
-"""By the loop: those in which something may be open."""
-_ending = weakref.WeakSet[asyncio.AbstractEventLoop]()
-"""Loops whose generators were shut down already: what is opened in them now is abandoned later."""
+_loop_ends: dict[asyncio.AbstractEventLoop, _LoopEnd] = {}
+"""The loops in which something may be open."""
+_shut_down = weakref.WeakSet[asyncio.AbstractEventLoop]()
+"""Loops whose generators were shut down: what is opened in them now is abandoned later."""
 _before_fork: list[object] = []
 
 
-def _abandon_those(gone: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
-    for loop in list(_ends):
-        if gone(loop) and (end := _ends.pop(loop, None)) is not None:
+def _abandon_loops(gone: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
+    for loop in list(_loop_ends):
+        if gone(loop) and (end := _loop_ends.pop(loop, None)) is not None:
             for holder in list(end.holders):
                 holder.abandon(loop)
 
 
 @atexit.register
 def _abandon_all() -> None:
-    """Abandon everything when the interpreter exits: no loop runs any more that could close it."""
-    _abandon_those(lambda loop: not loop.is_running())
+    """Abandon everything when the interpreter exits: no running loop is left that could close it."""
+    _abandon_loops(lambda loop: not loop.is_running())
 
 
 def _reset_after_fork() -> None:
     """Forget all loops in a forked child: they and their connections belong to the parent."""
-    global _ends  # noqa: PLW0603 - the parent's stays referenced
-    _before_fork.append(_ends)
-    _ends = {}
+    global _loop_ends  # noqa: PLW0603 - the parent's stays referenced
+    _before_fork.append(_loop_ends)
+    _loop_ends = {}
 
 
 if hasattr(os, "register_at_fork"):

@@ -19,17 +19,17 @@ logger = logging.getLogger("generor_async")
 
 
 class OutageGate:
-    """Admits every call while the API is well, and a few at a time during an outage."""
+    """Admits every call while the API is available, and a few at a time during an outage."""
 
     def __init__(self, clock: Clock, away: "set[OutageGate]") -> None:
         self._clock = clock
         self._away = away
-        """The gates of APIs that are not known to be well; this gate adds and removes itself."""
+        """The gates with an outage; this gate adds and removes itself."""
         self.rule = Outage()
         self._lock = threading.RLock()
         self._queue: Queue[OutageTicket] = Queue(self.rule, clock, self._lock)
         self._since: float | None = None
-        """When the outage began, until it was logged."""
+        """When the outage began; None once it was logged."""
         self.error: APIError | None = None
         """The last error of the outage."""
 
@@ -72,16 +72,16 @@ class OutageGate:
 
 
 class OutageGates:
-    """The gates of a key: one for calls that refer to media by URL, and one for all others.
+    """The gates of a key: one for requests that refer to media by URL, and one for all others.
 
-    The API fetches media by services of their own, which may have an outage by themselves.
+    The API fetches media by a separate service, which may have an outage of its own.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.away: set[OutageGate] = set()
-        """The gates whose calls need a ticket."""
+        """The gates with an outage: their calls need a ticket."""
         self._plain, self._of_urls = OutageGate(clock, self.away), OutageGate(clock, self.away)
 
     def of(self, body: JSON | Form, extra: Any) -> OutageGate:
-        """Return the gate for a call with this body."""
+        """Return the gate for a request with this body."""
         return self._of_urls if has_url_references(body) or has_url_references(extra) else self._plain

@@ -1,7 +1,7 @@
-"""The loop around one logical call: wait for its turn, send, classify, perhaps wait and send again.
+"""The loop around one logical call: admit it, send it, and perhaps wait and send it again.
 
-Nothing here knows a rule: `rules.response_parsing` and `rules.outcome` say what an attempt came to, `rules.retry`
-whether and when to go again. `engine.call_waits` keeps the one deadline of a call, and waits for its turn.
+The loop decides nothing itself: `rules.response_parsing` and `rules.outcome` turn an answer into a result or an error,
+`rules.retry` decides whether and when to send again. `engine.admission` waits for the limits of the key.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Session:
         self.events = events
         self.limits = limits
         self._inspect = inspect
-        """Told of every JSON object and form that is about to be sent; what it raises is raised."""
+        """Called with every JSON object and form before it is sent; it may raise."""
         self._parts = ClientParts(
             key=key,
             clock=clock,
@@ -76,7 +76,7 @@ class Session:
             limits=limits,
             transports=PerLoop(open_transport),
             slot_pollers=PerLoop(
-                lambda: SlotPoller(self._stale_jobs, lambda job: self.send(poll(job), _POLLING), self.job_gone, clock)
+                lambda: SlotPoller(self._stale_jobs, lambda job: self.send(poll(job), _POLLING), self.forget_job, clock)
             ),
             budget=RetryBudget(),
             images=images,
@@ -90,11 +90,11 @@ class Session:
         call_id: str | None = None,
         intent: Intent | None = None,
     ) -> T:
-        """Send an operation until it is answered, refused for good, or out of time.
+        """Send an operation until it succeeds, fails for good, or runs out of time.
 
-        The `intent` is told before each attempt, and before the call waits to be sent again: what it raises is raised,
-        and nothing more is sent. The call is known by its `call_id`, which is also the request id of its first attempt;
-        by default that is the options' `request_id`, or a new one.
+        `intent` is called before each attempt leaves, and before the call waits to be sent again; if it raises, nothing
+        more is sent. `call_id` identifies the call, and is the request id of its first attempt. By default it is the
+        options' `request_id`, or a new one.
         """
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
@@ -115,7 +115,7 @@ class Session:
                     return await call.send(request, attempt)
                 if (failure := admission.failure) is None:  # a limit blocked it before it was sent
                     continue
-                images, delay = call.images_for(failure), call.delay_after(failure)
+                images, delay = call.image_fetcher(failure), call.delay_after(failure)
                 if intent is not None:
                     await intent.record_waiting()
                 if images is not None:
@@ -136,8 +136,8 @@ class Session:
         slots = self.limits.slots
         return 0 if slots is None else len(slots.queue)
 
-    def job_gone(self, job_id: str) -> None:
-        """Note that there is no such job any more, so that it holds no slot."""
+    def forget_job(self, job_id: str) -> None:
+        """Free the slot of a job that doesn't exist any more."""
         if (slots := self.limits.slots) is not None:
             now = self.clock.monotonic()
             slots.record_poll(job_id, now, asked=now, ended=True)
@@ -152,7 +152,7 @@ class Session:
         return [] if slots is None else slots.stale_jobs(self.clock.monotonic())
 
     def _build(self, operation: Operation[Any], options: Options, request_id: str, read: JSON = None) -> Request | None:
-        """Build a request; None where files of this machine have to be `read` into its body first."""
+        """Build a request; return None where local files must be `read` into its body first."""
         endpoint = operation.endpoint
         url = self.base_url + operation.path
         query = {**operation.query, **options.extra_query} if options.extra_query else operation.query
@@ -180,7 +180,7 @@ class Session:
         )
 
     async def _build_with_files(self, operation: Operation[Any], options: Options, request_id: str) -> Request:
-        """Build a request whose body names files of this machine."""
+        """Build a request whose body refers to local files."""
         body, name = _merged(operation.body, options.extra_body), operation.endpoint.name
         try:
             read = await media.inline_files(body, name)
@@ -194,7 +194,7 @@ class Session:
         return request
 
     def _encoded(self, body: JSON, operation: str) -> bytes | None:
-        """Return a body as JSON; None where there are things in it that aren't, such as files of this machine."""
+        """Return a body as JSON; None where it contains other objects, such as local files."""
         try:
             content: bytes = _dumps(body).encode()
         except TypeError:

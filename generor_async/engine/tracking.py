@@ -1,4 +1,4 @@
-"""The jobs that are waited for, and what is different about each type of job."""
+"""The jobs that are waited for, and the differences between types of jobs."""
 
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from generor_async.values import Model
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["JobType", "SeenJobs", "Tracked", "Waiter", "attaching_id", "noting_resubmission"]
+__all__ = ["JobType", "JobWait", "SeenJobs", "TrackedJob", "attaching_id", "noting_resubmission"]
 
 S = TypeVar("S", bound=Model)
 
 JOBS_REMEMBERED: Final = 16_384
-"""Number of jobs that a process remembers to have seen."""
+"""Number of existing jobs that a process remembers."""
 _SEEN: Final = dict[tuple[str, str], None]()
-"""The seen jobs of all clients, as a client that is created later must know them too."""
+"""The jobs of all clients that are known to exist: a client that is created later must know them too."""
 
 
 @frozen(kw_only=True)
@@ -34,7 +34,7 @@ class JobType(Generic[S]):
     lifecycle: Lifecycle
     poll: Callable[[str], Operation[S]]
     state: Callable[[S], str | None]
-    """Returns the state in an answer; None or empty where it has none."""
+    """Returns the state in an answer; None or an empty text where it has none."""
     failure_code: Callable[[S], str | None]
     family: Callable[[S], Hashable]
     """Returns a key that is equal for jobs of about the same duration."""
@@ -43,42 +43,47 @@ class JobType(Generic[S]):
     created_at: Callable[[S], datetime | None]
     """Returns when the job was created, by the server's clock; None where the answer doesn't say."""
     resume_hint: Callable[[str], str]
-    """Returns how to take up the job again, as the rest of a sentence."""
+    """Returns the advice how to resume the wait for a job, as the rest of a sentence."""
     attach_id: Callable[[GenerorAsyncError, str], object]
     """Adds the id of the job to an error."""
 
 
 @define(eq=False)
-class Tracked(Generic[S]):
+class TrackedJob(Generic[S]):
     """A job that is waited for. Times are seconds of the client's clock."""
 
     id: str
-    seen: S | None = None
-    born: float | None = None
-    """When it was submitted; None where that is unknown."""
-    polled: float | None = None
-    """When a poll last showed that it was unfinished."""
+    last_seen: S | None = None
+    submitted_at: float | None = None
+    """When it was submitted; None where unknown."""
+    unfinished_at: float | None = None
+    """When a poll last showed that it had not ended."""
     error: GenerorAsyncError | None = None
-    """Why the last wait ended without the job's end."""
+    """The error that ended the last wait."""
+
+    def update(self, other: "TrackedJob[S]") -> None:
+        """Take over what another wait for the same job has learned."""
+        self.last_seen, self.submitted_at = other.last_seen, other.submitted_at
+        self.unfinished_at = other.unfinished_at
 
 
 @define(eq=False)
-class Waiter(Generic[S]):
+class JobWait(Generic[S]):
     """A wait for the end of a job, or for its next change."""
 
-    tracked: Tracked[S]
+    job: TrackedJob[S]
     future: "asyncio.Future[S]"
     timeout: float
     deadline: float
     each_change: bool
-    """Whether it also ends with a change of state."""
+    """Whether a change of state ends it as well."""
     state: str | None
-    """The last state that it has seen."""
+    """The last state that its caller knows."""
 
 
 @frozen
 class SeenJobs:
-    """The jobs of one API whose submission or state was seen by this process, or is in its journal: these exist."""
+    """The jobs of one API that are known to exist: this process has seen them, or they are in its journal."""
 
     address: str
 
@@ -105,7 +110,7 @@ def attaching_id(attach_id: Callable[[GenerorAsyncError], object]) -> Generator[
 
 @contextmanager
 def noting_resubmission(failed: str | None) -> Generator[None]:
-    """Add the failed job that is submitted again, if there is one, to errors that are raised in the block."""
+    """Add the failed job, if there is one, to errors of its replacement's submission, which is made in the block."""
     try:
         yield
     except GenerorAsyncError as error:

@@ -36,13 +36,13 @@ class CountingLoop(VirtualTimeLoop):
         return sum(not timer.cancelled() and timer.when() > self.time() for timer in self.timers)
 
 
-async def test_it_ends_what_takes_longer() -> None:
+async def test_a_limit_ends_work_that_takes_longer() -> None:
     with pytest.raises(TimeoutError), TimeLimit(0.01, TimeLimits()):
         await asyncio.Event().wait()
     await asyncio.sleep(0)
 
 
-async def test_what_is_done_in_time_is_left_alone() -> None:
+async def test_work_that_is_done_in_time_is_not_cancelled() -> None:
     with TimeLimit(60.0, TimeLimits()):
         await asyncio.sleep(0)
 
@@ -59,7 +59,7 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
         await task
 
 
-async def test_what_arrived_while_the_event_loop_was_held_up_is_read_all_the_same() -> None:
+async def test_data_that_arrived_while_the_event_loop_was_blocked_is_read() -> None:
     loop, arrived = asyncio.get_running_loop(), asyncio.Event()
     ours, theirs = os.pipe()
     loop.add_reader(ours, arrived.set)
@@ -74,13 +74,13 @@ async def test_what_arrived_while_the_event_loop_was_held_up_is_read_all_the_sam
         os.close(theirs)
 
 
-async def test_it_ends_work_all_the_same_when_nothing_arrived_while_the_event_loop_was_held_up() -> None:
+async def test_work_ends_if_nothing_arrived_while_the_event_loop_was_blocked() -> None:
     asyncio.get_running_loop().call_soon(time.sleep, 0.3)
     with pytest.raises(TimeoutError), TimeLimit(0.01, TimeLimits()):
         await asyncio.Event().wait()
 
 
-async def test_an_alarm_ends_each_of_many_works_in_its_own_time() -> None:
+async def test_many_limits_each_end_their_work_in_time() -> None:
     limits, ended = TimeLimits(), list[int]()
 
     async def work(number: int, seconds: float) -> None:
@@ -97,7 +97,7 @@ async def test_an_alarm_ends_each_of_many_works_in_its_own_time() -> None:
     assert (limits.running, limits.alarm.at) == (set(), math.inf)
 
 
-async def test_an_alarm_that_rings_for_what_is_done_is_set_for_what_is_not() -> None:
+async def test_a_timer_that_fires_for_ended_work_is_set_for_the_rest() -> None:
     limits = TimeLimits()
     with TimeLimit(0.02, limits):
         pass
@@ -105,7 +105,7 @@ async def test_an_alarm_that_rings_for_what_is_done_is_set_for_what_is_not() -> 
         await asyncio.Event().wait()
 
 
-async def test_an_alarm_that_is_set_far_away_rings_early_enough_for_what_begins_later_and_ends_sooner() -> None:
+async def test_a_timer_is_moved_for_a_limit_that_begins_later_and_ends_sooner() -> None:
     loop, limits = asyncio.get_running_loop(), TimeLimits()
     with TimeLimit(1e9, limits):
         began = loop.time()
@@ -117,7 +117,7 @@ async def test_an_alarm_that_is_set_far_away_rings_early_enough_for_what_begins_
     assert limits.alarm.at == math.inf
 
 
-async def test_an_alarm_that_is_closed_still_ends_what_runs() -> None:
+async def test_closing_the_limits_leaves_the_running_ones() -> None:
     limits = TimeLimits()
 
     async def work() -> None:
@@ -131,7 +131,7 @@ async def test_an_alarm_that_is_closed_still_ends_what_runs() -> None:
     assert (limits.running, limits.alarm.at) == (set(), math.inf)
 
 
-def test_an_alarm_has_one_timer_for_many_works_and_none_when_it_is_closed() -> None:
+def test_many_limits_have_one_timer_and_none_after_closing() -> None:
     loop = CountingLoop()
 
     async def work() -> None:
@@ -147,7 +147,7 @@ def test_an_alarm_has_one_timer_for_many_works_and_none_when_it_is_closed() -> N
         runner.run(work())
 
 
-def test_a_timer_that_fires_a_clock_tick_early_ends_what_it_was_set_for() -> None:
+def test_a_timer_that_fires_a_clock_tick_early_ends_its_work() -> None:
     async def work() -> None:
         limits = TimeLimits()
         with pytest.raises(TimeoutError), TimeLimit(30.2, limits):
@@ -159,7 +159,7 @@ def test_a_timer_that_fires_a_clock_tick_early_ends_what_it_was_set_for() -> Non
     assert len(loop.timers) == 1
 
 
-def test_what_stands_still_ends_only_once_it_has_begun_anew() -> None:
+def test_a_paused_limit_ends_only_after_its_restart() -> None:
     async def work(limit: TimeLimit) -> None:
         with limit:
             await asyncio.sleep(50.0)

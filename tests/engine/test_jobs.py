@@ -14,7 +14,7 @@ from support.clock import FakeClock
 from support.wire import Step, Wire, answer, hang_up, reset, stall
 
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.jobs import JobType, JobWaiter, Tracked
+from generor_async.engine.jobs import JobType, JobWaiter, TrackedJob
 from generor_async.errors import DeadlineExceededError, NotFoundError
 from generor_async.rules.body_decoders import Decoder
 from generor_async.rules.http_types import Operation
@@ -93,7 +93,7 @@ class Watched:
         self.watch: JobWaiter[Thing] = self.client.watch(kind())
 
     async def states(self, seen: Thing | None = None, timeout: float = math.inf) -> list[str]:
-        job = self.watch.submitted("gen-1", seen, "uni-1") if seen else Tracked[Thing]("gen-1")
+        job = self.watch.track_submitted("gen-1", seen, "uni-1") if seen else TrackedJob[Thing]("gen-1")
         async with self.client:
             return [found.state async for found in self.watch.changes(job, timeout=timeout)]
 
@@ -101,7 +101,7 @@ class Watched:
 QUEUED = Thing(state="queued")
 
 
-async def test_each_change_is_told_once_and_the_last_is_terminal() -> None:
+async def test_each_change_is_yielded_once_and_the_last_is_terminal() -> None:
     script = ["queued", "processing", "processing", "processing", "completed"]
     async with Wire(*map(state, script)) as wire:
         watched = Watched(wire)
@@ -110,27 +110,27 @@ async def test_each_change_is_told_once_and_the_last_is_terminal() -> None:
     assert {request.target for request in wire.requests} == {URL}
 
 
-async def test_a_job_of_which_nothing_is_known_is_looked_at_at_once() -> None:
+async def test_an_unknown_job_is_polled_at_once() -> None:
     async with Wire(state("completed")) as wire:
         watched = Watched(wire)
         assert await watched.states() == ["completed"]
     assert watched.fake.slept == []
 
 
-async def test_a_job_known_to_have_ended_is_not_looked_at() -> None:
+async def test_a_job_known_to_have_ended_is_not_polled() -> None:
     async with Wire() as wire:
         assert await Watched(wire).states(Thing(state="failed")) == ["failed"]
     assert not wire.requests
 
 
-async def test_a_failed_job_is_given_back_as_such() -> None:
+async def test_a_failed_job_is_returned_as_such() -> None:
     async with Wire(state("failed", failure_code="content_moderated")) as wire:
         watched = Watched(wire)
         assert await watched.states(QUEUED) == ["queued", "failed"]
     assert [event.failure_code for event in watched.events if isinstance(event, JobEnded)] == ["content_moderated"]
 
 
-async def test_an_unknown_state_is_told_and_is_not_the_end() -> None:
+async def test_an_unknown_state_is_yielded_and_is_not_the_end() -> None:
     async with Wire(state("dreaming"), state("dreaming"), state("completed")) as wire:
         assert await Watched(wire).states(QUEUED) == ["queued", "dreaming", "completed"]
 
@@ -147,24 +147,24 @@ PASSING: dict[str, Step] = {
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_look_that_fails_is_not_the_job_failing(fault: str) -> None:
+async def test_a_failed_poll_is_no_failed_job(fault: str) -> None:
     async with Wire(PASSING[fault], PASSING[fault], state("completed")) as wire:
         watched = Watched(wire)
         assert await watched.states(QUEUED) == ["queued", "completed"]
     assert len(wire.requests) == 3
 
 
-async def test_a_job_that_nobody_knows_is_the_end() -> None:
+async def test_a_missing_job_ends_the_wait() -> None:
     async with Wire(answer(404, {"detail": "Generation not found"})) as wire:
         watched = Watched(wire)
         with pytest.raises(NotFoundError) as caught:
-            await watched.watch.wait(Tracked("never seen"), timeout=60)
+            await watched.watch.wait(TrackedJob("never seen"), timeout=60)
         await watched.client.close()
     assert len(wire.requests) == 1
     assert caught.value.job_id == "never seen"
 
 
-async def test_when_time_is_up_the_error_names_the_job_and_how_to_take_it_up() -> None:
+async def test_the_deadline_error_names_the_job_and_how_to_resume() -> None:
     async with Wire(state("processing")) as wire:
         watched = Watched(wire)
         with pytest.raises(DeadlineExceededError, match="gen-1 has not ended within 12 s") as caught:
@@ -174,7 +174,7 @@ async def test_when_time_is_up_the_error_names_the_job_and_how_to_take_it_up() -
     assert watched.fake.slept == [2, 3, 5], "a wait that cannot end in time is not begun"
 
 
-async def test_a_look_that_lasts_until_time_is_up_ends_the_wait() -> None:
+async def test_a_poll_that_lasts_until_the_deadline_ends_the_wait() -> None:
     async with Wire(stall) as wire:
         watched = Watched(wire, REAL_CLOCK, attempt_timeout=math.inf)
         with pytest.raises(DeadlineExceededError, match=r"gen-1 has not ended within 0\.1 s") as caught:
@@ -182,23 +182,23 @@ async def test_a_look_that_lasts_until_time_is_up_ends_the_wait() -> None:
     assert (caught.value.waited_for, caught.value.job_id) == ("poll", "gen-1")
 
 
-async def test_a_submitted_job_is_told() -> None:
+async def test_an_event_tells_of_a_submitted_job() -> None:
     async with Wire() as wire:
         watched = Watched(wire)
-        watched.watch.submitted("gen-1", QUEUED, "uni-1")
+        watched.watch.track_submitted("gen-1", QUEUED, "uni-1")
     assert watched.events == [JobSubmitted(job_id="gen-1", model="uni-1")]
 
 
-async def test_nothing_is_told_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_event_is_emitted_without_a_listener(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with Wire(state("completed")) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
         watch = client.watch(kind())
-        job = watch.submitted("gen-1", QUEUED, None)
+        job = watch.track_submitted("gen-1", QUEUED, None)
         assert (await watch.wait(job, timeout=60.0)).state == "completed"
     assert not caplog.records
 
 
-async def test_polls_and_the_end_are_told_as_events() -> None:
+async def test_polls_and_the_end_emit_events() -> None:
     async with Wire(state("processing"), state("completed")) as wire:
         watched = Watched(wire)
         await watched.states(QUEUED)

@@ -32,7 +32,7 @@ def open_luma(simulator: Simulator, **options: Any) -> AsyncLuma:
 # The end of `async with`.
 
 
-async def test_a_job_that_is_waited_for_is_named_and_nothing_is_opened_behind_the_close(simulator: Simulator) -> None:
+async def test_the_job_of_a_wait_is_named_and_nothing_is_opened_after_the_close(simulator: Simulator) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         async with open_luma(simulator) as luma:
@@ -50,7 +50,7 @@ async def test_a_job_that_is_waited_for_is_named_and_nothing_is_opened_behind_th
 
 
 @pytest.mark.parametrize("retry_safety", ["read", "idempotent", "plain", "bills"])
-async def test_a_request_under_way_is_cut_off_and_its_error_says_what_became_of_it(retry_safety: Any) -> None:
+async def test_the_error_of_a_cancelled_request_says_what_became_of_it(retry_safety: Any) -> None:
     hanging = asyncio.Event()
 
     async def hang(*_: Any) -> None:
@@ -72,7 +72,7 @@ async def test_a_request_under_way_is_cut_off_and_its_error_says_what_became_of_
         assert "the client was closed before its answer came" in str(error)
 
 
-async def test_a_call_that_waits_for_its_turn_was_not_sent_and_gives_its_place_back(simulator: Simulator) -> None:
+async def test_a_call_that_waits_for_a_limit_was_not_sent_and_leaves_the_queue(simulator: Simulator) -> None:
     limits = Limits(jobs=1)
     async with open_luma(simulator, limits=limits) as luma:
         await luma.generations.create(prompt="A heron")
@@ -97,7 +97,7 @@ async def test_each_of_many_jobs_says_why_it_has_no_result(simulator: Simulator)
         assert (job.error.job_id, job.id in str(job.error)) == (job.id, True)
 
 
-async def test_a_callback_is_cut_off_as_well_and_the_job_is_known(simulator: Simulator) -> None:
+async def test_a_wait_in_a_callback_is_cancelled_and_names_the_job(simulator: Simulator) -> None:
     told: list[str] = []
 
     async def write_down(job: Job) -> None:
@@ -112,7 +112,7 @@ async def test_a_callback_is_cut_off_as_well_and_the_job_is_known(simulator: Sim
     assert any(told[0] in note for note in error.__notes__) or told[0] in str(error)
 
 
-async def test_a_generate_that_tells_of_its_progress_has_ended_with_it(simulator: Simulator) -> None:
+async def test_a_cancelled_generate_ends_with_its_progress(simulator: Simulator) -> None:
     async with AsyncGeneror(**simulator.generor_options) as generor:
         view = generor.with_options(on_progress=lambda _: None)
         making = asyncio.create_task(view.generators.generate("image", prompt="A heron", model_id=10003))
@@ -120,7 +120,7 @@ async def test_a_generate_that_tells_of_its_progress_has_ended_with_it(simulator
     assert isinstance(making.exception(), OutcomeUnknownError)
 
 
-async def test_a_download_is_cut_off(simulator: Simulator, tmp_path: Any) -> None:
+async def test_a_download_is_cancelled(simulator: Simulator, tmp_path: Any) -> None:
     async with open_luma(simulator) as luma:
         generation = await luma.generations.run(prompt="A heron")
         simulator.faults.add(operation="storage.get", fault="stall", when="after_charge")
@@ -131,7 +131,7 @@ async def test_a_download_is_cut_off(simulator: Simulator, tmp_path: Any) -> Non
     assert not list(tmp_path.iterdir())
 
 
-async def test_an_upload_is_cut_off_while_the_file_is_taken_in(simulator: Simulator) -> None:
+async def test_an_upload_is_cancelled_while_its_file_is_processed(simulator: Simulator) -> None:
     picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
     async with open_luma(simulator) as luma:
         simulator.faults.add(operation="luma.files.complete", fault="stall", when="after_charge")
@@ -158,7 +158,7 @@ async def test_a_timeout_of_the_callers_own_stays_one(simulator: Simulator) -> N
                 await luma.generations.run(**WAVES)
 
 
-async def test_the_closing_task_itself_is_not_cut_off(simulator: Simulator) -> None:
+async def test_the_closing_task_itself_is_not_cancelled(simulator: Simulator) -> None:
     async def close(_: Job) -> None:
         await luma.close()
 
@@ -196,7 +196,7 @@ def test_nothing_of_the_queue_is_left_in_a_loop_that_is_closed_by_hand(end: str)
 # close(drain=...).
 
 
-async def test_what_can_end_in_time_ends(simulator: Simulator) -> None:
+async def test_calls_that_end_within_the_drain_succeed(simulator: Simulator) -> None:
     luma = open_luma(simulator)
     running = asyncio.create_task(luma.generations.run(prompt="A heron"))
     await until(lambda: simulator.ledger.requests)
@@ -205,7 +205,7 @@ async def test_what_can_end_in_time_ends(simulator: Simulator) -> None:
     assert (await running).state == "completed"
 
 
-async def test_what_cannot_end_in_time_is_cut_off(simulator: Simulator) -> None:
+async def test_calls_that_take_longer_than_the_drain_are_cancelled(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.get", fault="stall", when="after_charge")
     luma = open_luma(simulator)
     made = await luma.generations.create(prompt="A heron")
@@ -215,7 +215,7 @@ async def test_what_cannot_end_in_time_is_cut_off(simulator: Simulator) -> None:
     assert isinstance(looking.exception(), ClientClosedError)
 
 
-async def test_jobs_that_have_ended_are_not_waited_for_although_nobody_has_asked_for_them_yet(
+async def test_ended_jobs_that_were_not_fetched_yet_do_not_delay_the_drain(
     simulator: Simulator,
 ) -> None:
     luma = open_luma(simulator)
@@ -251,7 +251,7 @@ async def test_the_closing_task_does_not_wait_for_itself(simulator: Simulator) -
 
 
 @pytest.mark.parametrize("left", ["suspended", "cancelled"])
-async def test_a_wait_that_a_close_ends_while_nobody_looks_is_not_logged(
+async def test_a_wait_that_a_close_ends_unawaited_is_not_logged(
     simulator: Simulator, left: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     luma = open_luma(simulator)
@@ -276,7 +276,7 @@ async def test_a_wait_that_a_close_ends_while_nobody_looks_is_not_logged(
     assert caplog.messages == []
 
 
-async def test_a_close_that_is_cancelled_closes_all_the_same(simulator: Simulator) -> None:
+async def test_a_cancelled_close_still_closes(simulator: Simulator) -> None:
     luma = open_luma(simulator)
     running = asyncio.create_task(luma.generations.run(**WAVES))
     await until(lambda: simulator.luma.generations)
@@ -333,7 +333,7 @@ def test_a_client_at_module_level_is_opened_by_each_with() -> None:
         asyncio.run(entered())
 
 
-async def test_a_client_that_is_in_a_with_already_is_closed_by_the_last() -> None:
+async def test_nested_withs_close_a_client_at_the_end_of_the_last() -> None:
     async with Wire(answer(200, {})) as wire, BareLuma(KEY, base_url=wire.url) as client:
         async with client:
             await use(client)
@@ -363,7 +363,7 @@ CALLS: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_nothing_is_opened_behind_a_close(simulator: Simulator, tmp_path: Path, call: str) -> None:
+async def test_no_connection_is_opened_during_a_close(simulator: Simulator, tmp_path: Path, call: str) -> None:
     async with open_luma(simulator) as luma:
         done, job = await luma.generations.submit(prompt="A heron"), await luma.generations.submit(**WAVES)
         await done

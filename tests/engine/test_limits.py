@@ -220,7 +220,7 @@ async def test_a_storm_of_ten_thousand_cancellations_leaves_nothing_behind() -> 
     assert queue.queued == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}, "no alarm is left"
     gc.collect()
-    assert not [one for one in gc.get_objects() if type(one).__name__ == "_Waiter"]
+    assert not [one for one in gc.get_objects() if type(one).__name__ == "QueuedCall"]
     await queue.go("afterwards")
     assert queue.left[-1][1] == pytest.approx(TURN, abs=LATE)
 

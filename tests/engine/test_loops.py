@@ -31,18 +31,18 @@ def test_each_loop_has_its_own_and_keeps_it() -> None:
     assert first[0] is not second[0]
 
 
-async def test_closing_closes_the_running_loops_own_and_the_next_use_opens_another() -> None:
+async def test_closing_closes_the_running_loops_object_and_the_next_use_opens_another() -> None:
     things = PerLoop(Thing)
     await things.close()
-    assert things.known() is None
+    assert things.opened() is None
     first = things.get()
-    assert things.known() is first
+    assert things.opened() is first
     await things.close()
     assert first.closed
     assert things.get() is not first
 
 
-def test_what_was_opened_is_closed_when_its_loop_ends() -> None:
+def test_an_object_is_closed_when_its_loop_ends() -> None:
     first, second = PerLoop(Thing), PerLoop(Thing)
 
     async def use() -> tuple[Thing, Thing]:
@@ -52,7 +52,7 @@ def test_what_was_opened_is_closed_when_its_loop_ends() -> None:
     assert all(thing.closed and not thing.left for thing in opened)
 
 
-def test_one_that_fails_to_close_keeps_no_other_from_it() -> None:
+def test_an_error_in_one_close_does_not_prevent_the_others() -> None:
     class Failing(Thing):
         async def close(self) -> None:
             raise OSError("no way")
@@ -80,7 +80,7 @@ def test_a_loop_that_is_gone_is_forgotten() -> None:
     assert loop() is None
 
 
-def test_of_a_loop_that_was_just_closed_nothing_is_left_when_the_next_one_is_used() -> None:
+def test_the_objects_of_a_closed_loop_are_abandoned_when_the_next_one_is_used() -> None:
     things = PerLoop(Thing)
 
     async def use() -> Thing:
@@ -98,7 +98,7 @@ def test_of_a_loop_that_was_just_closed_nothing_is_left_when_the_next_one_is_use
     assert gone() is None
 
 
-def test_what_is_opened_as_the_loop_ends_is_let_go_of_later() -> None:
+def test_an_object_that_is_opened_as_its_loop_ends_is_abandoned_later() -> None:
     things = PerLoop(Thing)
     late: list[Thing] = []
 

@@ -108,7 +108,7 @@ async def test_with_default_limits_and_reads_as_well() -> None:
 
 
 @virtual
-async def test_one_call_asks_and_the_others_leave_at_twice_the_pace_of_successes() -> None:
+async def test_one_call_probes_and_the_others_leave_at_twice_the_pace_of_successes() -> None:
     site = Site(12.0)
     async with Wire(site.step) as wire, luma(wire) as client:
         await asyncio.gather(*(client.generations.create(prompt=f"{number}") for number in range(50)))
@@ -141,7 +141,7 @@ async def test_an_outage_of_media_by_url_concerns_no_other_calls() -> None:
 
 
 @virtual
-async def test_the_own_time_of_a_call_ends_its_wait_with_the_last_error() -> None:
+async def test_a_calls_timeout_ends_its_wait_with_the_last_error() -> None:
     site, events = Site(math.inf), list[Event]()
     async with Wire(site.step) as wire, luma(wire, on_event=events.append) as client:
         failing = asyncio.create_task(client.generations.create(prompt="x"))
@@ -162,7 +162,7 @@ async def test_the_own_time_of_a_call_ends_its_wait_with_the_last_error() -> Non
 
 
 @virtual
-async def test_whatever_time_a_call_has_it_ends_with_what_the_api_says() -> None:
+async def test_a_wait_of_any_length_ends_with_the_error_of_the_api() -> None:
     """Also where its turn comes when it has too little time left for an attempt."""
     site = Site(math.inf)
     async with Wire(site.step) as wire, luma(wire, max_retries=100) as client:
@@ -172,7 +172,7 @@ async def test_whatever_time_a_call_has_it_ends_with_what_the_api_says() -> None
 
 
 @virtual
-async def test_max_retries_bounds_a_calls_own_attempts() -> None:
+async def test_max_retries_limits_the_attempts_of_each_call() -> None:
     site = Site(math.inf, 503)
     async with Wire(site.step) as wire, luma(wire, max_retries=2) as client:
         with pytest.raises(ServiceUnavailableError) as caught:
@@ -184,7 +184,7 @@ async def test_max_retries_bounds_a_calls_own_attempts() -> None:
 
 
 @virtual
-async def test_who_asks_and_is_cancelled_leaves_it_to_the_next() -> None:
+async def test_after_a_cancelled_probe_the_next_call_probes() -> None:
     site = Site(1.0)
     async with Wire(own(502), stall, site.step) as wire, luma(wire) as client:
         tasks = [asyncio.create_task(client.generations.create(prompt="x")) for _ in range(2)]
@@ -198,7 +198,7 @@ async def test_who_asks_and_is_cancelled_leaves_it_to_the_next() -> None:
 
 
 @virtual
-async def test_a_gateways_page_on_a_paid_call_stays_unknown_and_closes_nothing() -> None:
+async def test_a_gateways_page_after_a_paid_call_stays_unknown_and_begins_no_outage() -> None:
     page = answer(502, b"<html>", content_type="text/html")
     site = Site(0.0)
     async with Wire(page, site.step) as wire, luma(wire) as client:
@@ -209,7 +209,7 @@ async def test_a_gateways_page_on_a_paid_call_stays_unknown_and_closes_nothing()
 
 
 @virtual
-async def test_a_page_for_who_asks_keeps_the_others_waiting() -> None:
+async def test_a_gateways_page_for_the_probe_keeps_the_others_waiting() -> None:
     """Otherwise one paid call after the other would be lost to a gateway."""
     page = answer(502, b"<html>", content_type="text/html")
     site = Site(0.0)
@@ -222,7 +222,7 @@ async def test_a_page_for_who_asks_keeps_the_others_waiting() -> None:
 
 
 @virtual
-async def test_a_retry_after_is_not_undercut() -> None:
+async def test_no_probe_comes_before_retry_after() -> None:
     site = Site(0.0)
     async with Wire(own(503, **{"Retry-After": "40"}), site.step) as wire, luma(wire) as client:
         await client.generations.create(prompt="x")
@@ -255,7 +255,7 @@ async def test_a_read_that_fails_is_shared_too() -> None:
 
 
 @virtual
-async def test_a_default_deadline_stands_still_while_a_call_waits_for_its_turn() -> None:
+async def test_a_default_timeout_is_suspended_while_a_call_waits_for_a_limit() -> None:
     """All have failed once, and go again one a minute."""
     site = Site(3.0)
     async with Wire(site.step) as wire, luma(wire, limits=Limits(rpm=5, jobs=100)) as client:
@@ -264,7 +264,7 @@ async def test_a_default_deadline_stands_still_while_a_call_waits_for_its_turn()
 
 
 @virtual
-async def test_clients_of_one_key_share_what_is_known_of_an_outage() -> None:
+async def test_clients_of_one_key_share_an_outage() -> None:
     site = Site(20.0)
     async with Wire(site.step) as wire:
         shared: dict[str, Any] = {"limits": Limits(rpm=9_999, jobs=9_999), "clock": LoopClock()}

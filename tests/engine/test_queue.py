@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from support.clock import LoopClock
 
-from generor_async.engine.queue import PASSED_OVER_MOST, Queue
+from generor_async.engine.queue import MAX_PASSED_BY, Queue
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.testing import run
@@ -90,7 +90,7 @@ async def test_a_light_call_passes_a_heavy_one_for_which_there_are_too_few_units
 
 
 @virtual
-async def test_where_there_are_enough_they_go_in_order(scene: Scene) -> None:
+async def test_calls_are_admitted_in_order_where_there_are_enough_units(scene: Scene) -> None:
     for number in range(3):
         await scene.come(f"heavy {number}", HEAVY)
         await scene.come(f"light {number}", LIGHT)
@@ -101,29 +101,29 @@ async def test_where_there_are_enough_they_go_in_order(scene: Scene) -> None:
 @virtual
 async def test_a_heavy_call_is_passed_only_so_often(scene: Scene) -> None:
     await scene.come("heavy", HEAVY)
-    for number in range(PASSED_OVER_MOST + 5):
+    for number in range(MAX_PASSED_BY + 5):
         await scene.come(f"light {number}", LIGHT)
-    for _ in range(PASSED_OVER_MOST + 2):
+    for _ in range(MAX_PASSED_BY + 2):
         await scene.free(1)
-    assert scene.went == [f"light {number}" for number in range(PASSED_OVER_MOST)]
+    assert scene.went == [f"light {number}" for number in range(MAX_PASSED_BY)]
     await scene.free(1)
-    assert scene.went[PASSED_OVER_MOST:] == ["heavy"]
+    assert scene.went[MAX_PASSED_BY:] == ["heavy"]
     await scene.free(2)
-    assert scene.went[PASSED_OVER_MOST + 1 :] == [f"light {PASSED_OVER_MOST}", f"light {PASSED_OVER_MOST + 1}"]
+    assert scene.went[MAX_PASSED_BY + 1 :] == [f"light {MAX_PASSED_BY}", f"light {MAX_PASSED_BY + 1}"]
 
 
 @virtual
-async def test_nor_does_a_less_urgent_heavy_call_starve(scene: Scene) -> None:
+async def test_a_less_urgent_heavy_call_does_not_starve(scene: Scene) -> None:
     await scene.come("heavy", HEAVY, "bulk")
-    for number in range(4 * PASSED_OVER_MOST):
+    for number in range(4 * MAX_PASSED_BY):
         await scene.come(f"light {number}", LIGHT)
-    for _ in range(3 * PASSED_OVER_MOST):
+    for _ in range(3 * MAX_PASSED_BY):
         await scene.free(1)
     assert "heavy" in scene.went
 
 
 @virtual
-async def test_who_was_refused_goes_to_the_head_whatever_it_weighs(scene: Scene) -> None:
+async def test_a_refused_call_goes_to_the_head_whatever_it_weighs(scene: Scene) -> None:
     await scene.come("light", LIGHT)
     await scene.come("heavy", HEAVY, again=True)
     await scene.come("light again", LIGHT, again=True)
@@ -132,19 +132,19 @@ async def test_who_was_refused_goes_to_the_head_whatever_it_weighs(scene: Scene)
 
 
 @virtual
-async def test_a_heavy_call_that_gives_up_lets_the_others_go(scene: Scene) -> None:
+async def test_a_heavy_call_that_is_cancelled_lets_the_others_be_admitted(scene: Scene) -> None:
     await scene.come("heavy", HEAVY)
-    for number in range(PASSED_OVER_MOST + 1):
+    for number in range(MAX_PASSED_BY + 1):
         await scene.come(f"light {number}", LIGHT)
         await scene.free(1)
-    assert len(scene.went) == PASSED_OVER_MOST
+    assert len(scene.went) == MAX_PASSED_BY
     scene.tasks[0].cancel()
     await asyncio.sleep(0.01)
-    assert len(scene.went) == PASSED_OVER_MOST + 1
+    assert len(scene.went) == MAX_PASSED_BY + 1
 
 
 @virtual
-async def test_a_wait_that_an_event_may_end_is_begun_although_time_alone_ends_it_too_late(scene: Scene) -> None:
+async def test_a_wait_that_an_event_may_end_begins_even_if_time_alone_ends_it_too_late(scene: Scene) -> None:
     await scene.come("light", LIGHT)
     assert not scene.tasks[0].done()
     await scene.free(1)

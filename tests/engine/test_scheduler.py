@@ -15,7 +15,7 @@ from support.tls import served_by
 from support.wire import Step, Wire, answer, hang_up, stall
 
 from generor_async import DeadlineExceededError, NotFoundError
-from generor_async.engine.jobs import JobWaiter, Tracked
+from generor_async.engine.jobs import JobWaiter, TrackedJob
 from generor_async.engine.scheduler import LAST_POLL, POLLS_AT_ONCE
 from generor_async.errors import APIConnectionError
 from generor_async.rules.http_types import Operation
@@ -58,17 +58,17 @@ class World:
         if isinstance(event, JobPolled):
             self.polled.append((event.job_id, round(self.clock.monotonic(), 1)))
 
-    def submitted(self, job_id: str = "gen-1") -> Tracked[Thing]:
-        return self.watch.submitted(job_id, Thing(state="queued"), None)
+    def submitted(self, job_id: str = "gen-1") -> TrackedJob[Thing]:
+        return self.watch.track_submitted(job_id, Thing(state="queued"), None)
 
-    async def ended(self, job: Tracked[Thing], timeout: float = 1_000.0) -> str:
+    async def ended(self, job: TrackedJob[Thing], timeout: float = 1_000.0) -> str:
         return (await self.watch.wait(job, timeout=timeout)).state
 
     async def teach(self, seconds: float, count: int = 5) -> None:
         """Have jobs of that duration end, and be seen to."""
         for _ in range(count):
             now = self.clock.monotonic()
-            await self.ended(Tracked("gen-0", born=now - seconds, polled=now - LEAST_SPACING))
+            await self.ended(TrackedJob("gen-0", submitted_at=now - seconds, unfinished_at=now - LEAST_SPACING))
         self.polled.clear()
 
 
@@ -87,32 +87,32 @@ def play(scene: Callable[[World], Coroutine[Any, Any, None]], *steps: Step, **op
     run(main())
 
 
-def test_all_who_wait_for_a_job_share_its_looks() -> None:
+def test_all_waits_for_a_job_share_its_polls() -> None:
     async def scene(world: World) -> None:
-        mine, theirs = world.submitted(), Tracked[Thing]("gen-1")
+        mine, theirs = world.submitted(), TrackedJob[Thing]("gen-1")
         waits = [asyncio.ensure_future(world.ended(job)) for job in (mine, mine, theirs)]
         changes = [found.state async for found in world.watch.changes(mine, timeout=100.0)]
         assert changes == ["queued", "processing", "completed"]
         assert await asyncio.gather(*waits) == ["completed"] * 3
-        assert theirs.seen is mine.seen
+        assert theirs.last_seen is mine.last_seen
 
     play(scene, state("processing"), state("completed"))
 
 
-def test_who_joins_a_wait_does_not_bring_a_look_forward() -> None:
+def test_another_wait_does_not_advance_the_next_poll() -> None:
     async def scene(world: World) -> None:
         waits = [asyncio.ensure_future(world.ended(world.submitted())) for _ in range(50)]
         await asyncio.sleep(1)
-        waits += [asyncio.ensure_future(world.ended(Tracked("gen-1"))) for _ in range(50)]
+        waits += [asyncio.ensure_future(world.ended(TrackedJob("gen-1"))) for _ in range(50)]
         assert set(await asyncio.gather(*waits)) == {"completed"}
         assert world.polled == [("gen-1", 2.0), ("gen-1", 5.0)]
 
     play(scene, state("processing"), state("completed"))
 
 
-def test_a_job_that_nobody_knows_is_an_error_of_its_own_to_each_who_waits() -> None:
+def test_each_wait_for_a_missing_job_gets_an_error_of_its_own() -> None:
     async def scene(world: World) -> None:
-        jobs = [Tracked[Thing]("never seen") for _ in range(3)]
+        jobs = [TrackedJob[Thing]("never seen") for _ in range(3)]
         found = await asyncio.gather(*map(world.ended, jobs), return_exceptions=True)
         assert {type(error) for error in found} == {NotFoundError}
         assert {getattr(error, "job_id", None) for error in found} == {"never seen"}
@@ -123,7 +123,7 @@ def test_a_job_that_nobody_knows_is_an_error_of_its_own_to_each_who_waits() -> N
     play(scene, GONE)
 
 
-def test_a_job_for_which_nobody_waits_any_more_is_not_looked_at() -> None:
+def test_a_job_without_waits_is_not_polled() -> None:
     async def scene(world: World) -> None:
         first, second = (asyncio.ensure_future(world.ended(world.submitted())) for _ in range(2))
         await asyncio.sleep(6)
@@ -138,26 +138,26 @@ def test_a_job_for_which_nobody_waits_any_more_is_not_looked_at() -> None:
     play(scene, state("processing"))
 
 
-def test_a_look_under_way_for_which_nobody_waits_any_more_is_called_off() -> None:
+def test_a_poll_is_cancelled_when_the_last_wait_ends() -> None:
     async def scene(world: World) -> None:
-        wait = asyncio.ensure_future(world.ended(Tracked("gen-1")))
+        wait = asyncio.ensure_future(world.ended(TrackedJob("gen-1")))
         await world.wire.arrived()
         wait.cancel()
         with pytest.raises(asyncio.CancelledError):
             await wait
         await asyncio.sleep(0)
-        assert await world.ended(Tracked("gen-1")) == "completed", "and the next wait begins anew"
+        assert await world.ended(TrackedJob("gen-1")) == "completed", "and the next wait begins anew"
 
     play(scene, stall, state("completed"))
 
 
-def test_what_somebody_else_found_out_wakes_all() -> None:
+def test_a_state_that_one_wait_brings_along_ends_the_others() -> None:
     async def scene(world: World) -> None:
         mine = world.submitted()
         wait = asyncio.ensure_future(world.ended(mine))
         await asyncio.sleep(1)
-        world.watch.observed(mine, Thing(state="completed"))
-        assert await world.ended(Tracked("gen-1")) == "completed"
+        world.watch.note_poll(mine, Thing(state="completed"))
+        assert await world.ended(TrackedJob("gen-1")) == "completed"
         assert await wait == "completed"
         await asyncio.sleep(100)
         assert not world.wire.requests
@@ -165,9 +165,9 @@ def test_what_somebody_else_found_out_wakes_all() -> None:
     play(scene, state("completed"))
 
 
-def test_only_so_many_looks_are_under_way_at_once() -> None:
+def test_only_so_many_polls_run_at_once() -> None:
     async def scene(world: World) -> None:
-        jobs = [Tracked[Thing](f"gen-{number}") for number in range(3 * POLLS_AT_ONCE)]
+        jobs = [TrackedJob[Thing](f"gen-{number}") for number in range(3 * POLLS_AT_ONCE)]
         waits = [asyncio.ensure_future(world.ended(job, timeout=20)) for job in jobs]
         await asyncio.sleep(10)
         assert len(world.wire.requests) == POLLS_AT_ONCE
@@ -178,15 +178,15 @@ def test_only_so_many_looks_are_under_way_at_once() -> None:
     play(scene, stall)
 
 
-def test_places_of_looks_that_end_go_to_those_that_are_due() -> None:
+def test_a_poll_that_ends_makes_room_for_the_next_due() -> None:
     async def scene(world: World) -> None:
-        jobs = [Tracked[Thing](f"gen-{number}") for number in range(3 * POLLS_AT_ONCE)]
+        jobs = [TrackedJob[Thing](f"gen-{number}") for number in range(3 * POLLS_AT_ONCE)]
         assert set(await asyncio.gather(*map(world.ended, jobs))) == {"completed"}
 
     play(scene, state("completed"))
 
 
-def test_a_deadline_that_comes_before_the_next_look_is_used_for_a_last_one() -> None:
+def test_there_is_a_last_poll_before_a_deadline() -> None:
     async def scene(world: World) -> None:
         await world.teach(200)
         job = world.submitted()
@@ -194,13 +194,13 @@ def test_a_deadline_that_comes_before_the_next_look_is_used_for_a_last_one() -> 
         with pytest.raises(DeadlineExceededError, match="within 9 s"):
             await world.ended(job, timeout=9)
         assert [at - began for _, at in world.polled] == [pytest.approx(9 - LAST_POLL, abs=0.1)]
-        assert job.seen is not None
-        assert job.seen.state == "processing"
+        assert job.last_seen is not None
+        assert job.last_seen.state == "processing"
 
     play(scene, *[state("completed")] * 5, state("processing"))
 
 
-def test_the_others_wait_on_when_one_has_no_time_left() -> None:
+def test_other_waits_continue_when_one_runs_out_of_time() -> None:
     async def scene(world: World) -> None:
         patient = asyncio.ensure_future(world.ended(world.submitted()))
         with pytest.raises(DeadlineExceededError):
@@ -210,17 +210,17 @@ def test_the_others_wait_on_when_one_has_no_time_left() -> None:
     play(scene, *[state("processing")] * 5, state("completed"))
 
 
-def test_a_deadline_in_the_middle_of_a_look_ends_one_wait_and_not_the_look() -> None:
+def test_a_deadline_during_a_poll_ends_one_wait_and_not_the_poll() -> None:
     async def slow(peer: Any, request: Any) -> None:
         await asyncio.sleep(10)
         await state("completed")(peer, request)
 
     async def scene(world: World) -> None:
-        patient = asyncio.ensure_future(world.ended(Tracked("gen-1")))
+        patient = asyncio.ensure_future(world.ended(TrackedJob("gen-1")))
         await world.wire.arrived()
         began = world.clock.monotonic()
         with pytest.raises(DeadlineExceededError):
-            await world.ended(Tracked("gen-1"), timeout=4)
+            await world.ended(TrackedJob("gen-1"), timeout=4)
         assert world.clock.monotonic() - began == pytest.approx(4, abs=0.1)
         assert await patient == "completed"
         assert len(world.wire.requests) == 1
@@ -228,7 +228,7 @@ def test_a_deadline_in_the_middle_of_a_look_ends_one_wait_and_not_the_look() -> 
     play(scene, slow)
 
 
-def test_jobs_of_a_kind_that_takes_long_are_looked_at_when_they_may_be_done() -> None:
+def test_long_jobs_are_polled_when_they_may_be_done() -> None:
     async def scene(world: World) -> None:
         await world.teach(40, count=30)
         job = world.submitted()
@@ -244,14 +244,14 @@ def test_jobs_of_a_kind_that_takes_long_are_looked_at_when_they_may_be_done() ->
     play(scene, *[state("completed")] * 30, state("processing"))
 
 
-def test_what_a_kind_usually_takes_spaces_the_looks_at_its_first_jobs_unless_calls_wait() -> None:
+def test_the_usual_duration_spaces_the_polls_of_first_jobs_unless_calls_wait() -> None:
     def usual(_: Thing) -> float:
         return 60.0
 
     def scene(ages: list[float], backlog: int) -> Callable[[World], Coroutine[Any, Any, None]]:
         async def wait(world: World) -> None:
             watch: JobWaiter[Thing] = world.client.watch(kind(prior=usual), backlog=lambda: backlog)
-            await watch.wait(watch.submitted("gen-1", Thing(state="queued"), None), timeout=100.0)
+            await watch.wait(watch.track_submitted("gen-1", Thing(state="queued"), None), timeout=100.0)
             assert [at for _, at in world.polled] == ages
 
         return wait
@@ -261,30 +261,30 @@ def test_what_a_kind_usually_takes_spaces_the_looks_at_its_first_jobs_unless_cal
     play(scene([MOST_SPACING_BY_PRIOR, BACKLOG_AGE + LEAST_SPACING, BACKLOG_AGE + 2 * LEAST_SPACING], 100), *steps)
 
 
-def test_the_age_of_a_job_that_is_taken_up_again_is_the_servers_to_tell() -> None:
+def test_the_age_of_a_resumed_job_is_by_the_servers_clock() -> None:
     old = {"created_at": "2026-04-08T12:00:00+00:00"}
     now = {"Date": "Wed, 08 Apr 2026 12:00:38 GMT"}
     running = answer(200, {"state": "processing", **old}, headers=now)
 
     async def scene(world: World) -> None:
         await world.teach(40, count=30)
-        job = Tracked[Thing]("gen-1")
+        job = TrackedJob[Thing]("gen-1")
         wait = asyncio.ensure_future(world.ended(job))
         await asyncio.sleep(3)
         wait.cancel()
         assert len(world.polled) == 2, "it is old enough to be looked at often"
-        assert job.born is None or job.born == pytest.approx(world.clock.monotonic() - 41, abs=0.2)
+        assert job.submitted_at is None or job.submitted_at == pytest.approx(world.clock.monotonic() - 41, abs=0.2)
 
     play(scene, *[state("completed")] * 30, running)
 
 
-def test_a_job_that_had_ended_before_the_first_look_teaches_nothing() -> None:
+def test_no_duration_is_learned_from_a_job_that_had_ended_before_its_first_poll() -> None:
     old = {"created_at": "2026-04-08T12:00:00+00:00"}
     ended = answer(200, {"state": "completed", **old}, headers={"Date": "Wed, 08 Apr 2026 12:30:00 GMT"})
 
     async def scene(world: World) -> None:
         for number in range(5):
-            await world.ended(Tracked(f"gen-{number}"))
+            await world.ended(TrackedJob(f"gen-{number}"))
         world.polled.clear()
         began = world.clock.monotonic()
         await world.ended(world.submitted())
@@ -293,7 +293,7 @@ def test_a_job_that_had_ended_before_the_first_look_teaches_nothing() -> None:
     play(scene, *[ended] * 5, state("processing"), state("completed"))
 
 
-def test_a_look_is_never_sooner_than_the_server_asks() -> None:
+def test_no_poll_comes_sooner_than_the_server_asks() -> None:
     busy = answer(429, {"detail": "Rate limit exceeded"}, headers={"Retry-After": "37"})
 
     async def scene(world: World) -> None:
@@ -304,7 +304,7 @@ def test_a_look_is_never_sooner_than_the_server_asks() -> None:
     play(scene, busy, state("completed"))
 
 
-def test_the_schedule_alone_tries_again() -> None:
+def test_only_the_schedule_repeats_polls() -> None:
     async def scene(world: World) -> None:
         assert await world.ended(world.submitted()) == "completed"
         assert world.clock.monotonic() == pytest.approx(10, abs=0.2)
@@ -312,14 +312,14 @@ def test_the_schedule_alone_tries_again() -> None:
     play(scene, hang_up, hang_up, state("completed"))
 
 
-async def test_what_no_waiting_mends_ends_the_wait() -> None:
+async def test_a_permanent_error_ends_the_wait() -> None:
     async with Wire(tls=served_by(trustme.CA())) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
         watch: JobWaiter[Thing] = client.watch(kind())
         with pytest.raises(APIConnectionError, match="certificate"):
-            await watch.wait(Tracked("gen-1"), timeout=100.0)
+            await watch.wait(TrackedJob("gen-1"), timeout=100.0)
 
 
-def test_an_answer_behind_the_times_is_no_change() -> None:
+def test_an_outdated_answer_is_no_change() -> None:
     async def scene(world: World) -> None:
         job = world.submitted()
         states = [found.state async for found in world.watch.changes(job, timeout=100.0)]
@@ -328,7 +328,7 @@ def test_an_answer_behind_the_times_is_no_change() -> None:
     play(scene, state("processing"), state("queued"), state("processing"), state("completed"))
 
 
-def test_calls_that_wait_for_a_job_to_end_make_looks_more_frequent() -> None:
+def test_a_backlog_makes_polls_more_frequent() -> None:
     async def scene(world: World) -> None:
         assert await world.ended(world.submitted()) == "completed"
         assert [at for _, at in world.polled] == [1.0, 2.3, 3.7, 5.0]
@@ -337,16 +337,18 @@ def test_calls_that_wait_for_a_job_to_end_make_looks_more_frequent() -> None:
 
 
 @pytest.mark.parametrize(("backlog", "seconds"), [(0, LEAST_SPACING), (100, LEAST_SPACING_IN_BACKLOG)])
-def test_a_wait_that_is_begun_anew_keeps_its_distance_from_the_last_look(backlog: int, seconds: float) -> None:
+def test_a_repeated_wait_keeps_the_distance_from_the_last_poll(backlog: int, seconds: float) -> None:
     async def scene(world: World) -> None:
-        job: Tracked[Thing] = Tracked("gen-0", born=world.clock.monotonic(), polled=world.clock.monotonic())
+        job: TrackedJob[Thing] = TrackedJob(
+            "gen-0", submitted_at=world.clock.monotonic(), unfinished_at=world.clock.monotonic()
+        )
         assert await world.ended(job) == "completed"
         assert [at for _, at in world.polled] == [seconds]
 
     play(scene, state("completed"), backlog=lambda: backlog)
 
 
-def test_where_looks_draw_on_a_quota_that_runs_out_they_are_rarer() -> None:
+def test_polls_are_rarer_where_they_use_up_a_quota() -> None:
     def scarce(name: str) -> Step:
         told = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "8", "X-RateLimit-Reset": "1775649660"}
         return answer(200, {"state": name}, headers=told)
@@ -367,7 +369,7 @@ def test_where_looks_draw_on_a_quota_that_runs_out_they_are_rarer() -> None:
             client = BareGeneror("gnr_live_0123456789", base_url=wire.url, clock=clock, on_event=note)
             async with client:
                 watch: JobWaiter[Thing] = client.watch(kind(poll=look))
-                await watch.wait(watch.submitted("gen-1", Thing(state="queued"), None), timeout=1_000.0)
+                await watch.wait(watch.track_submitted("gen-1", Thing(state="queued"), None), timeout=1_000.0)
         return polled
 
     first, second, third = run(main())
@@ -376,9 +378,9 @@ def test_where_looks_draw_on_a_quota_that_runs_out_they_are_rarer() -> None:
     assert third - second >= 13
 
 
-def test_a_look_that_is_cancelled_from_outside_ends_the_waits() -> None:
+def test_a_poll_that_is_cancelled_from_outside_ends_the_waits() -> None:
     async def scene(world: World) -> None:
-        wait = asyncio.ensure_future(world.ended(Tracked("gen-1")))
+        wait = asyncio.ensure_future(world.ended(TrackedJob("gen-1")))
         known = our_tasks()
         await world.wire.arrived()
         (look,) = our_tasks() - known
@@ -389,21 +391,21 @@ def test_a_look_that_is_cancelled_from_outside_ends_the_waits() -> None:
     play(scene, stall)
 
 
-async def test_each_event_loop_has_looks_of_its_own() -> None:
+async def test_each_event_loop_polls_by_itself() -> None:
     async with Wire(state("completed")) as wire:
         client = BareLuma(KEY, base_url=wire.url)
         watch: JobWaiter[Thing] = client.watch(kind())
 
         async def elsewhere() -> str:
             async with client:
-                return (await watch.wait(Tracked("gen-2"), timeout=10.0)).state
+                return (await watch.wait(TrackedJob("gen-2"), timeout=10.0)).state
 
         async with client:
-            here = (await watch.wait(Tracked("gen-1"), timeout=10.0)).state
+            here = (await watch.wait(TrackedJob("gen-1"), timeout=10.0)).state
             assert (here, await asyncio.to_thread(asyncio.run, elsewhere())) == ("completed", "completed")
 
 
-def test_a_job_that_is_waited_for_keeps_no_headers_and_one_that_has_ended_does() -> None:
+def test_only_a_job_that_has_ended_keeps_its_headers() -> None:
     async def scene(world: World) -> None:
         job = world.submitted()
         kept: list[int] = []

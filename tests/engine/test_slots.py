@@ -72,7 +72,7 @@ async def test_more_creates_in_a_row_than_there_are_slots_do_not_hang() -> None:
 
 
 @virtual
-async def test_a_ceiling_that_is_told_is_never_run_into() -> None:
+async def test_a_given_ceiling_is_never_exceeded() -> None:
     limits = Limits(jobs=4)
     async with crowded(luma_jobs=4) as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
         await asyncio.gather(*(luma.generations.run(prompt=f"Number {number}") for number in range(40)))
@@ -81,7 +81,7 @@ async def test_a_ceiling_that_is_told_is_never_run_into() -> None:
 
 
 @virtual
-async def test_a_ceiling_that_nobody_told_is_learned() -> None:
+async def test_an_unknown_ceiling_is_learned() -> None:
     async with crowded() as simulator, AsyncLuma(**simulator.luma_options) as luma:
         tasks = [asyncio.create_task(luma.generations.run(prompt=f"Number {number}")) for number in range(60)]
         while not refused(simulator):
@@ -107,7 +107,7 @@ async def test_without_retries_the_refusal_is_raised() -> None:
 
 
 @virtual
-async def test_refusals_for_want_of_a_slot_are_no_failures_that_run_out() -> None:
+async def test_refusals_without_a_free_slot_do_not_use_up_retries() -> None:
     async with crowded(luma_jobs=1) as simulator:
         other, ours = simulator.luma_options, simulator.luma_options
         async with AsyncLuma(**other, limits=Limits(name="other")) as first, AsyncLuma(**ours, max_retries=1) as second:
@@ -124,7 +124,7 @@ async def test_refusals_for_want_of_a_slot_are_no_failures_that_run_out() -> Non
 
 
 @virtual
-async def test_a_slot_that_does_not_come_in_time_is_named() -> None:
+async def test_a_deadline_error_names_the_slot_that_was_waited_for() -> None:
     events: list[Event] = []
     limits = Limits(jobs=1)
     async with (
@@ -141,7 +141,7 @@ async def test_a_slot_that_does_not_come_in_time_is_named() -> None:
 
 
 @virtual
-async def test_looks_for_the_sake_of_slots_end_with_the_wait() -> None:
+async def test_polls_for_free_slots_end_with_the_wait() -> None:
     limits = Limits(jobs=1)
     async with crowded() as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
         before = len(asyncio.all_tasks())
@@ -161,7 +161,7 @@ async def test_looks_for_the_sake_of_slots_end_with_the_wait() -> None:
 
 
 @virtual
-async def test_a_job_that_is_not_there_any_more_frees_its_slot() -> None:
+async def test_a_job_that_does_not_exist_any_more_frees_its_slot() -> None:
     """One that another key submitted, say: looking at it ends in a 404."""
     limits = Limits(jobs=1, name="both keys")
     async with (
@@ -192,7 +192,7 @@ async def test_a_job_that_is_missing_once_keeps_its_slot() -> None:
 
 
 @virtual
-async def test_a_job_of_an_earlier_process_takes_its_slot_again_when_it_is_seen() -> None:
+async def test_a_job_of_an_earlier_process_takes_its_slot_again_when_it_is_polled() -> None:
     async with crowded() as simulator:
         async with AsyncLuma(**simulator.luma_options) as before:
             made = await before.generations.create(prompt="Earlier")
@@ -254,7 +254,7 @@ def made(number: int, **fields: Any) -> dict[str, Any]:
 
 
 @virtual
-async def test_the_numbers_in_a_refusal_are_believed() -> None:
+async def test_the_numbers_in_a_refusal_are_used() -> None:
     refusal = {"detail": "Concurrent generation capacity reached (limit=7 weight units, this request needs 6)"}
     answers = [answer(201, made(1)), answer(201, made(2)), answer(429, refusal), answer(201, made(3))]
     async with Wire(*answers) as wire, AsyncLuma(KEY, base_url=wire.url, clock=LoopClock(), max_retries=0) as luma:
@@ -272,7 +272,7 @@ async def test_the_numbers_in_a_refusal_are_believed() -> None:
 
 
 @virtual
-async def test_a_job_takes_as_many_units_as_its_model_and_type_weigh() -> None:
+async def test_a_job_takes_the_units_of_its_model_and_type() -> None:
     heavy: dict[str, Any] = {"model": "uni-1-max", "type": "image_edit"}
     answers = [answer(201, made(1, **heavy)), answer(200, made(2, **heavy, state="processing")), answer(201, made(3))]
     async with Wire(*answers) as wire, AsyncLuma(KEY, base_url=wire.url, clock=LoopClock()) as luma:
@@ -284,7 +284,7 @@ async def test_a_job_takes_as_many_units_as_its_model_and_type_weigh() -> None:
 
 
 @virtual
-async def test_a_submission_that_was_refused_for_something_else_gives_its_slot_back() -> None:
+async def test_a_submission_that_was_refused_for_another_reason_gives_its_slot_back() -> None:
     limits = Limits(jobs=1)
     async with crowded() as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
         with pytest.raises(InvalidRequestError):
@@ -297,7 +297,7 @@ async def test_a_submission_that_was_refused_for_something_else_gives_its_slot_b
 
 
 @virtual
-async def test_whoever_is_in_a_hurry_has_the_next_slot() -> None:
+async def test_the_next_slot_goes_to_the_most_urgent_call() -> None:
     limits = Limits(jobs=1)
     ended: list[str] = []
     async with crowded() as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
@@ -315,7 +315,7 @@ async def test_whoever_is_in_a_hurry_has_the_next_slot() -> None:
 
 
 @virtual
-async def test_looks_at_jobs_go_on_while_submissions_wait() -> None:
+async def test_jobs_are_polled_while_submissions_wait() -> None:
     limits = Limits(jobs=1)
     async with crowded() as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
         made = await luma.generations.create(prompt="The first")
@@ -329,7 +329,7 @@ async def test_looks_at_jobs_go_on_while_submissions_wait() -> None:
 
 
 @virtual
-async def test_runs_that_are_gathered_all_get_through_however_long_they_queue() -> None:
+async def test_gathered_runs_all_succeed_however_long_they_queue() -> None:
     """The queue waits as long as it must: a run's own 1,800 s begin when its job is submitted."""
     async with Simulator(luma_jobs=1_000, luma_rpm=10) as simulator, AsyncLuma(**simulator.luma_options) as luma:
         await asyncio.gather(*(luma.generations.run(prompt=f"Number {number}") for number in range(310)))
