@@ -119,11 +119,11 @@ def test_a_later_finalizer_can_make_a_call(simulator: Simulator) -> None:
 def test_a_call_ends_when_its_event_loop_is_closed(simulator: Simulator) -> None:
     program = """
         from generor_async import Luma
-        from generor_async.sync.calls import Call
+        from generor_async.sync.calls import BlockingCall
 
         luma = Luma()
         luma.files.list().collect()
-        call = Call(luma._impl.files.list().collect())
+        call = BlockingCall(luma._impl.files.list().collect())
         call.registration = luma._bridge._registration
         luma.close()
         try:
