@@ -186,6 +186,7 @@ def _become(arguments: list[str], cwd: str, env: dict[str, str], streams: list[i
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.argv = ["generor", *arguments]
+    sys.modules["__main__"].__package__ = None  # or click would call it `python -m support.commands`
     main()
     sys.exit()
 
