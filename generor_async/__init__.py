@@ -155,7 +155,7 @@ __all__ = [
 __version__: str
 """The version of the installed package; from its metadata, which take a while to be read."""
 
-_MODULES: typing.Final = {
+_NAMES_BY_MODULE: typing.Final = {
     "generor_async.batch.outcomes": ("RowOutcome",),
     "generor_async.batch.runner": ("Batch", "run_batch"),
     "generor_async.engine.limits": ("Limits", "RateLimits"),
@@ -227,7 +227,7 @@ _MODULES: typing.Final = {
     ),
 }
 """The names above by the modules that have them."""
-_MODULE_OF: typing.Final = {name: module for module, names in _MODULES.items() for name in names}
+_MODULE_OF: typing.Final = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

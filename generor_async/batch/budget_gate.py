@@ -133,7 +133,7 @@ class BudgetGate:
             for oldest in list(islice(self._unattributed, max(0, len(self._unattributed) - REMEMBERED))):
                 del self._unattributed[oldest]
         self._changed.set()
-        return self.budget.charges.likely(settled)
+        return self.budget.charges.probable_cost(settled)
 
     def release(self, reservation: Reservation) -> None:
         """Release a reservation: the call cost nothing."""
@@ -175,7 +175,7 @@ class BudgetGate:
             return
         cost = valid_cost(before - self._balance)
         if cost:
-            better = silent.settled.as_told_by(cost, "alone")
+            better = silent.settled.with_cost(cost, "alone")
             await self._journal.correct_costs({silent.number: cost}, "alone")
             self.budget.charges.correct(silent.settled, better)
             if silent.number in self._unattributed:
@@ -192,7 +192,7 @@ class BudgetGate:
 
     async def _apply_transactions(self, spends: list[SpendAmount]) -> None:
         calls = list(self._unattributed.values())
-        costs, foreign = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names_creations)
+        costs, foreign = attribute_spends(calls, spends, self.budget.charges.probable_cost, names=self._names_creations)
         self._foreign_spends = foreign[-REMEMBERED:]
         self._names_creations = self._names_creations or bool(
             costs and any(spend.creation_id is not None for spend in spends)
@@ -202,6 +202,6 @@ class BudgetGate:
             self._call_without_cost = None
         for number, cost in costs.items():
             settled = self._unattributed.pop(number).settled
-            self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
+            self.budget.charges.correct(settled, settled.with_cost(cost, "listed"))
         if not (self._unattributed or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
             await self._account.mark_attributed()

@@ -33,4 +33,4 @@ def row_cost(row: Row, charges: Charges) -> RowCost | None:
     if row.cost == 0 and row.state in {"ready", "failed"}:
         return RowCost(before, row.unresolved_before)
     settled = ChargedCalls(model=row.model, estimated=row.estimated, cost=row.cost, source=row.cost_source)
-    return RowCost(before + charges.likely(settled), row.unresolved_before)
+    return RowCost(before + charges.probable_cost(settled), row.unresolved_before)

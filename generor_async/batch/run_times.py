@@ -8,20 +8,20 @@ if TYPE_CHECKING:
 
 __all__ = ["record_end", "record_start", "run_spans"]
 
-NOTE: Final = "runs"
+RUNS_NOTE: Final = "runs"
 """Name of the journal's note: a pair of start and end for each run, the end null while it goes on."""
 
 
 async def record_start(journal: "Journal", now: float) -> None:
     """Note that a run begins."""
-    spans: Any = await journal.read_note(NOTE)
-    await journal.write_note(NOTE, [*(spans or []), [now, None]])
+    spans: Any = await journal.read_note(RUNS_NOTE)
+    await journal.write_note(RUNS_NOTE, [*(spans or []), [now, None]])
 
 
 async def record_end(journal: "Journal", now: float) -> None:
     """Note that the latest run ends."""
-    spans: Any = await journal.read_note(NOTE)
-    await journal.write_note(NOTE, [*spans[:-1], [spans[-1][0], now]])
+    spans: Any = await journal.read_note(RUNS_NOTE)
+    await journal.write_note(RUNS_NOTE, [*spans[:-1], [spans[-1][0], now]])
 
 
 async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
@@ -29,7 +29,7 @@ async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
 
     A run that was killed, or still goes on, ends with the last step of its rows.
     """
-    note: Any = await reader.read_note(NOTE)
+    note: Any = await reader.read_note(RUNS_NOTE)
     if not note:  # the folder was begun by a version without the note
         began: Any = await reader.read_note("began") or 0.0
         ended: Any = await reader.read_note("ended") or 0.0

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from attrs import frozen
 
-from generor_async.cli.exit_codes import printable
+from generor_async.cli.exit_codes import escape_controls
 
 __all__ = ["FolderArgument", "JsonOption", "OutputOptions", "QuietOption", "TakeOverOption"]
 
@@ -43,4 +43,4 @@ class OutputOptions:
     def note(self, sentence: str) -> None:
         """Print a sentence on stderr, unless `quiet`."""
         if not self.quiet:
-            typer.echo(printable(sentence), err=True)
+            typer.echo(escape_controls(sentence), err=True)

@@ -18,7 +18,7 @@ from generor_async.cli.batch_execution import execute_batch, report_abandoned, r
 from generor_async.cli.batch_options import JsonOption, OutputOptions, QuietOption, TakeOverOption
 from generor_async.cli.clients import SPEED, open_client
 from generor_async.cli.confirmation import DeclinedError, confirm, confirm_run, print_plan
-from generor_async.cli.exit_codes import printable, run_and_exit
+from generor_async.cli.exit_codes import escape_controls, run_and_exit
 from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
@@ -159,7 +159,7 @@ def run(
 
 
 def _print_note(sentence: str) -> None:
-    typer.echo(printable(sentence), err=True)
+    typer.echo(escape_controls(sentence), err=True)
 
 
 def _parse_parameter(text: str) -> tuple[str, Any]:

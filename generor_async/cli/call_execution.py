@@ -32,7 +32,7 @@ from generor_async import (
 from generor_async.batch.amounts import format_dollars
 from generor_async.batch.prices import luma_quote
 from generor_async.cli.clients import open_client
-from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, exit_with, printable
+from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, escape_controls, exit_with
 from generor_async.cli.operation_info import OperationInfo
 from generor_async.cli.parameter_values import ParameterReader, Values
 from generor_async.cli.result_view import print_result
@@ -216,7 +216,7 @@ class OperationCall:
                 pass
 
     def _print(self, text: str) -> None:
-        self._console.print(f"generor: {printable(text)}")
+        self._console.print(f"generor: {escape_controls(text)}")
 
     def interruption_text(self) -> str:
         """Return the message of an interrupted call, with the job's id or what is known of the request."""

@@ -18,10 +18,10 @@ __all__ = [
     "SOME_MISSING",
     "BadUseError",
     "error_text",
+    "escape_controls",
     "exit_code",
     "exit_with",
     "print_error",
-    "printable",
     "run_and_exit",
 ]
 
@@ -116,10 +116,10 @@ def run_and_exit(main: Coroutine[Any, Any, int]) -> None:
 
 def print_error(message: str) -> None:
     """Print an error message on stderr."""
-    typer.echo(f"generor: {printable(message)}", err=True)
+    typer.echo(f"generor: {escape_controls(message)}", err=True)
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Escape characters that would control a terminal: prompts and names come from others."""
     return "".join(each.encode("unicode_escape").decode() if _needs_escape(each) else each for each in text)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from generor_async.batch.amounts import format_dollars
 from generor_async.batch.progress import BatchProgress, Phase
 from generor_async.batch.runner import Batch
-from generor_async.cli.exit_codes import printable
+from generor_async.cli.exit_codes import escape_controls
 
 __all__ = ["duration", "show_progress"]
 
@@ -70,7 +70,7 @@ def _render(progress: BatchProgress, note: str) -> RenderableType:
 
 def _phase_message(progress: BatchProgress) -> str:
     """Return what to say about the phase of the run; empty where there is nothing."""
-    return PHASE_MESSAGES.get(progress.phase, "").format(why=printable(progress.why))
+    return PHASE_MESSAGES.get(progress.phase, "").format(why=escape_controls(progress.why))
 
 
 def _progress_facts(progress: BatchProgress) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _amount(credits_: float, progress: BatchProgress) -> str:
 def _time(progress: BatchProgress) -> str:
     so_far = f"{duration(progress.elapsed)} so far"
     if progress.waits_for:
-        return f"{so_far}; waiting for {printable(progress.waits_for)}{_until(progress.waits_until)}"
+        return f"{so_far}; waiting for {escape_controls(progress.waits_for)}{_until(progress.waits_until)}"
     return so_far if progress.seconds_left is None else f"{so_far}, about {duration(progress.seconds_left)} left"
 
 

@@ -11,12 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from generor_async.cli.exit_codes import printable
+from generor_async.cli.exit_codes import escape_controls
 from generor_async.values import JSON, Model, is_array, is_object
 
 __all__ = ["print_result"]
 
-COLUMNS: Final = 6
+MAX_COLUMNS: Final = 6
 """Most columns of a table; the caption names the other fields."""
 
 
@@ -59,7 +59,7 @@ def _render(value: JSON) -> RenderableType:
 def _render_scalar(value: JSON) -> Text:
     if value is None:
         return Text("-", style="dim")
-    text = printable(value if isinstance(value, str) else json.dumps(value))
+    text = escape_controls(value if isinstance(value, str) else json.dumps(value))
     is_link = text.startswith(("https://", "http://"))
     return Text(text, style=f"link {text}" if is_link else "", overflow="fold")  # a link stays whole over lines
 
@@ -69,7 +69,7 @@ def _render_object(value: dict[str, JSON]) -> RenderableType:
     parts: list[RenderableType] = []
     grid: Table | None = None
     for name, item in value.items():
-        title = Text(printable(name), style="bold")
+        title = Text(escape_controls(name), style="bold")
         if item and (is_object(item) or is_array(item)):
             grid = None
             parts += [title, Padding(_render(item), (0, 0, 0, 2))]
@@ -89,13 +89,15 @@ def _render_list(items: list[JSON]) -> RenderableType:
     if len(items) == 1 or len(objects) < len(items):
         return Group(*(_render(item) for item in items))
     names = list(dict.fromkeys(name for item in objects for name, value in item.items() if _is_scalar(value)))
-    others = [name for name in dict.fromkeys(name for item in objects for name in item) if name not in names[:COLUMNS]]
-    caption = f"also has: {printable(', '.join(others))} (pipe it to see all, as JSON)" if others else None
+    others = [
+        name for name in dict.fromkeys(name for item in objects for name in item) if name not in names[:MAX_COLUMNS]
+    ]
+    caption = f"also has: {escape_controls(', '.join(others))} (pipe it to see all, as JSON)" if others else None
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), caption=caption, caption_justify="left")
-    for name in names[:COLUMNS]:
-        table.add_column(printable(name), overflow="fold")
+    for name in names[:MAX_COLUMNS]:
+        table.add_column(escape_controls(name), overflow="fold")
     for item in objects:
-        table.add_row(*(_render_scalar(item.get(name)) for name in names[:COLUMNS]))
+        table.add_row(*(_render_scalar(item.get(name)) for name in names[:MAX_COLUMNS]))
     return table
 
 

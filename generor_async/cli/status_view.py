@@ -19,7 +19,7 @@ from generor_async.batch.journal import Failure
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import NOTHING_PAID, Status, read_status
 from generor_async.cli.batch_options import OutputOptions
-from generor_async.cli.exit_codes import printable
+from generor_async.cli.exit_codes import escape_controls
 
 __all__ = ["follow_status", "print_status"]
 
@@ -39,10 +39,10 @@ def print_status(status: Status, folder: Path, output: OutputOptions, *, named: 
     else:
         Console().print(_table(status))
     for failure in status.failures:
-        typer.echo(f"{failure.rows:,} failed: {printable(_failure_text(failure))}", err=True)
+        typer.echo(f"{failure.rows:,} failed: {escape_controls(_failure_text(failure))}", err=True)
     for why, rows in Counter(doubt.why for doubt in status.doubts).items():
         until = max((doubt.until for doubt in status.doubts if doubt.why == why and doubt.until), default=None)
-        typer.echo(f"{rows:,} unknown: {printable(why)}{_until(until)}", err=True)
+        typer.echo(f"{rows:,} unknown: {escape_controls(why)}{_until(until)}", err=True)
     if status.missing:
         output.note(
             f"{status.missing:,} of the rows that are done have files that are no longer in {folder}:"

@@ -9,7 +9,7 @@ from generor_async.engine.deadline import within
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
-from generor_async.engine.tracebacks import bare
+from generor_async.engine.tracebacks import without_traceback
 from generor_async.engine.transport import Attempt, BlockedBeforeSendError, Intent
 from generor_async.errors import (
     APIConnectionError,
@@ -84,7 +84,7 @@ class Call(Generic[T]):
             context.lost = context.lost or attempt.sent
             came_of = self._cancelled_error(attempt)
             error.add_note(outcome.describe_cancelled(context, came_of, sent=attempt.sent))
-            raise bare(error) from came_of
+            raise without_traceback(error) from came_of
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
@@ -139,7 +139,7 @@ class Call(Generic[T]):
                 operation.endpoint.derive(result, operation.body)
             attempt.result = result
             return result
-        raise bare(failure)  # the frames below hold the answer as it came
+        raise without_traceback(failure)  # the frames below hold the answer as it came
 
     def _cancelled_error(self, attempt: Attempt) -> OutcomeUnknownError | None:
         """Return the error of a cancelled call whose answer had partly arrived; None where nothing had."""

@@ -22,7 +22,7 @@ from generor_async.engine.plain_http import PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.threads import SingleFlight, run_to_completion
-from generor_async.engine.tracebacks import bare
+from generor_async.engine.tracebacks import without_traceback
 from generor_async.errors import DownloadError, GenerorAsyncError
 from generor_async.rules import arguments, byte_ranges, media_types, option_checks
 from generor_async.rules.wait_headers import retry_after
@@ -170,7 +170,7 @@ class _Download:
             return await self._until_complete()
         except GenerorAsyncError as error:  # from a refresh; first, as its timeouts are also OSErrors
             self._part.keep()
-            raise bare(error)  # noqa: B904 - it is the same one
+            raise without_traceback(error)  # noqa: B904 - it is the same one
         except PlainHttpError as error:
             self._part.keep()
             failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
@@ -188,7 +188,7 @@ class _Download:
             )
         except asyncio.CancelledError as error:
             self._part.keep()
-            raise bare(error)  # noqa: B904 - it is the same one
+            raise without_traceback(error)  # noqa: B904 - it is the same one
         finally:
             self._part.drop()
         # Raised out here: the frames below, and aiohttp's exceptions, hold the presigned URL.

@@ -18,7 +18,7 @@ from generor_async.engine import auth
 from generor_async.engine.plain_http import HostPolicy, PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
 from generor_async.engine.threads import run_to_completion
-from generor_async.engine.tracebacks import bare
+from generor_async.engine.tracebacks import without_traceback
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import addresses, byte_ranges, media_types
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
@@ -88,7 +88,7 @@ class ImageFetcher:
         try:
             return evolve(operation, body=await self._with_content(operation.body, "", max_retries))
         except asyncio.CancelledError as error:
-            raise bare(error)  # noqa: B904 - it is the same one
+            raise without_traceback(error)  # noqa: B904 - it is the same one
         except DownloadError as error:
             failure = DownloadError(error.message, url=error.url, advice=error.advice)
         raise failure  # out here: the frames below, and aiohttp's exceptions, hold the URLs

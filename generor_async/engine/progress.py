@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from generor_async.engine.events import check_not_awaitable
-from generor_async.rules.derived_values import likely_fraction
+from generor_async.rules.derived_values import estimated_fraction
 from generor_async.values import Clock, GenerateProgress
 
 __all__ = ["ProgressReporter"]
@@ -47,7 +47,7 @@ class ProgressReporter:
 
     def _report(self) -> None:
         elapsed, expected = self._elapsed(), self._expected
-        fraction = likely_fraction(elapsed, expected)
+        fraction = estimated_fraction(elapsed, expected)
         self._notify(GenerateProgress(elapsed=elapsed, expected=expected, fraction=fraction, estimated=True))
 
     def _notify(self, progress: GenerateProgress) -> None:

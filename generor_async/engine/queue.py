@@ -180,7 +180,7 @@ class Queue(Generic[P]):
                 if loop.is_closed():
                     self._purge_closed_loop(loop)
             while waiting := self._nonempty:
-                only = waiting[0].only if len(waiting) == 1 else None
+                only = waiting[0].only_line if len(waiting) == 1 else None
                 if only is None:
                     wait = self._admit_one(now)
                 else:

@@ -1,16 +1,16 @@
-"""Keeps credentials out of tracebacks: the locals of frames may hold headers and presigned URLs."""
+"""Keeps credentials out of tracebacks: the local variables of frames may have headers and presigned URLs."""
 
 from typing import TypeVar
 
-__all__ = ["bare"]
+__all__ = ["without_traceback"]
 
 E = TypeVar("E", bound=BaseException)
 
 
-def bare(error: E) -> E:
+def without_traceback(error: E) -> E:
     """Return an exception without its traceback, cause and context.
 
-    A cancellation passes through frames of other libraries, whose locals hold what they were given.
+    This holds for cancellations too: they pass through aiohttp's frames, whose local variables have the request.
     """
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)

@@ -15,7 +15,7 @@ from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.plain_http import PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
-from generor_async.engine.tracebacks import bare
+from generor_async.engine.tracebacks import without_traceback
 from generor_async.engine.upload_content import Content
 from generor_async.errors import (
     APIConnectionError,
@@ -145,7 +145,7 @@ class Uploads:
                     break
                 renewed = False
             except asyncio.CancelledError as error:
-                raise bare(error)  # noqa: B904 - it is the same one
+                raise without_traceback(error)  # noqa: B904 - it is the same one
             else:
                 # A fresh presigned URL comes with a new record: the old record will never have any bytes.
                 with contextlib.suppress(APIError):

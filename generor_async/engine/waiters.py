@@ -50,10 +50,10 @@ class PriorityClass(Generic[P]):
         factory=dict[RequestType, OrderedDict[int, QueuedCall[P]]]
     )
     """The calls of each type of request, by position."""
-    only: OrderedDict[int, QueuedCall[P]] | None = None
+    only_line: OrderedDict[int, QueuedCall[P]] | None = None
     """The only line, where all calls are of one type."""
-    _first: int = 0
-    _last: int = 0
+    _first_position: int = 0
+    _last_position: int = 0
 
     def __iter__(self) -> Iterator[QueuedCall[P]]:
         return chain.from_iterable(line.values() for line in self._lines.values())
@@ -62,7 +62,7 @@ class PriorityClass(Generic[P]):
         """Return the first call of each type of request, in order."""
         heads = [next(iter(line.values())) for line in self._lines.values()]
         if len(heads) > 1:
-            heads.sort(key=_position)
+            heads.sort(key=_position_of)
         return heads
 
     def has(self, request_type: RequestType) -> bool:
@@ -74,16 +74,16 @@ class PriorityClass(Generic[P]):
     ) -> QueuedCall[P]:
         """Add a call; one that was admitted before and refused goes to the head."""
         if again:
-            self._first -= 1
+            self._first_position -= 1
         else:
-            self._last += 1
-        place = self._first if again else self._last
+            self._last_position += 1
+        place = self._first_position if again else self._last_position
         waiter: QueuedCall[P] = QueuedCall(loop, loop.create_future(), deadline, request_type, place)
         self.count += 1
         line = self._lines.get(request_type)
         if line is None:
             line = self._lines[request_type] = OrderedDict()
-            self._update_only()
+            self._update_only_line()
         line[place] = waiter
         if again:
             line.move_to_end(place, last=False)
@@ -97,14 +97,14 @@ class PriorityClass(Generic[P]):
         self.count -= 1
         if not line:
             del self._lines[waiter.request_type]
-            self._update_only()
+            self._update_only_line()
             if not self.count:
                 self.passed_by = 0
         return True
 
-    def _update_only(self) -> None:
-        self.only = next(iter(self._lines.values())) if len(self._lines) == 1 else None
+    def _update_only_line(self) -> None:
+        self.only_line = next(iter(self._lines.values())) if len(self._lines) == 1 else None
 
 
-def _position(waiter: QueuedCall[Any]) -> int:
+def _position_of(waiter: QueuedCall[Any]) -> int:
     return waiter.position

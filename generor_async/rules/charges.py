@@ -22,7 +22,7 @@ from attrs import define, evolve, field, frozen
 
 __all__ = [
     "CAP_MARGIN",
-    "MOST_TRIAL_CALLS",
+    "MAX_TRIAL_CALLS",
     "PLAUSIBLE_FACTOR",
     "ChargedCalls",
     "Charges",
@@ -33,40 +33,40 @@ __all__ = [
     "valid_cost",
 ]
 
-MOST_CREDITS: Final = 1e15
-"""More than any account has: sums of floats are exact up to here."""
+MAX_CREDITS: Final = 1e15
+"""More credits than any account has; up to here, sums of floats are exact to a fraction of a credit."""
 SAME_PRICE_FACTOR: Final = 1.3
 """Factor within which two amounts are the same price: prices drift, as that of video does (assumed)."""
 PLAUSIBLE_FACTOR: Final = 10.0
 """Factor by which a charge may exceed its estimate and be believed with few votes (assumed)."""
 CAP_MARGIN: Final = 1.25
-"""Most by which calls of unknown cost count more under a cap than they have probably cost: so at least 0.8 of the cap
-can be used."""
-ENOUGH_SOURCES: Final = 3
-"""Votes that must agree on a price before calls may overlap: one of two may be caused by another event."""
+"""Under a cap, calls of unknown cost count at most this factor times their probable cost, so that at least 0.8 of the
+cap can be used."""
+VOTES_BEFORE_OVERLAP: Final = 3
+"""Number of votes that must agree on a price before calls may overlap; of two, one may come from another event."""
 LATEST_CHARGES: Final = 7
 """Number of latest calls with transactions that determine the price."""
-MOST_TRIAL_CALLS: Final = 8
-"""Calls that run alone to learn a price if none reports its cost; twice as many if their costs don't agree. After them
-the most probable price is used."""
+MAX_TRIAL_CALLS: Final = 8
+"""Number of calls that run alone to learn a price if none reports its cost; twice as many if their costs don't agree.
+Then the most probable price is used."""
 
 CostSource: TypeAlias = Literal["overlapped", "alone", "listed"]
-"""The source of a cost: the call itself, while others were under way; the call or the balance, while it ran alone; the
-account's transactions."""
+"""The source of a cost. "overlapped": reported by the call, while others were under way; "alone": reported by the call,
+or by the balance, while it ran alone; "listed": the account's transactions."""
 
 
-def valid_cost(told: float | None) -> float | None:
-    """Return the cost that a call reported; None where it is invalid.
+def valid_cost(reported: float | None) -> float | None:
+    """Return the cost that a call reported, or None if it can't be one.
 
-    It is a difference of balances, and negative after income: then it shows nothing about the cost.
+    It is a difference of balances: if it is negative, the account had income during the call.
     """
-    known = valid_amount(told)
-    return None if known is None or known < 0 else known
+    cost = valid_amount(reported)
+    return None if cost is None or cost < 0 else cost
 
 
-def valid_amount(told: float | None) -> float | None:
-    """Return an amount of credits; None for one that is too large for any account."""
-    return told if told is not None and abs(told) <= MOST_CREDITS else None
+def valid_amount(reported: float | None) -> float | None:
+    """Return an amount of credits, or None if it is too large for any account."""
+    return reported if reported is not None and abs(reported) <= MAX_CREDITS else None
 
 
 @frozen(kw_only=True)
@@ -81,8 +81,8 @@ class ChargedCalls:
     source: CostSource
     calls: int = 1
 
-    def as_told_by(self, cost: float, source: CostSource) -> "ChargedCalls":
-        """Return one such call with the cost by another source."""
+    def with_cost(self, cost: float, source: CostSource) -> "ChargedCalls":
+        """Return one of these calls, with the cost from another source."""
         return evolve(self, cost=cost, source=source, calls=1)
 
 
@@ -101,29 +101,29 @@ class _ModelPrice:
     """The charged calls of one model."""
 
     _alone: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
-    """Calls that ran alone and reported a cost, counted by estimate and cost."""
+    """Number of calls that ran alone and reported a cost, by (estimate, cost)."""
     _listed: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
-    """The same for calls with transactions."""
-    _lately: "deque[float]" = field(factory=lambda: deque(maxlen=LATEST_CHARGES), init=False)
-    """The latest of their ratios, as prices change."""
+    """Number of calls with transactions, by (estimate, cost)."""
+    _latest_ratios: "deque[float]" = field(factory=lambda: deque(maxlen=LATEST_CHARGES), init=False)
+    """The ratios of the latest calls with transactions, as prices change."""
     _listed_cost: float = field(default=0.0, init=False)
-    """Their total cost."""
-    _untold: float = field(default=0.0, init=False)
-    """The estimates of all other calls."""
-    _unpriced: float = field(default=0.0, init=False)
-    """The reported costs of calls without an estimate."""
-    _least: float | None = field(default=None, init=False)
-    """The lowest ratio that an overlapped call reported, which is nearest to its own cost."""
-    _lessons: int = field(default=0, init=False)
+    """The total cost of calls with transactions."""
+    _estimates_without_cost: float = field(default=0.0, init=False)
+    """The total estimate of all other calls: they reported no cost, or one that overlaps with others."""
+    _costs_without_estimate: float = field(default=0.0, init=False)
+    """The total reported cost of calls whose estimate is 0."""
+    _lowest_ratio: float | None = field(default=None, init=False)
+    """The lowest ratio that an overlapped call reported: it has the least of other calls' costs in it."""
+    _calls_alone: int = field(default=0, init=False)
     """Number of calls that ran alone."""
-    _learned: _PriceRatio | None = field(default=None, init=False)
+    _cached_ratio: _PriceRatio | None = field(default=None, init=False)
 
     def add(self, settled: ChargedCalls) -> None:
         """Add charged calls."""
         self._count(settled, settled.calls)
         if settled.source == "alone":
-            self._lessons += settled.calls
-            self._learned = None
+            self._calls_alone += settled.calls
+            self._cached_ratio = None
 
     def correct(self, settled: ChargedCalls, better: ChargedCalls) -> None:
         """Replace the cost of one call by that of a better source."""
@@ -142,8 +142,8 @@ class _ModelPrice:
 
     @property
     def estimated(self) -> float:
-        """The estimates of all calls."""
-        return self._untold + _sum(self._alone, 0) + _sum(self._listed, 0)
+        """The total estimate of all calls."""
+        return self._estimates_without_cost + _total_estimate(self._alone) + _total_estimate(self._listed)
 
     @property
     def spent(self) -> float:
@@ -156,64 +156,68 @@ class _ModelPrice:
         learned = self._ratio()
         return self._total(min(learned.highest, CAP_MARGIN * learned.typical))
 
-    def likely(self, settled: ChargedCalls) -> float:
-        """Return the probable cost of one such call."""
+    def probable_cost(self, settled: ChargedCalls) -> float:
+        """Return the probable cost of one of these calls."""
         cost, estimated = settled.cost, settled.estimated
         if cost is not None and (settled.source == "listed" or not estimated):
             return cost
         typical = self._ratio().typical
-        if cost is not None and settled.source == "alone" and self._believes(cost / estimated):
+        if cost is not None and settled.source == "alone" and self._is_believable(cost / estimated):
             return cost
         return estimated * typical
 
     def _count(self, settled: ChargedCalls, calls: int) -> None:
         cost, estimated = settled.cost, settled.estimated
         if not estimated:
-            self._unpriced += calls * (cost or 0.0)
+            self._costs_without_estimate += calls * (cost or 0.0)
             return
         if cost is None or settled.source == "overlapped":
-            self._untold += calls * estimated
-            if cost and calls > 0 and (self._least is None or cost / estimated < self._least):
-                self._least, self._learned = cost / estimated, None
+            self._estimates_without_cost += calls * estimated
+            if cost and calls > 0 and (self._lowest_ratio is None or cost / estimated < self._lowest_ratio):
+                self._lowest_ratio, self._cached_ratio = cost / estimated, None
             return
         if settled.source == "listed":
             self._listed_cost += calls * cost
-            self._lately.extend([cost / estimated] * min(calls, LATEST_CHARGES))
+            self._latest_ratios.extend([cost / estimated] * min(calls, LATEST_CHARGES))
         samples = self._listed if settled.source == "listed" else self._alone
         samples[estimated, cost] += calls
         if not samples[estimated, cost]:
             del samples[estimated, cost]
-        self._learned = None
+        self._cached_ratio = None
 
     def _total(self, ratio: float) -> float:
         """Return the total cost, with calls of unknown cost at this ratio."""
-        total = self._unpriced + self._untold * ratio + self._listed_cost
+        total = self._costs_without_estimate + self._estimates_without_cost * ratio + self._listed_cost
         for (estimated, cost), calls in self._alone.items():
-            total += calls * (cost if self._believes(cost / estimated) else estimated * ratio)
+            total += calls * (cost if self._is_believable(cost / estimated) else estimated * ratio)
         return total
 
-    def _believes(self, ratio: float) -> bool:
-        """Tell whether the cost is plausible that a call reported which ran alone."""
+    def _is_believable(self, ratio: float) -> bool:
+        """Tell whether a ratio that a call reported while it ran alone can be its own cost."""
         learned = self._ratio()
         return are_same_price(ratio, learned.typical) if learned.known else _is_plausible(ratio)
 
     def _ratio(self) -> _PriceRatio:
-        if self._learned is None:
-            self._learned = self._judge()
-        return self._learned
+        if self._cached_ratio is None:
+            self._cached_ratio = self._compute_ratio()
+        return self._cached_ratio
 
-    def _judge(self) -> _PriceRatio:
+    def _compute_ratio(self) -> _PriceRatio:
         if self._listed:
-            return _ratio_from_transactions(self._listed, self._lately)
+            return _ratio_from_transactions(self._listed, self._latest_ratios)
         if self._alone:
-            return _ratio_from_single_calls(self._alone, self._lessons)
-        least = self._least
+            return _ratio_from_single_calls(self._alone, self._calls_alone)
+        least = self._lowest_ratio
         ratio = 1.0 if least is None or not are_same_price(least, 1.0, PLAUSIBLE_FACTOR) else least
-        return _PriceRatio(typical=ratio, highest=ratio, known=self._lessons >= MOST_TRIAL_CALLS)
+        return _PriceRatio(typical=ratio, highest=ratio, known=self._calls_alone >= MAX_TRIAL_CALLS)
 
 
-def _sum(samples: Mapping[tuple[float, float], int], which: int) -> float:
-    return sum(calls * sample[which] for sample, calls in samples.items())
+def _total_estimate(samples: Mapping[tuple[float, float], int]) -> float:
+    return sum(calls * estimated for (estimated, _), calls in samples.items())
+
+
+def _total_cost(samples: Mapping[tuple[float, float], int]) -> float:
+    return sum(calls * cost for (_, cost), calls in samples.items())
 
 
 def are_same_price(one: float, other: float, factor: float = SAME_PRICE_FACTOR) -> bool:
@@ -221,45 +225,48 @@ def are_same_price(one: float, other: float, factor: float = SAME_PRICE_FACTOR) 
     return one <= factor * other and other <= factor * one
 
 
-def _ratio_from_transactions(listed: Mapping[tuple[float, float], int], lately: Iterable[float]) -> _PriceRatio:
-    """Learn the price from transactions; those far from the latest ones don't count for it."""
-    middle = _median(sorted(Counter(lately).items()))
-    same = {sample: calls for sample, calls in listed.items() if are_same_price(sample[1] / sample[0], middle)}
+def _ratio_from_transactions(listed: Mapping[tuple[float, float], int], latest: Iterable[float]) -> _PriceRatio:
+    """Learn the price from the transactions that agree with the median of the latest ones."""
+    median = _median(sorted(Counter(latest).items()))
+    same = {sample: calls for sample, calls in listed.items() if are_same_price(sample[1] / sample[0], median)}
     highest = max(cost / estimated for estimated, cost in same)
-    return _PriceRatio(typical=_sum(same, 1) / _sum(same, 0), highest=highest, known=True)
+    return _PriceRatio(typical=_total_cost(same) / _total_estimate(same), highest=highest, known=True)
 
 
-def _ratio_from_single_calls(alone: Mapping[tuple[float, float], int], lessons: int) -> _PriceRatio:
-    """Learn the price from calls that ran alone: what most of them and the estimate agree on; of two, the higher."""
-    told = Counter[float]({1.0: 1})
+def _ratio_from_single_calls(alone: Mapping[tuple[float, float], int], calls_alone: int) -> _PriceRatio:
+    """Learn the price from calls that ran alone: the ratio with the most votes, or the higher of two.
+
+    Each call has a vote, and the estimate has one for a ratio of 1.
+    """
+    votes = Counter[float]({1.0: 1})
+    trials_ended = calls_alone >= 2 * MAX_TRIAL_CALLS
     for (estimated, cost), calls in alone.items():
-        told[cost / estimated] += calls
-    found = largest_cluster(sorted(told.items()), _votes_needed)
-    if found is None:
-        return _PriceRatio(typical=1.0, highest=1.0, known=lessons >= 2 * MOST_TRIAL_CALLS)
-    low, high = found
-    same = [(ratio, calls) for ratio, calls in sorted(told.items()) if low <= ratio <= high]
-    votes = sum(calls for _, calls in same)
-    return _PriceRatio(
-        typical=_median(same), highest=high, known=votes >= ENOUGH_SOURCES or lessons >= 2 * MOST_TRIAL_CALLS
-    )
+        votes[cost / estimated] += calls
+    cluster = largest_cluster(sorted(votes.items()), _votes_needed)
+    if cluster is None:
+        return _PriceRatio(typical=1.0, highest=1.0, known=trials_ended)
+    low, high = cluster
+    same = [(ratio, count) for ratio, count in sorted(votes.items()) if low <= ratio <= high]
+    agreed = sum(count for _, count in same) >= VOTES_BEFORE_OVERLAP
+    return _PriceRatio(typical=_median(same), highest=high, known=agreed or trials_ended)
 
 
 def _votes_needed(ratio: float) -> int:
-    return 2 if _is_plausible(ratio) else ENOUGH_SOURCES
+    return 2 if _is_plausible(ratio) else VOTES_BEFORE_OVERLAP
 
 
 def _is_plausible(ratio: float) -> bool:
-    """Tell whether few votes are enough for a ratio: income lowers it, and spends of others raise it."""
+    """Tell whether two votes are enough for a ratio. Income lowers a ratio, and other users' spends raise it."""
     return 1.0 / SAME_PRICE_FACTOR <= ratio <= PLAUSIBLE_FACTOR
 
 
 def largest_cluster(
-    amounts: Sequence[tuple[float, int]], enough: Callable[[float], float]
+    amounts: Sequence[tuple[float, int]], votes_needed: Callable[[float], float]
 ) -> tuple[float, float] | None:
-    """Return the span with the most amounts of the same price, the higher one of two; None if no span has enough.
+    """Return the lowest and highest amount of the largest group that may be one price, or None if none has the votes.
 
-    Amounts are sorted, each with its count. `enough` returns the required number for the highest amount of a span.
+    `amounts` are sorted pairs of amount and count. `votes_needed` returns the count that a group with this highest
+    amount must have. Of two equal groups, the higher one is returned.
     """
     best: tuple[float, float] | None = None
     begin, count, most = 0, 0, 0
@@ -268,7 +275,7 @@ def largest_cluster(
         while not are_same_price(amounts[begin][0], highest):
             count -= amounts[begin][1]
             begin += 1
-        if count >= max(enough(highest), most):
+        if count >= max(votes_needed(highest), most):
             best, most = (amounts[begin][0], highest), count
     return best
 
@@ -293,7 +300,7 @@ class Charges:
 
     @property
     def spent(self) -> float:
-        """Their probable cost."""
+        """The probable cost of all calls."""
         return sum([price.spent for price in self._prices.values()])
 
     @property
@@ -303,7 +310,7 @@ class Charges:
 
     @property
     def estimated(self) -> float:
-        """Their estimates."""
+        """The total estimate of all calls."""
         return sum([price.estimated for price in self._prices.values()])
 
     def add(self, settled: ChargedCalls) -> None:
@@ -322,9 +329,9 @@ class Charges:
         """Return the credits to reserve for a call of this estimate, at least as many as estimated."""
         return estimated * max(1.0, self._price(model).highest)
 
-    def likely(self, settled: ChargedCalls) -> float:
-        """Return the probable cost of one such call."""
-        return self._price(settled.model).likely(settled)
+    def probable_cost(self, settled: ChargedCalls) -> float:
+        """Return the probable cost of one of these calls."""
+        return self._price(settled.model).probable_cost(settled)
 
     def _price(self, model: str) -> _ModelPrice:
         if model not in self._prices:

@@ -216,8 +216,8 @@ class Server:
             response=self._response(call, match, faulty),
             details=fault.details,
             sleep=self._clock.sleep,
-            departure=lambda: self._protocol.departure(request.protocol),
-            mark=mark,
+            wait_for_departure=lambda: self._protocol.departure(request.protocol),
+            record_outcome=mark,
         )
         try:
             return await wire_faults.WIRE_FAULTS.get(fault.fault, wire_faults.send_unchanged)(wire)

@@ -17,8 +17,8 @@ from attrs import frozen
 __all__ = ["WIRE_FAULTS", "FaultyConnection", "WireFault", "reset", "send_unchanged"]
 
 # Linger for no time at all: what closing then sends is an RST.
-NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-FIRST_CHUNK = 64
+LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+MAX_FIRST_CHUNK = 64
 """Most bytes before a bad chunk header, so that both arrive together."""
 PIECE = b"0" * 65_536
 MEGABYTE = 1_000_000
@@ -35,9 +35,9 @@ class FaultyConnection:
     """The details of the fault."""
     sleep: Callable[[float], Awaitable[None]]
     """Sleeps for simulated seconds."""
-    departure: Callable[[], Awaitable[None]]
+    wait_for_departure: Callable[[], Awaitable[None]]
     """Waits until the client has closed the connection."""
-    mark: Callable[[bool], None]
+    record_outcome: Callable[[bool], None]
     """Called before the last byte, with whether the answer is whole: the caller may read the ledger at once."""
 
     @property
@@ -55,14 +55,14 @@ WireFault: TypeAlias = Callable[[FaultyConnection], Awaitable[web.StreamResponse
 def reset(transport: asyncio.Transport) -> None:
     """Reset a connection with an RST."""
     connection: socket.socket = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
     transport.abort()
 
 
 async def send_unchanged(wire: FaultyConnection) -> web.StreamResponse:
     """Send the answer unchanged."""
     await wire.response.prepare(wire.request)
-    wire.mark(True)
+    wire.record_outcome(True)
     await wire.response.write_eof()
     return wire.response
 
@@ -93,7 +93,7 @@ async def _broken_chunk(wire: FaultyConnection) -> web.StreamResponse:
     else:
         # In one write, and soon after the head: a client that gets the bad line later may do something else about it.
         # aiohttp (3.14, its parser in C) then closes the connection and leaves whoever reads the body waiting.
-        first = min(FIRST_CHUNK, max(1, len(body) // 2))
+        first = min(MAX_FIRST_CHUNK, max(1, len(body) // 2))
         transport.write(head + b"%x\r\n%b\r\nno number\r\n%b\r\n0\r\n\r\n" % (first, body[:first], body[first:]))
     transport.close()
     return wire.response
@@ -102,7 +102,7 @@ async def _broken_chunk(wire: FaultyConnection) -> web.StreamResponse:
 async def _stall(wire: FaultyConnection) -> web.StreamResponse:
     if wire.details["sent"] == "headers":
         _transport(wire).write(_head(wire.response, "Content-Length", str(len(wire.body))))
-    await wire.departure()
+    await wire.wait_for_departure()
     return wire.response
 
 
@@ -116,7 +116,7 @@ async def _drip(wire: FaultyConnection) -> web.StreamResponse:
         if start:
             await wire.sleep(wire.details["pause"])
         if start + size >= len(body):
-            wire.mark(True)
+            wire.record_outcome(True)
         await response.write(body[start : start + size])
     await response.write_eof()
     return response
@@ -131,7 +131,7 @@ async def _huge(wire: FaultyConnection) -> web.StreamResponse:
         await response.write(piece)
         left -= len(piece)
     await response.write(b'"}')
-    wire.mark(True)
+    wire.record_outcome(True)
     await response.write_eof()
     return response
 

@@ -449,7 +449,7 @@ async def test_costs_of_a_better_source_replace_earlier_ones(journal: SqliteJour
     ]
     await journal.correct_costs({row.number: 24.0}, "listed")
     assert await journal.unlisted_calls(10) == []
-    assert await journal.charges() == [told.as_told_by(24.0, "listed")]
+    assert await journal.charges() == [told.with_cost(24.0, "listed")]
     (found,) = await all_rows(journal)
     assert (found.cost, found.counted, found.cost_source) == (24.0, 24.0, "listed")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.budget import Budget, Reservation
-from generor_async.rules.charges import MOST_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
+from generor_async.rules.charges import MAX_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
 
 MODELS = ("a", "b")
 moves = st.lists(
@@ -121,7 +121,7 @@ def test_without_a_cap_or_with_fixed_prices_no_call_waits() -> None:
 @pytest.mark.parametrize("told", [None, 5_000.0])
 def test_calls_that_tell_no_price_are_not_made_one_by_one_for_ever(told: float | None) -> None:
     budget = Budget(1_000.0)
-    lessons = MOST_TRIAL_CALLS if told is None else 2 * MOST_TRIAL_CALLS
+    lessons = MAX_TRIAL_CALLS if told is None else 2 * MAX_TRIAL_CALLS
     run_alone(budget, "text", 6.0, *(None if told is None else told * 4**call for call in range(lessons)))
     assert all(isinstance(budget.reserve("text", 6.0), Reservation) for _ in range(3))
 

@@ -14,7 +14,7 @@ from support.examples import examples, runs
 
 from generor_async.batch.budget_gate import FEW_CALLS, PRICE_RISE
 from generor_async.rules.budget import Budget, Reservation
-from generor_async.rules.charges import MOST_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
+from generor_async.rules.charges import MAX_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
 from generor_async.rules.spend_attribution import SpendAmount, UnattributedCall, attribute_spends
 
 ESTIMATED = 6.0
@@ -179,11 +179,11 @@ class Batch:
         fresh = [spend for listed, spend in self.account.spends[self.read :] if listed <= self.now]
         self.read += len(fresh)
         told, self.others = attribute_spends(
-            list(self.unlisted.values()), [*self.others, *fresh], self.budget.charges.likely, names=False
+            list(self.unlisted.values()), [*self.others, *fresh], self.budget.charges.probable_cost, names=False
         )
         for number, cost in told.items():
             settled = self.unlisted.pop(number).settled
-            self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
+            self.budget.charges.correct(settled, settled.with_cost(cost, "listed"))
             if self.silent is not None and self.silent.number == number:
                 self.silent = None
 
@@ -194,7 +194,7 @@ class Batch:
         self.balance = self.account.balance
         cost = None if before is None else valid_cost(before - self.balance)
         if cost:
-            better = silent.settled.as_told_by(cost, "alone")
+            better = silent.settled.with_cost(cost, "alone")
             self.budget.charges.correct(silent.settled, better)
             self.unlisted[silent.number] = evolve(silent, settled=better)
 
@@ -256,7 +256,7 @@ def drawn(seed: int) -> World:
 
 def check_cap(batch: Batch) -> None:
     """Hold the ledger against the cap: what it is over is no more than what calls in flight may have cost beyond."""
-    in_flight = max(batch.world.concurrency, MOST_TRIAL_CALLS) * batch.highest
+    in_flight = max(batch.world.concurrency, MAX_TRIAL_CALLS) * batch.highest
     assert batch.account.ledger <= batch.budget.cap + in_flight
     assert batch.account.ledger >= 0.8 * batch.budget.cap - in_flight
 
@@ -347,7 +347,7 @@ def test_a_price_that_was_learned_wrongly_is_unlearned() -> None:
 def test_costs_by_transactions_take_precedence() -> None:
     told = of("alone", 506.0)
     charges = Charges([told])
-    charges.correct(told, told.as_told_by(24.0, "listed"))
+    charges.correct(told, told.with_cost(24.0, "listed"))
     assert (charges.spent, charges.price("m", 6.0), charges.is_known("m")) == (24.0, 24.0, True)
     charges.add(of("listed", 500.0))
     charges.add(of("listed", 24.0))
@@ -380,14 +380,14 @@ def call(number: int, settled: ChargedCalls, *ids: str) -> UnattributedCall:
 def test_a_spend_that_names_a_creation_is_that_calls_and_of_several_the_sum() -> None:
     calls = [call(1, of("overlapped", 99.0), "a", "b"), call(2, of("alone", 6.0), "c")]
     spends = [SpendAmount(5.0, "a"), SpendAmount(7.0, "b"), SpendAmount(6.0, "x"), SpendAmount(500.0, None)]
-    told, others = attribute_spends(calls, spends, Charges().likely, names=False)
+    told, others = attribute_spends(calls, spends, Charges().probable_cost, names=False)
     assert (told, others) == ({1: 12.0}, [SpendAmount(6.0, "x")]), "where some are named, an unnamed one is nobody's"
 
 
 def test_amounts_that_name_nothing_are_given_to_calls_that_may_have_cost_them() -> None:
     calls = [call(1, of("alone", 506.0)), call(2, of("overlapped", 99.0)), call(3, of("alone", 24.0))]
     spends = [SpendAmount(amount, None) for amount in (500.0, 24.0, 6.0, 6.5)]
-    told, others = attribute_spends(calls, spends, Charges().likely, names=False)
+    told, others = attribute_spends(calls, spends, Charges().probable_cost, names=False)
     assert told == {1: 6.0, 2: 6.5, 3: 24.0}
     assert others == [SpendAmount(500.0, None)]
 
@@ -395,6 +395,6 @@ def test_amounts_that_name_nothing_are_given_to_calls_that_may_have_cost_them() 
 def test_as_many_equal_amounts_as_calls_are_theirs_whatever_the_estimate_was() -> None:
     calls = [call(number, of("overlapped", None)) for number in range(4)]
     spends = [SpendAmount(amount, None) for amount in (24.0, 24.0, 23.0, 24.0, 900.0, 901.0, 902.0)]
-    told, others = attribute_spends(calls, spends, Charges().likely, names=False)
+    told, others = attribute_spends(calls, spends, Charges().probable_cost, names=False)
     assert sum(told.values()) == 95.0
     assert others == [SpendAmount(900.0, None), SpendAmount(901.0, None), SpendAmount(902.0, None)]

@@ -7,7 +7,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.derived_values import dropped_parameters, likely_fraction
+from generor_async.rules.derived_values import estimated_fraction, set_dropped_parameters
 
 
 @define
@@ -31,7 +31,7 @@ CASES: list[tuple[dict[str, Any] | None, Any, list[str]]] = [
 @pytest.mark.parametrize(("applied", "body", "dropped"), CASES)
 def test_what_was_sent_and_not_applied_is_named(applied: dict[str, Any] | None, body: Any, dropped: list[str]) -> None:
     answer = Answer(applied)
-    dropped_parameters(answer, body)
+    set_dropped_parameters(answer, body)
     assert answer.dropped_parameters == dropped
 
 
@@ -39,15 +39,15 @@ def test_what_was_sent_and_not_applied_is_named(applied: dict[str, Any] | None, 
     st.floats(min_value=0, max_value=1e6), st.floats(min_value=0, max_value=1e6), st.floats(min_value=0, max_value=1e5)
 )
 def test_what_is_likely_done_grows_with_time_and_is_never_all(elapsed: float, more: float, expected: float) -> None:
-    early, late = likely_fraction(elapsed, expected), likely_fraction(elapsed + more, expected)
+    early, late = estimated_fraction(elapsed, expected), estimated_fraction(elapsed + more, expected)
     assert early is not None
     assert late is not None
     assert 0 <= early <= late < 1
 
 
 def test_half_the_expected_time_is_half_of_the_work() -> None:
-    assert likely_fraction(10, 20) == 0.5
+    assert estimated_fraction(10, 20) == 0.5
 
 
 def test_where_nothing_is_expected_nothing_is_likely() -> None:
-    assert likely_fraction(10, None) is None
+    assert estimated_fraction(10, None) is None

@@ -203,7 +203,7 @@ GENERATORS_ESTIMATE: Final = Endpoint(
     decode=enveloped(models.ESTIMATE),
     timeout=60.0,
     attempt_timeout=30.0,
-    derive=derived_values.dropped_parameters,
+    derive=derived_values.set_dropped_parameters,
 )
 
 
