@@ -1,7 +1,7 @@
-"""Async clients for two generative-media APIs, Generor and Luma Agents, and their blocking twins.
+"""Async and blocking clients for two generative-media APIs, Generor and Luma Agents.
 
-Every name is imported from its module when it is first asked for (PEP 562): a program that wants one client doesn't pay
-for the other, nor for the blocking half and the batch.
+Each name is imported from its module when it is first used (PEP 562), so that a program loads
+only what it uses.
 """
 
 import importlib
@@ -153,7 +153,7 @@ __all__ = [
 ]
 
 __version__: str
-"""The version of the installed package; from its metadata, which take a while to be read."""
+"""The version of the installed package, from its metadata. They are read when it is first used, as this is slow."""
 
 _NAMES_BY_MODULE: typing.Final = {
     "generor_async.batch.outcomes": ("RowOutcome",),
@@ -226,13 +226,13 @@ _NAMES_BY_MODULE: typing.Final = {
         "UploadProgress",
     ),
 }
-"""The names above by the modules that have them."""
+"""Names of `__all__` by the module that defines them."""
 _MODULE_OF: typing.Final = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """Import a name when it is first asked for; from then on it is an attribute like any other."""
-    if name == "luma_resources":  # annotations name it
+    """Import a name when it is first used, and make it an attribute of this module."""
+    if name == "luma_resources":  # for typing.get_type_hints: annotations of Luma name it
         return importlib.import_module(f"{__name__}.{name}")
     if name == "__version__":
         return _installed_version()
@@ -244,12 +244,12 @@ def __getattr__(name: str) -> object:
 
 
 def _installed_version() -> str:
-    import importlib.metadata  # noqa: PLC0415 - takes longer than all that a client needs to start
+    import importlib.metadata  # noqa: PLC0415 - takes longer than creating a client
 
     try:
         return importlib.metadata.version("generor-async")
     except importlib.metadata.PackageNotFoundError:
-        raise AttributeError("__version__ is that of an installed package, and this one isn't") from None
+        raise AttributeError("__version__ needs an installed package, and this one is not installed") from None
 
 
 def __dir__() -> list[str]:

@@ -525,4 +525,4 @@ def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
     assert (ended.stdout, ended.stderr) == ("7.8.9\n", "")
     code = code.replace("print", "import importlib.metadata\nsys.path.clear()\nprint")
     ended = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
-    assert "AttributeError: __version__ is that of an installed package" in ended.stderr
+    assert "AttributeError: __version__ needs an installed package" in ended.stderr

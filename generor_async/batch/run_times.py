@@ -1,6 +1,7 @@
-"""When each run of a batch began and ended, as the journal notes it."""
+"""Keeps the start and end of each run of a batch, in a note of the journal."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -9,35 +10,32 @@ if TYPE_CHECKING:
 __all__ = ["record_end", "record_start", "run_spans"]
 
 RUNS_NOTE: Final = "runs"
-"""Name of the journal's note: a pair of start and end for each run, the end null while it goes on."""
+"""Name of the note. Its value is a list of [start, end] in Unix seconds; the end of a run under way is null."""
 
 
 async def record_start(journal: "Journal", now: float) -> None:
-    """Note that a run begins."""
+    """Record the start of a run."""
     spans: Any = await journal.read_note(RUNS_NOTE)
     await journal.write_note(RUNS_NOTE, [*(spans or []), [now, None]])
 
 
 async def record_end(journal: "Journal", now: float) -> None:
-    """Note that the latest run ends."""
+    """Record the end of the latest run."""
     spans: Any = await journal.read_note(RUNS_NOTE)
     await journal.write_note(RUNS_NOTE, [*spans[:-1], [spans[-1][0], now]])
 
 
 async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
-    """Return start and end of each run, in Unix seconds; there is at least one.
+    """Return the start and end of each run, at least one, in Unix seconds.
 
-    A run that was killed, or still goes on, ends with the last step of its rows.
+    The end of a run that was killed or is under way is the last time at which one of its rows changed.
     """
     note: Any = await reader.read_note(RUNS_NOTE)
-    if not note:  # the folder was begun by a version without the note
+    if not note:  # a folder of an earlier version
         began: Any = await reader.read_note("began") or 0.0
         ended: Any = await reader.read_note("ended") or 0.0
         return [(began, max(began, ended))]
     spans = list[tuple[float, float]]()
-    for place, (began, ended) in enumerate(note):
-        if ended is None:
-            after = note[place + 1][0] if place + 1 < len(note) else None
-            ended = max(began, await reader.last_activity(after))  # noqa: PLW2901 - the best that is known
-        spans.append((began, ended))
+    for (began, ended), (next_start, _) in zip_longest(note, note[1:], fillvalue=(None, None)):
+        spans.append((began, max(began, await reader.last_activity(next_start)) if ended is None else ended))
     return spans

@@ -10,17 +10,17 @@ from typer.core import TyperCommand, TyperGroup
 __all__ = ["SUBCOMMANDS", "app"]
 
 SUBCOMMANDS: Final[Mapping[str, str]] = {
-    "check": "Check the key in the environment, and print what the API says of its account.",
+    "check": "Check the key in the environment, and print what the API says about its account.",
     "batch": "Run many prompts, each charged at most once.",
     "call": "Call any operation of either API.",
     "demo": "Generate several kinds of media through both APIs on the built-in simulator.",
     "simulate": "Serve both APIs on a port of this machine until Ctrl-C.",
 }
-"""Name and description of each subcommand, whose `command` is in the module of the same name."""
+"""Description of each subcommand by name. The module of this name, beside this one, has it as `command`."""
 
 
 class LazyCommand(TyperCommand):
-    """A subcommand whose module is imported when it is called or completed."""
+    """A subcommand that imports its module when it is called or completed."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Import the real command, and let it parse the arguments."""
@@ -29,14 +29,14 @@ class LazyCommand(TyperCommand):
 
 
 class Subcommands(TyperGroup):
-    """The group of all subcommands."""
+    """The group of all subcommands: lists them without importing their modules."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names of the subcommands."""
         return list(SUBCOMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
-        """Return a subcommand; None where there is none of this name."""
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
+        """Return the subcommand of this name, or None."""
         return LazyCommand(cmd_name, help=SUBCOMMANDS[cmd_name]) if cmd_name in SUBCOMMANDS else None
 
 

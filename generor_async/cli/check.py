@@ -23,7 +23,7 @@ def check(
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="The API's address, if not its own.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long it may take.")] = None,
 ) -> None:
-    """Check the key in the environment, and print what the API says of its account. Costs nothing.
+    """Check the key in the environment, and print what the API says about its account. Costs nothing.
 
     Exits with 0 if the key is good; with 1 if it is not, or if the API gave no answer.
     """

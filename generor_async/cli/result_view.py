@@ -1,4 +1,4 @@
-"""Prints the result of a call: JSON to a program or file, a table or list on a terminal."""
+"""Prints the result of a call: as a table or list on a terminal, and as JSON to a pipe or file."""
 
 import json
 import sys
@@ -17,24 +17,24 @@ from generor_async.values import JSON, Model, is_array, is_object
 __all__ = ["print_result"]
 
 MAX_COLUMNS: Final = 6
-"""Most columns of a table; the caption names the other fields."""
+"""A table's caption names the fields beyond these."""
 
 
 def print_result(result: Any, files: Sequence[Path] | None = None) -> None:
-    """Print the result of a call, and the paths of its files; keys in it stay masked."""
+    """Print the result of a call, and the paths of its downloaded files. API keys in it are masked."""
     value = _as_json(result)
     if files is not None:
         value = {**value, "files": [str(path) for path in files]}
     if sys.stdout.isatty():
         Console().print(_render(json.loads(_dump(value))))
         return
-    # Half of a surrogate pair, which UTF-8 has no bytes for, is written as the escape that JSON has for it.
+    # UTF-8 can't encode half of a surrogate pair; its JSON escape is written instead.
     sys.stdout.buffer.write(_dump(value).encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
 
 
 def _as_json(result: Any) -> JSON:
-    """Return the JSON from which a result was decoded."""
+    """Return a result as JSON, with models as they were received."""
     if isinstance(result, Model):
         return result.raw
     if is_array(result):
@@ -45,7 +45,7 @@ def _as_json(result: Any) -> JSON:
 
 
 def _dump(value: JSON) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)  # a Secret's text is its mask
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)  # str() of a Secret is masked
 
 
 def _render(value: JSON) -> RenderableType:
@@ -61,11 +61,11 @@ def _render_scalar(value: JSON) -> Text:
         return Text("-", style="dim")
     text = escape_controls(value if isinstance(value, str) else json.dumps(value))
     is_link = text.startswith(("https://", "http://"))
-    return Text(text, style=f"link {text}" if is_link else "", overflow="fold")  # a link stays whole over lines
+    return Text(text, style=f"link {text}" if is_link else "", overflow="fold")  # a folded URL stays one link
 
 
 def _render_object(value: dict[str, JSON]) -> RenderableType:
-    """Render an object: scalar fields beside their names, others below them."""
+    """Render scalar fields beside their names, and other fields below them."""
     parts: list[RenderableType] = []
     grid: Table | None = None
     for name, item in value.items():
@@ -82,12 +82,17 @@ def _render_object(value: dict[str, JSON]) -> RenderableType:
 
 
 def _render_list(items: list[JSON]) -> RenderableType:
-    """Render a list: several objects as a table, anything else one item below the other."""
+    """Render several objects as a table, and any other items one below the other."""
     if not items:
         return Text("none", style="dim")
     objects = [item for item in items if is_object(item)]
     if len(items) == 1 or len(objects) < len(items):
         return Group(*(_render(item) for item in items))
+    return _render_table(objects)
+
+
+def _render_table(objects: list[dict[str, JSON]]) -> Table:
+    """Render objects as rows, with a column for each of the first scalar fields."""
     names = list(dict.fromkeys(name for item in objects for name, value in item.items() if _is_scalar(value)))
     others = [
         name for name in dict.fromkeys(name for item in objects for name in item) if name not in names[:MAX_COLUMNS]

@@ -1,4 +1,4 @@
-"""The calls of one priority that wait for a limit, in order, and grouped by their type of request."""
+"""The calls that wait for a limit: a `PriorityClass` for each priority, with a line for each type of request."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,18 +18,18 @@ P = TypeVar("P")
 
 @define(eq=False)
 class QueuedCall(Generic[P]):
-    """A call in the queue; it sleeps in its own loop until it gets a permit."""
+    """A call that waits in its own event loop until it gets a permit."""
 
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[None]"
     deadline: float
-    """When its wait ends at the latest."""
+    """Monotonic time at which it stops waiting."""
     request_type: RequestType
     position: int
-    """Its position in its class; the lowest goes first."""
+    """Position in its class; the lowest goes first."""
     permit: P | None = None
     passed_by: int = 0
-    """Number of calls of other types that were admitted before it while it was the first of its type."""
+    """Number of calls of other types that were admitted while it was the first of its type."""
 
     def wake(self) -> None:
         """Wake the call; must be called in its loop."""
@@ -39,20 +39,21 @@ class QueuedCall(Generic[P]):
 
 @define(eq=False)
 class PriorityClass(Generic[P]):
-    """The calls of one priority that wait: first come, first served within each type of request."""
+    """The waiting calls of one priority: first come, first served within each type of request."""
 
     name: Priority
     count: int = 0
     """Number of waiting calls."""
     passed_by: int = 0
-    """Number of calls of other classes that were admitted since the last one of this class, while these waited."""
+    """Number of calls of other classes admitted since the last one of this class, while calls of this class waited."""
     _lines: dict[RequestType, OrderedDict[int, QueuedCall[P]]] = field(
         factory=dict[RequestType, OrderedDict[int, QueuedCall[P]]]
     )
-    """The calls of each type of request, by position."""
+    """The calls by type of request and position."""
     only_line: OrderedDict[int, QueuedCall[P]] | None = None
-    """The only line, where all calls are of one type."""
+    """The line of all calls if they are of one type, else None. It saves the sorting of heads."""
     _first_position: int = 0
+    """The lowest position so far; refused calls get lower ones, new calls get higher ones than the last."""
     _last_position: int = 0
 
     def __iter__(self) -> Iterator[QueuedCall[P]]:
@@ -72,25 +73,24 @@ class PriorityClass(Generic[P]):
     def join(
         self, loop: asyncio.AbstractEventLoop, request_type: RequestType, deadline: float, *, again: bool
     ) -> QueuedCall[P]:
-        """Add a call; one that was admitted before and refused goes to the head."""
+        """Add a call at the end; at the head if the server refused it after it was admitted (`again`)."""
         if again:
-            self._first_position -= 1
+            position = self._first_position = self._first_position - 1
         else:
-            self._last_position += 1
-        place = self._first_position if again else self._last_position
-        waiter: QueuedCall[P] = QueuedCall(loop, loop.create_future(), deadline, request_type, place)
+            position = self._last_position = self._last_position + 1
+        waiter: QueuedCall[P] = QueuedCall(loop, loop.create_future(), deadline, request_type, position)
         self.count += 1
         line = self._lines.get(request_type)
         if line is None:
             line = self._lines[request_type] = OrderedDict()
             self._update_only_line()
-        line[place] = waiter
+        line[position] = waiter
         if again:
-            line.move_to_end(place, last=False)
+            line.move_to_end(position, last=False)
         return waiter
 
     def leave(self, waiter: QueuedCall[P]) -> bool:
-        """Remove a call; return whether it was there."""
+        """Remove a call; return False if it had left already."""
         line = self._lines.get(waiter.request_type)
         if line is None or line.pop(waiter.position, None) is None:
             return False

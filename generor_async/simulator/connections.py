@@ -68,8 +68,8 @@ class Connections(web.Server):
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, **options)
-        self._departures: dict[web.RequestHandler, asyncio.Event] = {}
-        self._told: dict[web.RequestHandler, Callable[[], object]] = {}
+        self._departure_events: dict[web.RequestHandler, asyncio.Event] = {}
+        self._departure_callbacks: dict[web.RequestHandler, Callable[[], object]] = {}
         self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
         """Connections that are open, or are closing with data left to send."""
 
@@ -82,25 +82,25 @@ class Connections(web.Server):
         """Remove a closed connection."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
-        departure = self._departures.pop(handler, None)
+        departure = self._departure_events.pop(handler, None)
         if departure is not None:
             departure.set()
-        if (tell := self._told.get(handler)) is not None:
-            tell()
+        if (callback := self._departure_callbacks.get(handler)) is not None:
+            callback()
 
     @contextmanager
-    def notify_departure(self, handler: web.RequestHandler, tell: Callable[[], object]) -> Generator[None]:
-        """Call `tell` if the connection is closed while the block runs."""
-        self._told[handler] = tell
+    def notify_departure(self, handler: web.RequestHandler, callback: Callable[[], object]) -> Generator[None]:
+        """Call `callback` if the connection is closed while the block runs."""
+        self._departure_callbacks[handler] = callback
         try:
             yield
         finally:
-            del self._told[handler]
+            del self._departure_callbacks[handler]
 
-    async def departure(self, handler: web.RequestHandler) -> None:
-        """Wait until a connection has ended."""
+    async def wait_for_departure(self, handler: web.RequestHandler) -> None:
+        """Wait until the client has closed the connection, or it was aborted."""
         if handler.transport is not None:
-            await self._departures.setdefault(handler, asyncio.Event()).wait()
+            await self._departure_events.setdefault(handler, asyncio.Event()).wait()
 
     def abort(self) -> None:
         """Abort every connection; a plain close would wait for peers that don't read."""

@@ -206,27 +206,27 @@ class Server:
             answer = await self._decide(handle, altered_call(fault, call), entry, request)
         faulty = faulty_answer(fault, call, answer, match.mount)
 
-        def mark(delivered: bool) -> None:
+        def record_outcome(delivered: bool) -> None:
             if answer is None:
                 entry.status = faulty.status if delivered else None
             entry.answered = delivered and (answer is None or fault.fault in TRUE_ANSWER)
 
-        wire = wire_faults.FaultyConnection(
+        connection = wire_faults.FaultyConnection(
             request=request,
             response=self._response(call, match, faulty),
             details=fault.details,
             sleep=self._clock.sleep,
-            wait_for_departure=lambda: self._protocol.departure(request.protocol),
-            record_outcome=mark,
+            wait_for_departure=lambda: self._protocol.wait_for_departure(request.protocol),
+            record_outcome=record_outcome,
         )
         try:
-            return await wire_faults.WIRE_FAULTS.get(fault.fault, wire_faults.send_unchanged)(wire)
+            return await wire_faults.WIRE_FAULTS.get(fault.fault, wire_faults.send_unchanged)(connection)
         except asyncio.CancelledError:
-            mark(False)
+            record_outcome(False)
             raise
         except ConnectionError:
-            mark(False)
-            return wire.response
+            record_outcome(False)
+            return connection.response
 
     async def _cut_off(
         self, seconds: float, request: web.BaseRequest, handle: Handler, call: IncomingCall, entry: Entry

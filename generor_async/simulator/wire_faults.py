@@ -1,7 +1,7 @@
-"""Faults on the connection: answers that break HTTP, or that are slow.
+"""Faults of the connection: answers that break HTTP, or that arrive slowly.
 
-They are real at the socket: a reset is an RST, a close is a FIN, a truncated body is shorter than its Content-Length.
-They write to the transport directly; a broken connection is never used again, and aiohttp finds it closing.
+A reset is an RST, a close is a FIN, and a truncated body is shorter than its Content-Length. A fault that breaks HTTP
+writes to the transport directly and closes it, so that aiohttp doesn't use it again.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from math import ceil
 from typing import Any, TypeAlias
 
 from aiohttp import web
@@ -16,21 +17,21 @@ from attrs import frozen
 
 __all__ = ["WIRE_FAULTS", "FaultyConnection", "WireFault", "reset", "send_unchanged"]
 
-# Linger for no time at all: what closing then sends is an RST.
 LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""The value of SO_LINGER with which closing a socket sends an RST."""
 MAX_FIRST_CHUNK = 64
-"""Most bytes before a bad chunk header, so that both arrive together."""
+"""Bytes before a bad chunk header: few, so that both arrive together."""
 PIECE = b"0" * 65_536
 MEGABYTE = 1_000_000
 
 
 @frozen(kw_only=True)
 class FaultyConnection:
-    """A connection whose request was read, and the answer to be sent."""
+    """A connection whose request has been read, and the answer to send on it."""
 
     request: web.BaseRequest
     response: web.Response
-    """The answer; nothing of it was sent yet."""
+    """The answer, of which nothing has been sent."""
     details: Mapping[str, Any]
     """The details of the fault."""
     sleep: Callable[[float], Awaitable[None]]
@@ -38,7 +39,7 @@ class FaultyConnection:
     wait_for_departure: Callable[[], Awaitable[None]]
     """Waits until the client has closed the connection."""
     record_outcome: Callable[[bool], None]
-    """Called before the last byte, with whether the answer is whole: the caller may read the ledger at once."""
+    """Called with whether the answer is complete, and before its last byte: the client may read the ledger then."""
 
     @property
     def body(self) -> bytes:
@@ -49,113 +50,113 @@ class FaultyConnection:
 
 
 WireFault: TypeAlias = Callable[[FaultyConnection], Awaitable[web.StreamResponse]]
-"""Sends an answer, or fails to, and returns what aiohttp should believe was sent; raises ConnectionError."""
+"""Sends an answer with its fault, and returns a response for aiohttp to finish; raises ConnectionError."""
 
 
 def reset(transport: asyncio.Transport) -> None:
     """Reset a connection with an RST."""
-    connection: socket.socket = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+    sock: socket.socket = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
     transport.abort()
 
 
-async def send_unchanged(wire: FaultyConnection) -> web.StreamResponse:
+async def send_unchanged(connection: FaultyConnection) -> web.StreamResponse:
     """Send the answer unchanged."""
-    await wire.response.prepare(wire.request)
-    wire.record_outcome(True)
-    await wire.response.write_eof()
-    return wire.response
+    await connection.response.prepare(connection.request)
+    connection.record_outcome(True)
+    await connection.response.write_eof()
+    return connection.response
 
 
-async def _reset(wire: FaultyConnection) -> web.StreamResponse:
-    reset(_transport(wire))
-    return wire.response
+async def _reset(connection: FaultyConnection) -> web.StreamResponse:
+    reset(_open_transport(connection))
+    return connection.response
 
 
-async def _close(wire: FaultyConnection) -> web.StreamResponse:
-    _transport(wire).close()
-    return wire.response
+async def _close(connection: FaultyConnection) -> web.StreamResponse:
+    _open_transport(connection).close()
+    return connection.response
 
 
-async def _truncate(wire: FaultyConnection) -> web.StreamResponse:
-    transport, body = _transport(wire), wire.body
-    transport.write(_head(wire.response, "Content-Length", str(len(body))))
-    transport.write(body[: int(len(body) * wire.details["keep"])])
+async def _truncate(connection: FaultyConnection) -> web.StreamResponse:
+    transport, body = _open_transport(connection), connection.body
+    transport.write(_head(connection.response, "Content-Length", str(len(body))))
+    transport.write(body[: int(len(body) * connection.details["keep"])])
     transport.close()
-    return wire.response
+    return connection.response
 
 
-async def _broken_chunk(wire: FaultyConnection) -> web.StreamResponse:
-    transport, body = _transport(wire), wire.body
-    head = _head(wire.response, "Transfer-Encoding", "chunked")
-    if wire.details["how"] == "cut":
+async def _broken_chunk(connection: FaultyConnection) -> web.StreamResponse:
+    transport, body = _open_transport(connection), connection.body
+    head = _head(connection.response, "Transfer-Encoding", "chunked")
+    if connection.details["how"] == "cut":
         transport.write(head + b"%x\r\n%b" % (len(body), body[: max(1, len(body) // 2)]))
     else:
-        # In one write, and soon after the head: a client that gets the bad line later may do something else about it.
-        # aiohttp (3.14, its parser in C) then closes the connection and leaves whoever reads the body waiting.
+        # In one write, soon after the head, so that each client fails in the same way: if the bad line arrives later,
+        # aiohttp 3.14 (its C parser) closes the connection, and the reader of the body waits forever.
         first = min(MAX_FIRST_CHUNK, max(1, len(body) // 2))
         transport.write(head + b"%x\r\n%b\r\nno number\r\n%b\r\n0\r\n\r\n" % (first, body[:first], body[first:]))
     transport.close()
-    return wire.response
+    return connection.response
 
 
-async def _stall(wire: FaultyConnection) -> web.StreamResponse:
-    if wire.details["sent"] == "headers":
-        _transport(wire).write(_head(wire.response, "Content-Length", str(len(wire.body))))
-    await wire.wait_for_departure()
-    return wire.response
+async def _stall(connection: FaultyConnection) -> web.StreamResponse:
+    if connection.details["sent"] == "headers":
+        _open_transport(connection).write(_head(connection.response, "Content-Length", str(len(connection.body))))
+    await connection.wait_for_departure()
+    return connection.response
 
 
-async def _drip(wire: FaultyConnection) -> web.StreamResponse:
-    if not wire.body:
-        return await send_unchanged(wire)
-    body, pieces = wire.body, wire.details["pieces"]
-    response = await _begin(wire, len(body))
-    size = max(1, -(-len(body) // pieces))
+async def _drip(connection: FaultyConnection) -> web.StreamResponse:
+    if not connection.body:
+        return await send_unchanged(connection)
+    body, pieces = connection.body, connection.details["pieces"]
+    response = await _start_response(connection, len(body))
+    size = ceil(len(body) / pieces)
     for start in range(0, len(body), size):
         if start:
-            await wire.sleep(wire.details["pause"])
+            await connection.sleep(connection.details["pause"])
         if start + size >= len(body):
-            wire.record_outcome(True)
+            connection.record_outcome(True)
         await response.write(body[start : start + size])
     await response.write_eof()
     return response
 
 
-async def _huge(wire: FaultyConnection) -> web.StreamResponse:
-    left = MEGABYTE * wire.details["megabytes"]
-    response = await _begin(wire, None)
+async def _huge(connection: FaultyConnection) -> web.StreamResponse:
+    left = MEGABYTE * connection.details["megabytes"]
+    response = await _start_response(connection, None)
     await response.write(b'{"data": "')
     while left:
         piece = PIECE[:left]
         await response.write(piece)
         left -= len(piece)
     await response.write(b'"}')
-    wire.record_outcome(True)
+    connection.record_outcome(True)
     await response.write_eof()
     return response
 
 
-async def _begin(wire: FaultyConnection, length: int | None) -> web.StreamResponse:
-    """Send the head of a response whose body follows in pieces; without a length, chunked."""
-    response = web.StreamResponse(status=wire.response.status, headers=wire.response.headers)
+async def _start_response(connection: FaultyConnection, length: int | None) -> web.StreamResponse:
+    """Send the head of a response whose body follows in pieces; it is chunked if `length` is None."""
+    response = web.StreamResponse(status=connection.response.status, headers=connection.response.headers)
     response.content_length = length
-    await response.prepare(wire.request)
+    await response.prepare(connection.request)
     return response
 
 
-def _transport(wire: FaultyConnection) -> asyncio.Transport:
-    transport = wire.request.transport
+def _open_transport(connection: FaultyConnection) -> asyncio.Transport:
+    transport = connection.request.transport
     if transport is None:
         raise ConnectionResetError("the client has gone")
     return transport
 
 
-def _head(response: web.Response, framing: str, value: str) -> bytes:
-    """Return the head of an answer whose body will contradict `framing`."""
+def _head(response: web.Response, framing_header: str, framing: str) -> bytes:
+    """Return the head of an answer, with the header that says how its body ends."""
     lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {told}" for name, told in response.headers.items() if name.lower() != "content-length"]
-    return "\r\n".join([*lines, f"{framing}: {value}", "", ""]).encode()
+    lines += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() != "content-length"]
+    return "\r\n".join([*lines, f"{framing_header}: {framing}", "", ""]).encode()
 
 
 WIRE_FAULTS: Mapping[str, WireFault] = {

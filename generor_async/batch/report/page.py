@@ -134,7 +134,7 @@ def _frame(summary: ReportSummary, counters: ReportCounters, missing: int) -> tu
         shares=charts.state_bar(counters.states),
         throughput=charts.throughput(bins),
         spend=charts.spend(bins, cap=summary.cap, unit=summary.unit),
-        figures=charts.table_rows(bins, summary.unit),
+        figures=charts.figure_rows(bins, summary.unit),
         failures=_failures(counters),
         notes=_notes(summary, counters, missing),
         states=_states(counters, summary.left_out),
