@@ -1,10 +1,12 @@
 """Formatted docstrings."""
 
 import ast
+import re
 
 import pytest
 from codegen.small import obj, only_operation, schema, text
 
+from generor_async.codegen.behaviour import SPEC
 from generor_async.codegen.docs import WIDTH, attribute_doc, class_doc, method_doc, operation_doc
 from generor_async.codegen.ir_types import SpecError
 
@@ -76,3 +78,9 @@ def test_a_method_documents_arguments_result_and_errors() -> None:
 
 def test_a_paged_method_documents_its_number_of_items() -> None:
     assert "max_items: How many items" in method_doc(only_operation(**{"x-paged": "cursor"}))
+
+
+@pytest.mark.parametrize("api", ["generor", "luma"])
+def test_the_head_of_a_spec_explains_each_extension_that_the_spec_uses(api: str) -> None:
+    head, _, body = (SPEC / f"{api}.yaml").read_text("utf-8").partition("\nopenapi:")
+    assert set(re.findall(r"[ {](x-[a-z-]+):", body)) == set(re.findall(r"`(x-[a-z-]+)", head))
