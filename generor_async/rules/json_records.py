@@ -3,18 +3,18 @@
 No object inside of a broken one may be taken for a row, because rows cost money. So a line that breaks off is rejected
 with the lines that continue it. An indented object after a broken line may be a part of it, and an object before a line
 that reads like the inside of one may have been closed too early: both are rejected. In an array, no element after a
-broken one can be found for certain: the rest is rejected, with the element before.
+broken one can be found for certain: the rest is rejected, with the last object before it and what follows that.
 """
 
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from generor_async.rules.csv_quotes import LONGEST_RECORD
 from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, Line, RejectedLines, text_problem
-from generor_async.values import JSON
+from generor_async.values import JSON, is_object
 
 __all__ = ["Element", "is_array_text", "parse_array", "parse_lines"]
 
@@ -182,7 +182,8 @@ class _Array:
 
     def elements(self) -> Iterator[Element | RejectedLines]:
         self._move_to(self._text_from("[") + 1)
-        held: Element | RejectedLines | None = None
+        held: list[Element | RejectedLines] = []
+        """The last object and what follows it: pieces of a broken object, unless another object follows."""
         while (mark := self._mark()) != "]":
             first = self._line
             try:
@@ -191,12 +192,13 @@ class _Array:
             except (ValueError, RecursionError) as error:
                 yield self._rest(str(error) if mark else "the array is not closed", held)
                 return
-            if held is not None:
-                yield held
             text = self._text[self._at : self._at + length]
+            if is_object(value) or not any(map(_is_object, held)) or sum(map(_length, held)) > LONGEST_RECORD:
+                yield from held
+                held.clear()
             self._move_to(self._at + length)
             problem = problem or text_problem(text) or _surrogate_problem(value, text)
-            held = (
+            held.append(
                 RejectedLines(first, self._line, text[:REJECTED_TEXT_KEPT], problem)
                 if problem
                 else (first, self._line, value, text)
@@ -205,8 +207,8 @@ class _Array:
         self._move_to(self._at + 1)
         if self._mark():
             yield self._rest("something stands behind the array", held)
-        elif held is not None:
-            yield held
+        else:
+            yield from held
 
     def _more(self) -> bool:
         """Double the text that is read; tell whether there was more."""
@@ -263,14 +265,25 @@ class _Array:
             raise ValueError("a comma is missing behind it" if mark else "the array is not closed")
         return at + (mark == ",")
 
-    def _rest(self, problem: str, held: Element | RejectedLines | None) -> RejectedLines:
-        """Reject the rest of the array, with the element before it."""
-        before = None if held is None else held.text if isinstance(held, RejectedLines) else held[3]
-        text = self._text[self._at :] if before is None else f"{before}, {self._text[self._at :]}"
-        first = self._line if held is None else held.first if isinstance(held, RejectedLines) else held[0]
+    def _rest(self, problem: str, held: Sequence[Element | RejectedLines]) -> RejectedLines:
+        """Reject the rest of the array, with the elements before it that are held."""
+        text = "".join(f"{_text(one)}, " for one in held) + self._text[self._at :]
+        first = self._line if not held else held[0].first if isinstance(held[0], RejectedLines) else held[0][0]
         behind = self._text[self._at :].count("\n") + sum(piece.count("\n") for piece in self._pieces)
         reason = f"it is not JSON ({problem}), so that nobody can tell where another element begins: mend it"
         return RejectedLines(first, self._line + behind - text.endswith("\n"), text[:REJECTED_TEXT_KEPT], reason)
+
+
+def _text(one: Element | RejectedLines) -> str:
+    return one.text if isinstance(one, RejectedLines) else one[3]
+
+
+def _length(one: Element | RejectedLines) -> int:
+    return len(_text(one))
+
+
+def _is_object(one: Element | RejectedLines) -> bool:
+    return not isinstance(one, RejectedLines) and is_object(one[2])
 
 
 def _behind_blanks(text: str, at: int) -> int:

@@ -106,6 +106,22 @@ def test_what_breaks_off_is_tried_with_what_stands_behind_it(text: str, expected
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['[{"a": ""}, "b: ","}]', '[{"a": 1}, 2, "b", "c]', '[{"a": 1}, null, {"b": 2}, "c": 3}]', '[{"a": 1}, "b"}]'],
+)
+def test_an_object_is_no_row_where_what_follows_it_breaks_off_before_another_object(text: str) -> None:
+    (*before, last) = array(text, 4)
+    assert isinstance(last, RejectedLines)
+    assert {"a": 1} not in values(before) or '{"b": 2}' in text
+    assert {"b": 2} not in values(before)
+    assert not [value for value in values(before) if value == {"a": ""}]
+
+
+def test_an_array_may_hold_other_values_between_objects() -> None:
+    assert values(array('[{"a": 1}, 2, "b", {"c": 3}, null]', 4)) == [{"a": 1}, 2, "b", {"c": 3}, None]
+
+
 @pytest.mark.parametrize("size", [1, 3, 1_000])
 def test_a_broken_element_of_an_array_is_set_aside_with_the_rest_and_the_one_before_it(size: int) -> None:
     first, rest = array('[{"a": 1},\n{"a": 2},\n{"b": "x},\n{"c": 3}\n]\n', size)
