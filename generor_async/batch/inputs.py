@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -90,7 +90,9 @@ async def _read_in_thread(
                 page = await asyncio.shield(reading)
             except asyncio.CancelledError:
                 source.stop()
-                await asyncio.wait([reading])
+                while not reading.done():
+                    with suppress(asyncio.CancelledError):  # cancelled again, as by a second signal
+                        await asyncio.wait([reading])
                 reading.exception()  # mark it as retrieved
                 raise
             if not page:
@@ -110,6 +112,8 @@ def _next_page(source: RowSource, found: Iterator[NewRow | Reject]) -> list[NewR
 
 def _from_frame(rows: DataFrame, parameters: Parameters, notices: ReadingNotices) -> Iterator[list[NewRow | Reject]]:
     records = records_of(rows)
+    if not records:
+        return
     names = [name for name in dict.fromkeys(name for record in records for name in record) if isinstance(name, str)]
     columns = _column_names(names, parameters.prompt_column, "the table")
     parameters = _table_parameters(parameters, columns, "the table", "the table", notices)

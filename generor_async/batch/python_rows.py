@@ -5,6 +5,7 @@ No such library is imported: its numbers and missing values are recognised by ho
 
 import io
 import json
+from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import date, time
 from numbers import Integral, Real
@@ -52,7 +53,12 @@ def check_rows(rows: object) -> None:
 
 
 def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
-    """Return the rows of a table without values that are None."""
+    """Return the rows of a table without values that are None.
+
+    Raises:
+        InvalidRequestError: It gives no rows, or the names of its columns aren't unique, or aren't strings.
+    """
+    _check_columns(frame)
     try:
         found: Any = frame.to_dict("records")
     except (TypeError, ValueError):
@@ -62,6 +68,20 @@ def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
             "rows", "a table that has to_dict('records')", frame, "Give its rows as a list of mappings, or of prompts"
         )
     return [{name: value for name, value in record.items() if value is not None} for record in found]
+
+
+def _check_columns(frame: DataFrame) -> None:
+    """Raise InvalidRequestError for column names of which a row could only have one, or none."""
+    columns: Any = getattr(frame, "columns", None)
+    names = list(columns) if isinstance(columns, Iterable) else []
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise InvalidRequestError(
+            "rows", f"the table has several columns {repeated[0]!r}", advice="Rename or drop all but one"
+        )
+    if names and not any(isinstance(name, str) for name in names):
+        raise InvalidRequestError(
+            "rows", f"the names of the table's columns are no strings, such as {names[0]!r}", advice="Rename them"
+        )
 
 
 def row_parameters(row: object) -> Mapping[str, JSON]:

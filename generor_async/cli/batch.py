@@ -1,6 +1,5 @@
 """`generor batch`: run the rows of a file, show their status, retry, fetch, report and export."""
 
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -25,6 +24,7 @@ from generor_async.cli.exit_codes import BAD_USE, SIGNAL_BASE, SOME_MISSING, exi
 from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.cli.status_view import follow_status as follow_run
 from generor_async.cli.status_view import print_status
+from generor_async.rules.row_states import PAID_STATES
 
 __all__ = ["command"]
 
@@ -127,13 +127,21 @@ def fetch(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
         api, simulated = key["operation"].partition(".")[0], is_simulated(key)
         async with open_client(api, simulated=simulated, kept_in=folder / SIMULATOR if simulated else None) as client:
             fetched = await fetch_missing(client, folder, take_over=take_over)
+        counts = (await read_status(folder)).counts
+        unfinished = sum(counts.get(state, 0) for state in PAID_STATES)
         rows = "1 row has its files" if fetched.rows == 1 else f"{fetched.rows:,} rows have their files"
-        typer.echo(f"{rows} again" if fetched.rows or fetched.lost else "no file is missing")
+        if fetched.rows or fetched.lost or not unfinished:
+            typer.echo(f"{rows} again" if fetched.rows or fetched.lost else "no file is missing")
         for id_, error in fetched.errors:
             print_error(f"the files of {id_} could not be downloaded: {error}")
         if more := fetched.lost - len(fetched.errors):
             print_error(f"and those of {more:,} more rows")
-        return SOME_MISSING if fetched.lost else 0
+        if unfinished:
+            print_error(
+                f"{unfinished:,} {'row is' if unfinished == 1 else 'rows are'} paid for, and not downloaded yet: run"
+                " the batch again, which downloads them at no cost"
+            )
+        return SOME_MISSING if fetched.lost or unfinished else 0
 
     run_and_exit(main())
 
@@ -187,8 +195,6 @@ def export(
                 async for line in lines:
                     sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
             sys.stdout.buffer.flush()
-        except BrokenPipeError:  # who reads has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finally:
             await reader.close()
         return 0

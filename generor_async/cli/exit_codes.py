@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import typer
 
+from generor_async.cli.std_streams import discard_stdout
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.stop_rules import StopReason
 
@@ -108,6 +109,9 @@ def run_and_exit(main: Coroutine[Any, Any, int]) -> None:
     except GenerorAsyncError as error:
         print_error(error_text(error))
         raise typer.Exit(BAD_USE) from None
+    except BrokenPipeError:  # whoever reads stdout has enough, such as `head`
+        discard_stdout()
+        code = 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise exit_with(f"{where}{error.strerror or error}", BAD_USE) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["repair_streams", "write_stdout"]
+__all__ = ["discard_stdout", "repair_streams", "write_stdout"]
 
 READER_GONE: Final = frozenset({errno.EPIPE, errno.EIO})
 """Error numbers of a write that nobody reads any more."""
@@ -53,6 +53,11 @@ def write_stdout(write: Callable[[], object]) -> bool:
         write()
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return error.errno in READER_GONE
     return True
+
+
+def discard_stdout() -> None:
+    """Connect stdout to the null device."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import warnings
 from collections.abc import AsyncIterator
 from importlib import import_module
@@ -218,6 +219,31 @@ def test_invalid_rows_are_an_error_at_once(tmp_path: Path, rows: Any) -> None:
         ended(rows, tmp_path)
     assert refused.value.field == "rows"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (["prompt", "prompt"], "the table has several columns 'prompt'. Rename or drop all but one"),
+        (["prompt", "note"], ""),
+        ([("a", "prompt"), ("a", "note")], "the names of the table's columns are no strings, such as ('a', 'prompt')"),
+        ([0, 1], "the names of the table's columns are no strings, such as 0"),
+    ],
+)
+def test_a_table_whose_column_names_fit_no_row_is_refused(tmp_path: Path, columns: list[Any], words: str) -> None:
+    index = pandas.MultiIndex.from_tuples(columns) if isinstance(columns[0], tuple) else columns
+    frame = pandas.DataFrame([["a", "b"]], columns=index)
+    if not words:
+        assert ended(frame, tmp_path)[2] == 1
+        return
+    with pytest.raises(InvalidRequestError, match=re.escape(words)):
+        ended(frame, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_without_rows_is_an_empty_batch(tmp_path: Path) -> None:
+    batch, outcomes, charged = ended(pandas.DataFrame({"prompt": []}), tmp_path)
+    assert (batch.reason, outcomes, charged) == ("done", [], 0)
 
 
 def test_rows_of_an_async_iterator_are_treated_the_same(tmp_path: Path) -> None:

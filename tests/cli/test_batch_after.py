@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -82,6 +84,14 @@ def test_deleted_files_are_fetched_again(run: Run, out: str) -> None:
     lost = run("fetch", out)
     assert (lost.returncode, lost.stdout) == (3, "0 rows have their files again\n")
     assert "the files of a could not be downloaded: " in lost.stderr
+
+
+def test_fetch_says_that_outputs_of_paid_rows_come_with_the_next_run(run: Run, out: str) -> None:
+    with closing(sqlite3.connect(Path(out) / "journal.sqlite", isolation_level=None)) as journal:
+        journal.execute("UPDATE rows SET state = 'downloading' WHERE state = 'done'")
+    fetched = run("fetch", out)
+    assert (fetched.returncode, fetched.stdout) == (3, "")
+    assert "1 row is paid for, and not downloaded yet: run the batch again" in fetched.stderr
 
 
 def test_status_follows_a_run_until_it_ends(commands: Commands, run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Closed and full streams, and unexpected errors: paid results are stored all the same."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -40,6 +41,25 @@ def test_a_result_that_cannot_be_printed_is_an_error_at_the_end(tmp_path: Path) 
         "generor: the result could not be written to stdout: `generor batch status out` shows it\n"
     )
     assert (tmp_path / "out/report.html").exists()
+
+
+@pytest.mark.parametrize("command", ["status", "export"])
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, command: str) -> None:
+    in_shell(tmp_path, "", "batch", "run", rows(tmp_path), "--out", "out", "--simulate")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [*COMMAND, "batch", command, "out"],
+            cwd=tmp_path,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_an_unexpected_error_exits_with_1_and_a_traceback(tmp_path: Path) -> None:
