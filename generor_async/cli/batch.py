@@ -116,7 +116,10 @@ def recover(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
 
 @command.command()
 def fetch(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
-    """Download files that are missing in the folder; costs nothing."""
+    """Download files that are missing in the folder; costs nothing.
+
+    Exits with 3 if some could not be downloaded, or come only with the next `run`.
+    """
 
     async def main() -> int:
         reader = await open_reader(folder)

@@ -1,8 +1,11 @@
 """`generor batch run`: run the rows of a file through one of the APIs, after a person has agreed to the price."""
 
+import hashlib
 import json
 import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -20,7 +23,7 @@ from generor_async.cli.clients import SPEED, open_client
 from generor_async.cli.confirmation import DeclinedError, confirm, confirm_run, print_plan
 from generor_async.cli.exit_codes import escape_controls, run_and_exit
 from generor_async.cli.signals import SignalledError, unless_signalled
-from generor_async.errors import BuysAgainError, GenerorAsyncError
+from generor_async.errors import BuysAgainError, GenerorAsyncError, InvalidRequestError
 from generor_async.rules.vendors import vendor_of
 
 __all__ = ["SIMULATOR", "run"]
@@ -132,7 +135,8 @@ def run(
                 await print_plan(batch, api=api, output=output)
                 return 0
             if not simulate and not (yes and quiet):
-                await confirm_run(batch, api=api, agreed=yes)
+                with nullcontext() if yes else _unless_changed(rows):
+                    await confirm_run(batch, api=api, agreed=yes)
             note = SIMULATED_NOTE if simulate else ""
             ended = partial(execute_batch, out=out, operation=operation, note=note, drain=drain, output=output)
             try:
@@ -140,7 +144,8 @@ def run(
             except BuysAgainError as error:  # which --yes is no answer to
                 if not (sys.stdin.isatty() and rows.is_file()):  # a pipe can't be read again
                     raise
-                confirm(f"{error.problem}. Buy it again?")
+                with _unless_changed(rows):
+                    confirm(f"{error.problem}. Buy it again?")
             batch = made(again=True)
             batch.tell(_print_note)
             return await ended(batch)
@@ -156,6 +161,28 @@ def run(
             return await report_abandoned("stopped before any row was started", error.number, out, operation, output)
 
     run_and_exit(main())
+
+
+@contextmanager
+def _unless_changed(rows: Path) -> Generator[None]:
+    """Raise InvalidRequestError if the file is not the one that a question was asked about."""
+    before = _read_digest(rows)
+    yield
+    if _read_digest(rows) != before:
+        raise InvalidRequestError(
+            "rows", f"{rows} has changed since the question was asked", advice="Nothing was spent: run it again"
+        )
+
+
+def _read_digest(rows: Path) -> bytes | None:
+    """Return the digest of a file; None for a pipe, or if it can't be read."""
+    try:
+        if not rows.is_file():
+            return None
+        with rows.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None
 
 
 def _print_note(sentence: str) -> None:

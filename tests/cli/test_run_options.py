@@ -76,6 +76,23 @@ def test_the_question_is_about_the_rows_within_the_limit(
     assert len(luma[0].ledger.charges) == 4
 
 
+@pytest.mark.parametrize("rows", [12, 0])
+def test_a_yes_does_not_count_for_another_file_than_the_question_was_about(
+    commands: Commands, luma: tuple[Simulator, dict[str, str]], tmp_path: Path, rows: int
+) -> None:
+    command = ["batch", "run", table(tmp_path, 2), "--out", str(tmp_path / "out")]
+    with Terminal(commands, *command, columns=120, environment=luma[1]) as terminal:
+        terminal.until("[y/N]")
+        if rows:
+            table(tmp_path, rows)
+        else:
+            (tmp_path / "rows.csv").unlink()
+        terminal.press(b"y\r")
+        assert terminal.ended() == 2
+        assert "haschangedsincethequestionwasasked.Nothingwasspent" in "".join(terminal.text.split())
+    assert not luma[0].ledger.charges
+
+
 # --- what it would cost -----------------------------------------------------------------------------------------------
 
 
