@@ -73,7 +73,7 @@ def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
 def _check_columns(frame: DataFrame) -> None:
     """Raise InvalidRequestError for column names of which a row could only have one, or none."""
     columns: Any = getattr(frame, "columns", None)
-    names: list[Any] = list(cast("Iterable[Any]", columns)) if isinstance(columns, Iterable) else []
+    names: list[Any] = list(columns) if hasattr(columns, "__iter__") else []
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         raise InvalidRequestError(
             "rows", f"the table has several columns {repeated[0]!r}", advice="Rename or drop all but one"
