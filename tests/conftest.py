@@ -85,7 +85,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def pictures_of_noise(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have simulators draw nothing that takes time, but where what they draw is looked at."""
-    if request.path.relative_to(HERE).parts[0] not in {"browser", "rules", "simulator", "whole"}:
+    if request.path.relative_to(HERE).parts[0] not in {"browser", "mock", "rules", "simulator", "whole"}:
         from support.pictures import noise
 
         monkeypatch.setattr("generor_async.simulator.outputs.image", noise)
