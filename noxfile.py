@@ -80,19 +80,29 @@ def spec(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests, against the built wheel; warnings are errors, and coverage is shown.
+    """All tests, against the built wheel; warnings are errors.
 
     `nox -s tests` runs them on every Python that is installed, the default set on the first one.
     """
+    run_tests(session)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """The same, with the lines and branches that no test reaches; it takes half as long again."""
+    run_tests(session, "--cov", "--cov-report=term-missing:skip-covered")
+
+
+def run_tests(session: nox.Session, *options: str) -> None:
+    """Build the wheel, install it, and run all tests against it."""
     wheel = build_wheel(session)
     install(session, groups=("tests",))
     install(session, f"generor-async[cli] @ {Path(wheel).resolve().as_uri()}")
     # Two for each processor: many tests wait for other processes, and for real time.
     workers = f"-n{2 * (os.cpu_count() or 1)}", "--dist=worksteal"
-    coverage = "--cov", "--cov-report=term-missing:skip-covered"
     # An environment may forbid bytecode; without it each worker compiles all tests, each time.
     env = {"PYTHONDONTWRITEBYTECODE": ""}
-    session.run("pytest", *workers, "--installed", *coverage, *session.posargs, env=env)
+    session.run("pytest", *workers, "--installed", *options, *session.posargs, env=env)
 
 
 @nox.session

@@ -62,7 +62,7 @@ class Bridge:
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
         """Iterate over an async iterator. Leaving the iteration early waits for the iterator's clean-up."""
-        found = self.run(_next(source))
+        found = self._next_item(source)
         registration = self._registration
         while found is not None:
             self._iterators.add(source)
@@ -74,7 +74,7 @@ class Bridge:
             if self._current() is not registration:  # an event loop that ends takes its iterators with it
                 raise _closed("the client was closed in the middle of this iteration")
             self._iterators.discard(source)
-            found = self.run(_next(source))
+            found = self._next_item(source)
 
     def enter(self) -> None:
         """Open the client, at the beginning of a `with` block."""
@@ -107,6 +107,15 @@ class Bridge:
             with ours.lock:
                 if self._openings == openings:  # it was not entered meanwhile
                     self._closed = openings > 0
+
+    def _next_item(self, source: AsyncIterator[T]) -> tuple[T] | None:
+        """Return the next item in a tuple, None at the end; an interruption closes the iterator, also after an item."""
+        try:
+            return self.run(_next(source))
+        except BaseException:
+            self._iterators.add(source)
+            self._close_iterator(source)
+            raise
 
     def _close_iterator(self, source: AsyncIterator[Any]) -> None:
         """Close an iterator that is not continued."""

@@ -121,8 +121,10 @@ def test_ctrl_c_loses_nothing(simulator: Simulator, tmp_path: Path, times: int) 
         threading.Event().wait(0.3)
     _, _, err = finished(process)
     assert 1 <= err.count("KeyboardInterrupt") <= times, err  # the second one may come when all has ended
-    assert "run it again" in err
+    # Where the signal came before the wait, or after an item, nothing was cancelled, and nothing is noted of it.
+    assert "run it again" in err or "the call had finished" in err or "in _admit" in err, err
     assert "ResourceWarning" not in err
+    assert "asynchronous generator" not in err
     assert len(simulator.ledger.charges) < rows
     code, _, err = finished(begin(simulator, PROGRAM.format(concurrency=10, **plan), "-Wd"))
     assert code == 0, err

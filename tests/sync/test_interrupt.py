@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import AsyncGenerator
 from subprocess import Popen
 
 import pytest
@@ -95,6 +96,26 @@ def test_a_call_that_finished_before_the_interrupt_says_so(simulator: Simulator)
     (job_id,) = simulator.luma.generations
     assert note.startswith(f"the call had finished: Generation(id={job_id!r}")
     assert charge.answered
+
+
+def test_an_iterator_is_closed_where_its_item_came_before_the_interrupt(simulator: Simulator) -> None:
+    main, closed = threading.main_thread().ident or 0, []
+
+    async def items() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            signal.pthread_kill(main, signal.SIGINT)
+            yield 2
+        finally:
+            closed.append(True)
+
+    with Luma(**simulator.luma_options) as luma:
+        iterator = luma._bridge.iterate(items())
+        assert next(iterator) == 1
+        with pytest.raises(KeyboardInterrupt) as caught:
+            next(iterator)
+        assert caught.value.__notes__ == ["the call had finished: (2,)"]
+        assert closed
 
 
 def test_a_call_that_failed_before_the_interrupt_says_so(simulator: Simulator) -> None:
