@@ -171,7 +171,7 @@ def test_an_unknown_row_shows_what_it_may_have_cost(tmp_path: Path) -> None:
     page = written(tmp_path, ROW, lost)
     assert "up to 24 credits" in facts(page.all("li", "row")[1])
     assert page.one("dl", "stats").one("div", "unknown").text == "Unknown1"
-    assert page.one("dl", "stats").one("div", "unresolved").text == "Unresolved24 creditsmay have been charged beside"
+    assert page.one("dl", "stats").one("div", "unresolved").text == "Unresolved24 creditsmay have been charged as well"
 
 
 def test_failures_are_shown_with_reasons_and_counted_by_type(tmp_path: Path) -> None:

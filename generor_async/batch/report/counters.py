@@ -44,7 +44,7 @@ class ReportCounters:
     makers: Counter[str] = Factory(Counter[str])
     failures: dict[tuple[ReportState, str], FailureGroup] = Factory(dict[tuple[ReportState, str], FailureGroup])
     unresolved: float = 0.0
-    """What may have been charged beside what was spent."""
+    """What may have been charged in addition to what was spent."""
     ratios: Counter[float] = Factory(Counter[float])
     """Ratios of width to height of the pictures."""
     _seconds: "array[float]" = Factory(lambda: array("d"))

@@ -167,7 +167,7 @@ def _stats(summary: ReportSummary, counters: ReportCounters) -> str:
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
     ]
     if counters.unresolved:
-        figures.insert(4, ("unresolved", "Unresolved", money(counters.unresolved), "may have been charged beside"))
+        figures.insert(4, ("unresolved", "Unresolved", money(counters.unresolved), "may have been charged as well"))
     return "\n".join(
         f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd>{f"<dd class=note>{note}</dd>" * bool(note)}</div>'
         for kind, name, value, note in figures

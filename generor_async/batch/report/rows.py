@@ -39,7 +39,7 @@ class ReportRow:
     cost: float | None = None
     """What was charged, in the report's unit; None if no call was made."""
     unresolved: float = 0.0
-    """What may have been charged beside `cost`, in the report's unit."""
+    """What may have been charged in addition to `cost`, in the report's unit."""
     started: float | None = None
     ended: float | None = None
     """Unix seconds."""
