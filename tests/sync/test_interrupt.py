@@ -99,7 +99,7 @@ def test_a_call_that_finished_before_the_interrupt_says_so(simulator: Simulator)
 
 
 def test_an_iterator_is_closed_where_its_item_came_before_the_interrupt(simulator: Simulator) -> None:
-    main, closed = threading.main_thread().ident or 0, []
+    main, closed = threading.main_thread().ident or 0, list[bool]()
 
     async def items() -> AsyncGenerator[int, None]:
         try:
@@ -110,7 +110,7 @@ def test_an_iterator_is_closed_where_its_item_came_before_the_interrupt(simulato
             closed.append(True)
 
     with Luma(**simulator.luma_options) as luma:
-        iterator = luma._bridge.iterate(items())
+        iterator = luma._bridge.iterate(items())  # pyright: ignore[reportPrivateUsage] # no public iterator ends in time
         assert next(iterator) == 1
         with pytest.raises(KeyboardInterrupt) as caught:
             next(iterator)
