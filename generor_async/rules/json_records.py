@@ -184,6 +184,7 @@ class _Array:
         self._move_to(self._text_from("[") + 1)
         held: list[Element | RejectedLines] = []
         """The last object and what follows it: pieces of a broken object, unless another object follows."""
+        held_size = 0
         while (mark := self._mark()) != "]":
             first = self._line
             try:
@@ -193,9 +194,11 @@ class _Array:
                 yield self._rest(str(error) if mark else "the array is not closed", held)
                 return
             text = self._text[self._at : self._at + length]
-            if is_object(value) or not any(map(_is_object, held)) or sum(map(_length, held)) > LONGEST_RECORD:
+            if is_object(value) or not any(map(_is_object, held)) or held_size > LONGEST_RECORD:
                 yield from held
                 held.clear()
+                held_size = 0
+            held_size += length
             self._move_to(self._at + length)
             problem = problem or text_problem(text) or _surrogate_problem(value, text)
             held.append(
@@ -276,10 +279,6 @@ class _Array:
 
 def _text(one: Element | RejectedLines) -> str:
     return one.text if isinstance(one, RejectedLines) else one[3]
-
-
-def _length(one: Element | RejectedLines) -> int:
-    return len(_text(one))
 
 
 def _is_object(one: Element | RejectedLines) -> bool:
