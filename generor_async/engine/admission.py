@@ -129,7 +129,7 @@ class Admission:
         parts = self._parts
         limits, now = parts.limits, parts.clock.monotonic()
         try:
-            if now >= limits.next_sync:
+            if now >= limits.next_sync and (limits.unbound or not self._limited):
                 limits.sync(now)
             if (
                 self._context.attempts
@@ -188,7 +188,8 @@ class Admission:
             self._slot = limits.slots.queue.enter_nowait(now, priority, self._request_type)
             if self._slot is None:
                 return False
-        if quota and not limits.unbound:
+            self._permit = self._slot.permit
+        if quota and self._permit is None and not limits.unbound:
             self._permit = limits.queue.enter_nowait(now, priority, self._request_type)
             return self._permit is not None
         return True
@@ -221,7 +222,7 @@ class Admission:
                 await waits.until_unblocked(began)
             if self._limited:
                 await self._acquire_slot()
-                if self._operation.endpoint.quota and not limits.unbound:
+                if self._operation.endpoint.quota and self._permit is None and not limits.unbound:
                     await self._acquire_permit()
                 self._holds_news = limits.holds.news
                 if "abuse" in blocked:
@@ -245,16 +246,25 @@ class Admission:
                 waits.announce,
                 again=waits.goes_first,
                 request_type=self._request_type,
+                user=self._options.user,
+                context=self._context,
             )
         finally:
             poller.stop()
+        self._permit = self._slot.permit
 
     async def _acquire_permit(self) -> None:
         queue, priority, waits = self._parts.limits.queue, self._options.priority, self.waits
         self._permit = queue.enter_nowait(self._parts.clock.monotonic(), priority, self._request_type)
         if self._permit is None:
             self._permit = await queue.enter(
-                priority, waits.latest, waits.announce, again=waits.goes_first, request_type=self._request_type
+                priority,
+                waits.latest,
+                waits.announce,
+                again=waits.goes_first,
+                request_type=self._request_type,
+                user=self._options.user,
+                context=self._context,
             )
 
     async def _wait_for_outage(self) -> None:
@@ -264,7 +274,9 @@ class Admission:
             return
         try:
             waits.begin_outage(self._parts.clock.monotonic())
-            self._ticket = await gate.enter(self._options.priority, waits.latest, waits.announce)
+            self._ticket = await gate.enter(
+                self._options.priority, waits.latest, waits.announce, user=self._options.user
+            )
         except QueueTimeoutError:
             failure = self._outage_error or outcome.outage_error(self._context, gate.error)
         else:

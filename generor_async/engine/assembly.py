@@ -61,9 +61,15 @@ def assemble(client_type: "type[Client]", made_with: ClientSettings) -> Assembly
         events=events,
         limits=keeper_of(made_with.limits or Limits(), vendor, made_with.base_url, made_with.key, clock),
         poll=client_type._poll_operation,  # pyright: ignore[reportPrivateUsage] # the same
+        describe=client_type._describe_result,  # pyright: ignore[reportPrivateUsage] # the same
         images=images,
         inspect=Inspection(vendor, made_with.base_url, fetches_itself=images is not None) if vendor is LUMA else None,
     )
+    if made_with.state is not None:
+        from generor_async.engine.state.calls import StateCalls  # noqa: PLC0415 - needed by clients with a state alone
+
+        call_type = client_type._paid_calls()  # pyright: ignore[reportPrivateUsage] # the same
+        session.state = StateCalls(session, made_with.state, call_type)
     return Assembly(
         session=session,
         plain_http=web,

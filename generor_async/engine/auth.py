@@ -4,6 +4,8 @@ import ipaddress
 import os
 from typing import TypeVar, cast
 
+from yarl import URL
+
 from generor_async.errors import InvalidRequestError, MissingAPIKeyError
 from generor_async.rules import arguments, older_api, urls
 from generor_async.rules.vendors import Vendor
@@ -37,6 +39,11 @@ def masked_texts(text: T) -> T:
     if arguments.is_mapping(text):
         return cast("T", {name: masked_texts(value) for name, value in text.items()})
     return cast("T", Unseen(text))
+
+
+def masked_url(place: T) -> T:
+    """Mask a URL, which may hold a password; a path stays as it is."""
+    return cast("T", Masked(place)) if isinstance(place, str) and "://" in place else place
 
 
 def resolve_key(vendor: Vendor, key: Secret | None, base_url: str) -> Secret | None:
@@ -85,7 +92,10 @@ def missing_key_advice(vendor: Vendor) -> str:
 
 
 def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bool) -> str:
-    """Return the base URL to use, without a trailing slash; http is accepted for loopback hosts only."""
+    """Return the base URL to use; http is accepted for loopback hosts only.
+
+    It is in one spelling, by which clients of one address know each other: without a trailing slash and a default port.
+    """
     source = "base_url"
     if base_url is None:
         base_url, source = os.environ.get(vendor.url_variable) or vendor.base_url, vendor.url_variable
@@ -96,7 +106,7 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
     if " " in base_url:
         raise InvalidRequestError(source, f"{source} {base_url[:200]!r} has a space", advice="Remove it")
     try:
-        url = urls.usable(base_url)
+        url, origin = urls.usable(base_url), URL(base_url).origin()
     except ValueError as error:
         advice = f"The API's own is {vendor.base_url}"
         raise InvalidRequestError(source, f"{source} {base_url[:200]!r}: {error}", advice=advice) from None
@@ -109,7 +119,7 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
             f"{base_url} would send the API key unencrypted to {host}",
             advice="Use https, or pass allow_insecure=True if you mean it",
         )
-    return base_url.rstrip("/")
+    return f"{origin}{url.raw_path}".rstrip("/")
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Generic, Literal, TypeVar
 
 from generor_async.engine.admission import Admission
+from generor_async.engine.call_scope import CallScope
 from generor_async.engine.call_waits import ClientParts
 from generor_async.engine.deadline import within
 from generor_async.engine.ids import random_uuid
@@ -32,7 +33,7 @@ E = TypeVar("E", bound=APIError)
 class Call(Generic[T]):
     """One logical call: `send` makes an attempt; `delay_after` decides whether and when there is another."""
 
-    __slots__ = ("_context", "_operation", "_options", "_parts", "_requeued", "_started", "admission")
+    __slots__ = ("_context", "_operation", "_options", "_parts", "_requeued", "_scope", "_started", "admission")
 
     def __init__(
         self,
@@ -41,12 +42,17 @@ class Call(Generic[T]):
         options: Options,
         call_id: str,
         intent: Intent | None = None,
+        scope: CallScope | None = None,
     ) -> None:
         self._parts = parts
         self._operation = operation
         self._options = options
         self._started = started = parts.clock.monotonic()
         self._context = context = outcome.CallContext(operation.endpoint, call_id)
+        self._scope = scope
+        """Set where the events of the call are wanted."""
+        if scope is not None:
+            context.call_id = scope.call_id
         self.admission = Admission(parts, operation, options, context, started, intent)
         self._requeued = 0
         """Number of refusals by a limit: these don't count as failed attempts."""
@@ -72,8 +78,8 @@ class Call(Generic[T]):
         context.attempts += 1
         context.refusal = None
         try:
-            if parts.events.listening:
-                return await self._send_with_events(request, attempt, limit)
+            if self._scope is not None:
+                return await self._send_with_events(request, attempt, limit, self._scope)
             return self._answer(attempt, await parts.transports.get().exchange(request, attempt, timeout=limit))
         except TransportError as error:
             failure = self._transport_error(error)
@@ -88,7 +94,7 @@ class Call(Generic[T]):
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
-    async def _send_with_events(self, request: Request, attempt: Attempt, timeout: float) -> T:
+    async def _send_with_events(self, request: Request, attempt: Attempt, timeout: float, scope: CallScope) -> T:
         parts, context = self._parts, self._context
         name = self._operation.endpoint.name
         fields: dict[str, Any] = {
@@ -98,6 +104,7 @@ class Call(Generic[T]):
             "attempt": context.attempts,
         }
         parts.events.emit(AttemptStarted(**fields))
+        scope.record_start(self.admission.began)
         status: int | None = None
         result: Outcome = "done"
         try:
@@ -112,12 +119,14 @@ class Call(Generic[T]):
             raise
         except BlockedBeforeSendError:
             result = "not_sent"
+            scope.attempts -= 1
             raise
         except asyncio.CancelledError:
             result = "unknown" if attempt.sent else "not_sent"
             raise
         finally:
             elapsed = parts.clock.monotonic() - self.admission.began
+            scope.record_attempt(result, status)
             parts.events.emit(AttemptEnded(**fields, outcome=result, status=status, elapsed=elapsed))
         raise failure
 
@@ -142,9 +151,9 @@ class Call(Generic[T]):
         raise without_traceback(failure)  # the frames below hold the answer as it came
 
     def _cancelled_error(self, attempt: Attempt) -> OutcomeUnknownError | None:
-        """Return the error of a cancelled call whose answer had partly arrived; None where nothing had."""
-        failure = outcome.interrupted_error(self._context, *attempt.arrived())
-        return failure and self._masked(failure, len(failure.body))
+        """Return the error of a cancelled call that may have had an effect; None where it can't have had any."""
+        failure = outcome.interrupted_error(self._context, *attempt.arrived(), sent=attempt.sent)
+        return failure and self._masked(failure, len(failure.body or ""))
 
     def _transport_error(self, error: TransportError) -> APIConnectionError:
         elapsed = self._parts.clock.monotonic() - self.admission.began

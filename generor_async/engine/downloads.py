@@ -1,60 +1,46 @@
 """Downloads outputs into files. A file appears under its name only when it is complete.
 
-An interrupted download resumes where it was if the host sends a strong ETag, and starts again if not; so does one whose
-process was killed, when it is downloaded again. A presigned URL is a credential: no error shows its query.
+A download whose process was killed resumes where it was when it is downloaded again, if the host sends a strong ETag.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-import aiohttp
-from attrs import field, frozen
+from attrs import frozen
 
+from generor_async.engine.call_scope import current_scope
 from generor_async.engine.deadline import within
 from generor_async.engine.download_target import Target, WrongSuffixError, make_target
 from generor_async.engine.events import EventStream
+from generor_async.engine.lifetime import Lifetime
+from generor_async.engine.memory_sink import MemorySink
 from generor_async.engine.options import Options
+from generor_async.engine.output_stream import Delivery
 from generor_async.engine.part_files import Leftovers, PartFile
 from generor_async.engine.plain_http import PlainHttp, PlainHttpError
-from generor_async.engine.retries import Retries
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.threads import SingleFlight, run_to_completion
 from generor_async.engine.tracebacks import without_traceback
+from generor_async.engine.transfer import Output, Sink, Transfer, WrongContentError, download_error, without_urls
 from generor_async.errors import DownloadError, GenerorAsyncError
-from generor_async.rules import arguments, byte_ranges, media_types, option_checks
-from generor_async.rules.wait_headers import retry_after
+from generor_async.rules import arguments, option_checks
+from generor_async.rules.byte_ranges import ByteRange, PartialFile, UsableBody
+from generor_async.stores.threads import SingleFlight, run_to_completion
 from generor_async.values import Clock, DownloadProgress
 
-__all__ = ["DownloadCallback", "Downloads", "Output"]
+__all__ = ["DownloadCallback", "Downloads", "Output", "each"]
 
-GONE_STATUSES = frozenset({404, 410})
+T = TypeVar("T")
+
 CONCURRENT_DOWNLOADS = 4
 """How many outputs of one result are downloaded concurrently."""
 SYNC_BYTES = 8 * 1024**2
 """After so many new bytes a large file is synced in the background, so that the sync at its end is short."""
 
 DownloadCallback: TypeAlias = Callable[[DownloadProgress], object]
-
-
-@frozen(kw_only=True)
-class Output:
-    """An output to download; `name` is the name of its file without a suffix."""
-
-    name: str
-    url: str = field(default="", repr=False)
-    kind: str = ""
-    """The expected kind of media: `image`, `video` or `audio`. Any other text skips that check."""
-    since: float | None = None
-    """When the URL was created, in Unix seconds; None where that is unknown."""
-    text: str | None = field(default=None, repr=False)
-    """The content itself, where the output is a text and not a URL."""
-    refresh: Callable[[], Awaitable[str]] | None = None
-    """Returns a fresh URL when this one has expired."""
-    attach_id: Callable[[GenerorAsyncError], object] | None = None
-    """Adds to an error the id of the job or creation that the output belongs to."""
 
 
 @frozen(kw_only=True)
@@ -118,48 +104,167 @@ class Downloads:
         )
 
     async def _all(self, outputs: list[Output], options: DownloadOptions) -> list[Path]:
-        gate = asyncio.Semaphore(CONCURRENT_DOWNLOADS)
+        return await each(outputs, lambda output: _Download(self, output, options).run())
 
-        async def one(output: Output) -> Path:
-            async with gate:
-                try:
-                    return await _Download(self, output, options).run()
-                except GenerorAsyncError as error:
-                    if output.attach_id is not None:
-                        output.attach_id(error)
-                    raise
+    def transfer(
+        self,
+        output: Output,
+        sink: Sink,
+        *,
+        max_bytes: int,
+        max_retries: int,
+        on_progress: DownloadCallback | None = None,
+    ) -> Transfer:
+        """Return the transfer of an output into a sink, which reports its progress."""
 
-        tasks = [asyncio.ensure_future(one(output)) for output in outputs]
-        try:
-            return list(await asyncio.gather(*tasks))
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
+        def report() -> None:
+            present = sink.present
+            event = DownloadProgress(name=output.name, received=present.size, total=present.total)
+            self.events.emit(event, on_progress)
+
+        return Transfer(
+            output,
+            sink,
+            web=self.plain_http,
+            clock=self.clock,
+            max_bytes=max_bytes,
+            max_retries=max_retries,
+            on_chunk=None if on_progress is None and not self.events.listening else report,
+        )
+
+    async def read(self, output: Output, *, max_bytes: int, max_retries: int) -> bytes:
+        """Return the bytes of an output.
+
+        Raises:
+            DownloadError: It could not be downloaded.
+            GenerorAsyncError: Its URL could not be refreshed.
+        """
+        sink = MemorySink()
+        transfer = self.transfer(output, sink, max_bytes=max_bytes, max_retries=max_retries)
+        return await without_urls(_read(transfer, sink), output)
+
+    async def stream(
+        self,
+        output: Output,
+        lifetime: Lifetime,
+        *,
+        options: Options,
+        scope: Callable[[], AbstractContextManager[object]] = nullcontext,
+        wanted: ByteRange | None = None,
+        if_range: str | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Delivery:
+        """Start the transfer of an output to a consumer, and return it when its first bytes are here.
+
+        Args:
+            output: What to transfer.
+            lifetime: The client's, whose end ends the transfer.
+            options: The options of the call; `timeout` (seconds until the first bytes) and `max_retries` are used.
+            scope: Returns the block in which the transfer is a call, for the events.
+            wanted: The range that is wanted; None for the whole output.
+            if_range: The ETag or the date that the consumer's first bytes are of.
+            max_bytes: The largest output that is accepted, in bytes.
+
+        Raises:
+            DownloadError: It could not be downloaded.
+            DeadlineExceededError: The timeout is over.
+        """
+        delivery = Delivery(output, wanted, if_range, scope)
+        transfer = self.transfer(output, delivery, max_bytes=max_bytes, max_retries=options.max_retries)
+        return await within(
+            options.timeout,
+            self.clock,
+            delivery.start(transfer, lifetime),
+            what="opening the stream",
+            advice="Give it more with with_options(timeout=...), and stream again",
+        )
 
 
-class _WrongContentError(Exception):
-    """The host sent something else than the expected file: it is not retried, and nothing of it is kept."""
+async def _read(transfer: Transfer, sink: MemorySink) -> bytes:
+    await transfer.run()
+    transfer.media_type()
+    return sink.whole()
+
+
+async def each(outputs: list[Output], work: Callable[[Output], Awaitable[T]]) -> list[T]:
+    """Return what `work` returns for each output, a few at a time; its errors get the id of the output's owner."""
+    gate = asyncio.Semaphore(CONCURRENT_DOWNLOADS)
+
+    async def one(output: Output) -> T:
+        async with gate:
+            try:
+                return await work(output)
+            except GenerorAsyncError as error:
+                if output.attach_id is not None:
+                    output.attach_id(error)
+                raise
+
+    tasks = [asyncio.ensure_future(one(output)) for output in outputs]
+    if (scope := current_scope()) is not None:
+        scope.tasks.update(tasks)
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+class _FileSink:
+    """Writes an output to its part file; a large one is synced in the background as it grows."""
+
+    def __init__(self, part: PartFile) -> None:
+        self._part = part
+        self._saving = SingleFlight(part.save)
+
+    @property
+    def present(self) -> PartialFile:
+        """How much of which file is present."""
+        return self._part.present
+
+    def begin(self, body: UsableBody, content_type: str) -> None:  # noqa: ARG002 - the first bytes say it later
+        """Start an empty part file."""
+        self._part.begin(body.etag)
+
+    def expect(self, total: int | None) -> None:
+        """Take the size of the complete file."""
+        self._part.total = total
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self._part.write(data)
+        if self._part.unsaved >= SYNC_BYTES:
+            self._saving.start()
+
+    def head(self) -> bytes:
+        """Return the first bytes of the file."""
+        return self._part.head()
+
+    def drop(self) -> None:
+        """Remove the part file."""
+        self._part.drop()
+
+    async def settle(self) -> None:
+        """Wait until no sync is running."""
+        await self._saving.end()
 
 
 class _Download:
     """The download of one output."""
 
     def __init__(self, downloads: Downloads, output: Output, options: DownloadOptions) -> None:
-        self._downloads = downloads
         self._output = output
         self._options = options
-        self._url = output.url
-        self._since = output.since
         folder = options.target.folder
         self._part = PartFile(folder, options.target.name(output.name), downloads.leftovers)
-        self._content_type = ""
-        self._most_received = 0
-        """The most bytes received so far. Retries are counted anew whenever an attempt gets further than this."""
-        self._retries = Retries(downloads.clock, options.max_retries)
-        self._refreshed = False
-        """Whether the URL was just refreshed, and has brought no bytes yet: it is not refreshed twice in a row."""
+        self._transfer = downloads.transfer(
+            output,
+            _FileSink(self._part),
+            max_bytes=options.max_bytes,
+            max_retries=options.max_retries,
+            on_progress=options.on_progress,
+        )
 
     async def run(self) -> Path:
         """Download the output, and return its path; raises DownloadError, or what a refresh of the URL raised."""
@@ -167,15 +272,17 @@ class _Download:
             raise self._exists(path)
         try:
             self._part.resume()
-            return await self._until_complete()
+            await self._transfer.run()
+            suffix = self._options.target.suffix(self._transfer.media_type())
+            return await run_to_completion(lambda: self._part.finish(suffix, overwrite=self._options.overwrite))
         except GenerorAsyncError as error:  # from a refresh; first, as its timeouts are also OSErrors
             self._part.keep()
             raise without_traceback(error)  # noqa: B904 - it is the same one
         except PlainHttpError as error:
             self._part.keep()
-            failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
-        except _WrongContentError as error:
-            failure = self._failure(str(error), "Fetch the result again, and look at what it is")
+            failure = download_error(self._output, error)
+        except WrongContentError as error:
+            failure = download_error(self._output, error)
         except WrongSuffixError as error:
             failure = self._failure(str(error), "Give a folder, or a name with the suffix of what it is")
         except FileExistsError as error:
@@ -193,108 +300,6 @@ class _Download:
             self._part.drop()
         # Raised out here: the frames below, and aiohttp's exceptions, hold the presigned URL.
         raise failure
-
-    async def _until_complete(self) -> Path:
-        """Retry until the file is complete, and move it to its path."""
-        media_type = "text/plain"
-        if self._output.text is not None:
-            self._part.begin(None)
-            self._part.write(self._output.text.encode("utf-8", "backslashreplace"))
-        while self._output.text is None:
-            try:
-                await self._attempt()
-                media_type = self._check_media_type()
-                break
-            except PlainHttpError as error:
-                if not await self._retries.next_attempt(error):
-                    raise
-        suffix = self._options.target.suffix(media_type)
-        return await run_to_completion(lambda: self._part.finish(suffix, overwrite=self._options.overwrite))
-
-    async def _attempt(self) -> None:
-        """Request the missing bytes once, with a fresh URL where the present one has expired."""
-        if byte_ranges.is_stale(self._since, self._downloads.clock.time()) and self._output.refresh is not None:
-            await self._refresh()
-        have = self._part.present
-        async with self._downloads.plain_http.get(self._url, byte_ranges.range_headers(have)) as response:
-            answer = byte_ranges.check_response(response.status, response.headers, have, most=self._options.max_bytes)
-            if isinstance(answer, byte_ranges.UsableBody):
-                await self._save_body(response, answer)
-                return
-            wait = retry_after(response.headers, self._downloads.clock.time()) or 0.0
-        match answer.why:
-            case "expired" if self._output.refresh is not None and not self._refreshed:
-                await self._refresh()
-                await self._attempt()
-            case "expired":
-                advice = "It may have expired: fetch the result again"
-                raise PlainHttpError(answer.problem, transient=False, advice=advice)
-            case "part":
-                self._part.drop()
-                await self._attempt()
-            case "large":
-                raise _WrongContentError(answer.problem)
-            case _:
-                advice = "Fetch the result again"
-                gone = response.status in GONE_STATUSES
-                raise PlainHttpError(
-                    answer.problem, transient=answer.why == "passing", gone=gone, advice=advice, wait=wait
-                )
-
-    async def _refresh(self) -> None:
-        assert self._output.refresh is not None
-        self._url = await self._output.refresh()
-        self._since = self._downloads.clock.time()
-        self._refreshed = True
-
-    async def _save_body(self, response: aiohttp.ClientResponse, answer: byte_ranges.UsableBody) -> None:
-        """Write the body of an answer to the part file."""
-        part = self._part
-        if not answer.start:
-            part.begin(answer.etag)
-        part.total, self._content_type = answer.total, response.content_type
-        most = self._options.max_bytes if answer.total is None else answer.total
-        report, saving = self._progress_callback(), SingleFlight(part.save)
-
-        def write(chunk: bytes) -> None:
-            if part.size + len(chunk) > most:
-                promised = "than was promised" if most == answer.total else f"than {most:,} bytes"
-                raise _WrongContentError(f"it is larger {promised}")
-            part.write(chunk)
-            if part.unsaved >= SYNC_BYTES:
-                saving.start()
-            self._refreshed = False
-            if part.size > self._most_received:
-                self._most_received = part.size
-                self._retries.reset()
-            if report is not None:
-                report()
-
-        try:
-            await self._downloads.plain_http.stream_to(response, write)
-        finally:
-            await saving.end()
-        if answer.total is not None and part.size < answer.total:
-            raise PlainHttpError("it ended too early", transient=True)
-
-    def _check_media_type(self) -> str:
-        """Return the media type of the complete file; raises _WrongContentError for an unexpected one."""
-        try:
-            return media_types.output_type(self._part.head(), self._content_type, self._output.kind)
-        except ValueError as error:
-            raise _WrongContentError(str(error)) from None
-
-    def _progress_callback(self) -> Callable[[], None] | None:
-        """Return a function that reports the progress; None where nobody listens."""
-        on_progress, events = self._options.on_progress, self._downloads.events
-        if on_progress is None and not events.listening:
-            return None
-
-        def report() -> None:
-            event = DownloadProgress(name=self._output.name, received=self._part.size, total=self._part.total)
-            events.emit(event, on_progress)
-
-        return report
 
     def _exists(self, path: str | Path) -> DownloadError:
         return self._failure(f"{path} exists already", "Pass overwrite=True (--overwrite), or choose another folder")

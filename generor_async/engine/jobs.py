@@ -5,20 +5,23 @@ The scheduler polls; this module turns its findings into results and errors.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Generic, Self, TypeVar
 
 from attrs import evolve
 
+from generor_async.engine.call_scope import current_scope
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
-from generor_async.engine.tracking import JobType, JobWait, SeenJobs, TrackedJob
+from generor_async.engine.tracking import FamilyDurations, JobType, JobWait, SeenJobs, TrackedJob
 from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import masking, option_checks
 from generor_async.rules.schedule import JobDurations
-from generor_async.values import JobSubmitted, Model, forget_headers
+from generor_async.rules.weights import RequestType
+from generor_async.values import JSON, JobSubmitted, Model, forget_headers, is_object
 from generor_async.values.text import printable
 
 __all__ = ["JobType", "JobWaiter", "TrackedJob"]
@@ -42,8 +45,9 @@ class JobWaiter(Generic[S]):
     ) -> None:
         self._session = session
         self._job_type = job_type
-        jobs, durations = SeenJobs(session.base_url), dict[Hashable, JobDurations]()
+        jobs, durations = SeenJobs(session.base_url), FamilyDurations(job_type.prior)
         self._jobs = jobs
+        self._durations = durations
         self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, job_type, durations, jobs, backlog))
         session.lifetime.waits.append(self._schedulers)
         self._set_options(options)
@@ -83,7 +87,9 @@ class JobWaiter(Generic[S]):
     def track_submitted(self, job_id: str, seen: S, model: str | None) -> TrackedJob[S]:
         """Record a job that was just submitted."""
         if self._session.events.listening:
-            self._session.events.emit(JobSubmitted(job_id=job_id, model=model))
+            scope = current_scope()
+            call_id = None if scope is None else scope.call_id
+            self._session.events.emit(JobSubmitted(job_id=job_id, model=model, call_id=call_id))
         forget_headers(seen)
         self.job_exists(job_id)
         now = self.now()
@@ -93,6 +99,21 @@ class JobWaiter(Generic[S]):
         """Record the answer to a poll that the scheduler didn't make."""
         if self._job_type.state(seen):
             job.last_seen, job.unfinished_at = seen, self.now()
+
+    def durations_of(self, request_type: RequestType) -> JobDurations:
+        """Return the durations of the jobs that requests of a type make."""
+        return self._durations.of((request_type.model, request_type.type))
+
+    def expected_seconds(self, job: TrackedJob[S]) -> float | None:
+        """Return the seconds that remain until a job ends, by the durations of such jobs; None where unknown."""
+        seen = job.last_seen
+        if seen is None:
+            return None
+        if self._has_ended(seen):
+            return 0.0
+        if job.submitted_at is None:
+            return None
+        return self._durations.of(self._job_type.family(seen)).remaining(max(self.now() - job.submitted_at, 0.0))
 
     async def wait(self, job: TrackedJob[S], *, timeout: float) -> S:
         """Wait until a job has ended, and return its last state.
@@ -106,7 +127,21 @@ class JobWaiter(Generic[S]):
         _check_timeout(timeout)
         if job.last_seen is not None and self._has_ended(job.last_seen):
             return job.last_seen
-        return await self._wait(job, timeout=timeout, began=self.now())
+        with self.call_scope("wait", job_id=job.id):
+            return await self._wait(job, timeout=timeout, began=self.now())
+
+    def call_scope(
+        self, method: str, parameters: JSON = None, *, billable: bool = False, job_id: str | None = None
+    ) -> AbstractContextManager[object]:
+        """Make the calls in the block parts of one, for the events; a part of another call stays one of that."""
+        session = self._session
+        if not session.events.listening or current_scope() is not None:
+            return nullcontext()
+        resource = self._job_type.poll(job_id or "1").endpoint.name.rpartition(".")[0]
+        request_id = self.options.request_id if billable else None
+        if is_object(parameters):
+            parameters = {**parameters, **self.options.extra_body}
+        return session.call_scope(f"{resource}.{method}", request_id, body=parameters, billable=billable, job_id=job_id)
 
     async def changes(self, job: TrackedJob[S], *, timeout: float) -> AsyncIterator[S]:
         """Yield a job at each change of its state, beginning with the present one, until it has ended."""

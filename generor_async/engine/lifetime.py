@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from generor_async.engine.loops import LoopBound, PerLoop
-from generor_async.errors import ClientClosedError
+from generor_async.errors import ClientClosedError, ClientDrainingError
 from generor_async.rules import option_checks
+from generor_async.rules.http_types import Endpoint
 from generor_async.values import Clock, Outcome
 
-__all__ = ["ActiveCall", "Lifetime"]
+__all__ = ["ActiveCall", "Lifetime", "closed_error"]
 
 T = TypeVar("T")
 
@@ -106,15 +107,20 @@ class Lifetime:
         """Number of `async with` blocks that are open in all loops."""
         self._over = False
         """Whether the client was entered, and its last `async with` block has ended."""
+        self.draining = False
+        """Whether calls that would begin something are refused."""
         self.waits: list[PerLoop[Any]] = []
         """The waits for jobs. They are closed first, so that their errors name the jobs."""
 
     def begin(self, *, counted: bool = False) -> ActiveCall:
         """Record the beginning of a call; raises ClientClosedError."""
-        here = self._loops.get()
-        if here.closed or self._over:
-            raise _closed_error("the client is closed", outcome="not_sent")
-        return ActiveCall(here, counted=counted)
+        self.check_open()
+        return ActiveCall(self._loops.get(), counted=counted)
+
+    def check_open(self) -> None:
+        """Raise ClientClosedError if the client is closed in the running event loop."""
+        if self._loops.get().closed or self._over:
+            raise closed_error("the client is closed", outcome="not_sent")
 
     async def while_open(self, work: Awaitable[T], what: str) -> T:
         """Await something until it ends or the client is closed; `what` names it in the ClientClosedError."""
@@ -132,14 +138,14 @@ class Lifetime:
         finally:
             here.end()
         # Raised out here, so that its context isn't the cancellation, whose frames may hold the key.
-        raise _closed_error(f"{what} was cancelled: the client was closed")
+        raise closed_error(f"{what} was cancelled: the client was closed")
 
     def enter(self) -> None:
         """Open the client, at the beginning of an `async with` block."""
         here = self._loops.get()
         with self._lock:
             self._entered += 1
-            self._over = False
+            self._over = self.draining = False
         here.entered += 1
         here.openings += 1
         here.closed = False
@@ -154,13 +160,38 @@ class Lifetime:
         if here.entered <= 0:
             await self._end(here, 0.0, release, stays_closed=True)
 
+    def check_intake(self, endpoint: Endpoint[Any]) -> None:
+        """Raise ClientDrainingError for a call that would begin something; what reads or goes on may end."""
+        if endpoint.retry_safety in {"plain", "bills"}:
+            raise ClientDrainingError(
+                f"{endpoint.name}: the client takes no new calls, as it is being drained",
+                operation=endpoint.name,
+                advice="Make it in another process, or when the program has started again",
+            )
+
+    async def drain(self, timeout: float) -> list[str]:
+        """Refuse new calls, and wait until those under way in the running event loop have ended, or time is up.
+
+        Return the ids of the jobs that are still waited for.
+        """
+        option_checks.duration(timeout, "timeout")
+        await self._drain(self._loops.get(), timeout)
+        return [job_id for waits in self.waits for job_id in waits.get().waited_for()]
+
+    async def _drain(self, here: _LoopCalls, seconds: float) -> None:
+        self.draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == float("inf") else seconds / self._clock.speed):
+                await here.drain()
+
     async def close(self, drain: float, release: Callable[[], Awaitable[None]]) -> None:
         """Close the client in the running event loop.
 
         A client that was entered stays closed until it is entered again; one that never was is opened by its next use.
 
         Args:
-            drain: Seconds in which calls under way may end by themselves; after that they are cancelled.
+            drain: Seconds in which calls under way may end by themselves, and no new ones begin; after that they are
+                cancelled.
             release: Closes the connections.
         """
         option_checks.duration(drain, "drain")
@@ -173,15 +204,14 @@ class Lifetime:
         openings = here.openings
         try:
             if drain > 0:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(None if drain == float("inf") else drain / self._clock.speed):
-                        await here.drain()
+                await self._drain(here, drain)
         finally:
             here.closed = True
             try:
                 await self._cancel_all(here)
             finally:
                 await release()
+                self.draining = False
                 if here.openings == openings:
                     here.closed = stays_closed
 
@@ -193,6 +223,7 @@ class Lifetime:
         await here.cancel_all()
 
 
-def _closed_error(what: str, *, outcome: Outcome | None = None) -> ClientClosedError:
+def closed_error(what: str, *, outcome: Outcome | None = None) -> ClientClosedError:
+    """Return the error of what was ended, or not begun, because the client is closed."""
     advice = "Enter the client again, by `async with` or `with`, to open it again"
     return ClientClosedError(what, advice=advice, retryable=False, outcome=outcome)

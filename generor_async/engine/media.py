@@ -17,13 +17,13 @@ from attrs import evolve
 from generor_async.engine import auth
 from generor_async.engine.plain_http import HostPolicy, PlainHttp, PlainHttpError
 from generor_async.engine.retries import Retries
-from generor_async.engine.threads import run_to_completion
 from generor_async.engine.tracebacks import without_traceback
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import addresses, byte_ranges, media_types
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
 from generor_async.rules.http_types import Operation
 from generor_async.rules.luma_input_checks import LARGEST_VIDEO
+from generor_async.stores.threads import run_to_completion
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
 __all__ = ["ImageFetcher", "image_host_policy", "inline_files"]

@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
+from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments, option_checks, request_headers
-from generor_async.values import Priority
+from generor_async.rules.kept_json import kept_json
+from generor_async.values import JSON, Priority
 
 if TYPE_CHECKING:
     from generor_async.values import GenerateProgress
 
-__all__ = ["PRIORITIES", "Options"]
+__all__ = ["PRIORITIES", "Options", "resubmission"]
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("interactive", "normal", "bulk")
 """The priorities, the most urgent first."""
+HIGHEST_PRICE: Final = 1e9
+"""The highest price of a call, in US dollars: sums of it are exact to a fraction of a credit."""
+LONGEST_KEY: Final = 255
+"""The most characters of an idempotency key, and of a user's name."""
 
 
 @frozen(kw_only=True)
@@ -34,6 +40,19 @@ class Options:
     extra_query: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     request_id: str | None = None
+    context: JSON = field(default=None, repr=False)
+    """What the caller attaches to paid calls, kept in the client's state."""
+    idempotency_key: str | None = None
+    acknowledge: bool = False
+    """Whether paid calls stay unfinished until they are acknowledged."""
+    user: str | None = None
+    """Whose calls these are: budgets count by it, and users take turns."""
+    send_user: bool = False
+    """Whether the user is sent along, where an operation has a field for it."""
+    price: float | None = None
+    """What a paid call costs in US dollars, where no list says."""
+    check_parameters: bool = False
+    """Whether Generor's `parameters` are checked against the generator's schema."""
     on_progress: "Callable[[GenerateProgress], object] | None" = field(default=None, repr=False)
     """Called with the estimated progress of a long synchronous call."""
 
@@ -47,6 +66,11 @@ class Options:
         return evolve(self, **{name: _CHECKS[name](value, name) for name, value in changes.items()})
 
 
+def resubmission(options: Options, times: int) -> Options:
+    """Return the options of a job that is submitted anew: it is another call, and has a key of its own."""
+    return evolve(options, idempotency_key=f"{options.idempotency_key} resubmission {times}")
+
+
 def _texts(value: object, name: str) -> Mapping[str, str]:
     return dict(arguments.strings(value, name))
 
@@ -57,6 +81,30 @@ def _body(value: object, name: str) -> Mapping[str, Any]:
 
 def _request_id(value: object, _: str) -> str:
     return request_headers.request_id(value)
+
+
+def _idempotency_key(value: object, name: str) -> str | None:
+    if value is None:
+        return None
+    key = arguments.text(value, name)
+    if not 0 < len(key) <= LONGEST_KEY:
+        advice = "Give what names the call in your own records, such as an order's number"
+        raise InvalidRequestError(name, f"{name} must have 1 to {LONGEST_KEY} characters", advice=advice)
+    return key
+
+
+def _user(value: object, name: str) -> str | None:
+    if value is None:
+        return None
+    user = arguments.text(value, name)
+    if not 0 < len(user) <= LONGEST_KEY:
+        advice = "Give a name of the user in your own records; None for nobody"
+        raise InvalidRequestError(name, f"{name} must have 1 to {LONGEST_KEY} characters", advice=advice)
+    return user
+
+
+def _price(value: object, name: str) -> float | None:
+    return None if value is None else option_checks.at_least(value, name, 0, at_most=HIGHEST_PRICE)
 
 
 def _priority(value: object, name: str) -> str:
@@ -73,5 +121,12 @@ _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "extra_query": _texts,
     "extra_body": _body,
     "request_id": _request_id,
+    "context": kept_json,
+    "idempotency_key": _idempotency_key,
+    "acknowledge": arguments.boolean,
+    "user": _user,
+    "send_user": arguments.boolean,
+    "price": _price,
+    "check_parameters": arguments.boolean,
     "on_progress": option_checks.listener_or_none,
 }

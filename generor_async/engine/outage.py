@@ -33,12 +33,14 @@ class OutageGate:
         self.error: APIError | None = None
         """The last error of the outage."""
 
-    async def enter(self, priority: Priority, deadline: float, announce: Callable[[Wait], None]) -> OutageTicket:
+    async def enter(
+        self, priority: Priority, deadline: float, announce: Callable[[Wait], None], *, user: str | None = None
+    ) -> OutageTicket:
         """Wait for a ticket until a deadline; raises QueueTimeoutError."""
         ticket = self._queue.enter_nowait(self._clock.monotonic(), priority)
         if self.rule.healthy:
             self._away.discard(self)
-        return ticket or await self._queue.enter(priority, deadline, announce, again=False)
+        return ticket or await self._queue.enter(priority, deadline, announce, again=False, user=user)
 
     def leave(self, ticket: OutageTicket) -> None:
         """Return a ticket."""

@@ -9,7 +9,7 @@ import contextlib
 import re
 import socket
 import ssl as ssl_module
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from typing import TypeAlias
 
 import aiohttp
@@ -89,8 +89,10 @@ class PlainHttp:
         async with response:
             yield response
 
-    async def stream_to(self, response: aiohttp.ClientResponse, write: Callable[[bytes], object]) -> None:
-        """Read a body, and pass each chunk to `write` as it arrives.
+    async def stream_to(
+        self, response: aiohttp.ClientResponse, write: Callable[[bytes], Awaitable[object] | None]
+    ) -> None:
+        """Read a body, and pass each chunk to `write` as it arrives; an awaitable that it returns is awaited first.
 
         Raises:
             PlainHttpError: The connection was lost, or the host sent nothing for `IDLE_SECONDS`.
@@ -108,7 +110,10 @@ class PlainHttp:
                         break
                     if not chunk:
                         return
-                    write(chunk)
+                    if (writing := write(chunk)) is not None:
+                        idle.reschedule(None)  # the host is not idle: it is not read from
+                        await writing
+                        renewal = 0.0
                     if (moment := now()) >= renewal:  # not for each chunk: to reschedule costs as much as to read one
                         idle.reschedule(moment + IDLE_SECONDS)
                         renewal = moment + IDLE_SECONDS / 20

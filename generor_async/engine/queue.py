@@ -3,19 +3,24 @@
 A rule decides which call is admitted and when; this module waits. One queue serves all clients that share a limit, in
 any thread or event loop. Each call sleeps in its own loop. Whoever changes the state of the rule calls `pump`, which
 hands out permits. Each loop with waiting calls has an alarm for the moment at which the next call may be admitted, so
-that no loop depends on another. The three classes of priority are weighted, so that none starves.
+that no loop depends on another. The three classes of priority are weighted, so that none starves; within a class users
+take turns (`rules.user_turns`).
 """
 
 import asyncio
 import math
 import threading
-from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 from generor_async.engine.alarm import ClockAlarm
 from generor_async.engine.loops import call_in
 from generor_async.engine.options import PRIORITIES
 from generor_async.engine.waiters import PriorityClass, QueuedCall
+from generor_async.rules.expected_wait import Arrivals, arrivals_of
+from generor_async.rules.outcome import CallContext
+from generor_async.rules.priority_order import MAX_PASSED_BY, class_order
+from generor_async.rules.user_turns import Taken, weight_of
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.values import Clock, Priority, ThrottleScope
@@ -23,9 +28,6 @@ from generor_async.values import Clock, Priority, ThrottleScope
 __all__ = ["Queue", "QueueTimeoutError"]
 
 P = TypeVar("P")
-
-MAX_PASSED_BY: Final = 9
-"""Number of other calls after which a class, or a heavy call, that waits goes first."""
 
 
 class Rule(Protocol[P]):
@@ -62,13 +64,19 @@ class _LoopWaiters:
 class Queue(Generic[P]):
     """Calls that wait for permits of a rule. The `lock` protects the rule as well."""
 
-    def __init__(self, rule: Rule[P], clock: Clock, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        rule: Rule[P],
+        clock: Clock,
+        lock: threading.RLock,
+        weigh: Callable[[RequestType], int] = weight_of,
+    ) -> None:
         self._rule = rule
         self._clock = clock
         # Reentrant: the collector may end calls of a closed event loop while this very thread holds it.
         self._lock = lock
         self._pumping = False
-        self._classes: dict[Priority, PriorityClass[P]] = {name: PriorityClass(name) for name in PRIORITIES}
+        self._classes: dict[Priority, PriorityClass[P]] = {name: PriorityClass(weigh, name) for name in PRIORITIES}
         self._nonempty: list[PriorityClass[P]] = []
         """The classes in which calls wait, the most urgent first."""
         self._loops: dict[asyncio.AbstractEventLoop, _LoopWaiters] = {}
@@ -79,9 +87,65 @@ class Queue(Generic[P]):
         return sum(each.count for each in self._nonempty)
 
     @property
+    def waits_for(self) -> str | None:
+        """The limit that the first calls wait for, as far as is known."""
+        return None if self._last_wait is None else self._last_wait.scope
+
+    @property
     def no_timer(self) -> bool:
         """Whether calls wait, and no time is known at which the next one may be admitted."""
         return bool(self._loops) and (self._last_wait is None or _alarm_time(self._last_wait) == math.inf)
+
+    def order(self) -> Iterator[QueuedCall[P]]:
+        """Return the waiting calls as they are admitted if nobody comes, goes, or has to be passed.
+
+        The lock has to be held.
+        """
+        return (call for _, call in self.order_with_priorities())
+
+    def order_with_priorities(self) -> Iterator[tuple[Priority, QueuedCall[P]]]:
+        """Yield the same, each with its priority."""
+        calls = [each.order() for each in self._classes.values()]
+        for number in self._class_order():
+            yield PRIORITIES[number], next(calls[number])
+
+    def request_types(self) -> set[RequestType]:
+        """Return the types of the requests that wait."""
+        return {each for queue in self._nonempty for each in queue.request_types()}
+
+    def ahead_of(self, priority: Priority, user: str | None) -> int:
+        """Return about how many calls are before a new one."""
+        with self._lock:
+            own = PRIORITIES.index(priority)
+            left = self._classes[priority].ahead_of(user)
+            if len(self) == self._classes[priority].count:
+                return left
+            for ahead, number in enumerate(self._class_order(own)):
+                if number == own:
+                    if not left:
+                        return ahead
+                    left -= 1
+        raise AssertionError  # the new call itself is among them
+
+    def urgent_arrivals(self, priority: Priority, now: float) -> list[Arrivals]:
+        """Return the calls of higher priorities to be expected, by those that came last."""
+        urgent = PRIORITIES[: PRIORITIES.index(priority)]
+        found = (arrivals_of([moment for moment, _ in self._classes[each].arrivals], now) for each in urgent)
+        return [each for each in found if each is not None]
+
+    def arrivals(self, priority: Priority, user: str | None, now: float) -> list[Arrivals]:
+        """Return the calls to be expected that go before a new one of a user, by those that came last."""
+        found, own = self.urgent_arrivals(priority, now), self._classes[priority]
+        later = [(moment, whose) for moment, whose in own.arrivals if whose != user]
+        # While the user's own calls are before it, each other user that comes has a turn in each round.
+        most = own.count_of(user) * len({whose for _, whose in later})
+        turns = arrivals_of([moment for moment, _ in later], now, most) if most else None
+        return found if turns is None else [*found, turns]
+
+    def _class_order(self, newcomer: int | None = None) -> Iterator[int]:
+        classes = self._classes.values()
+        counts = [each.count + (number == newcomer) for number, each in enumerate(classes)]
+        return class_order(counts, [each.passed_by for each in classes])
 
     def enter_nowait(self, now: float, priority: Priority, request_type: RequestType = DEFAULT_TYPE) -> P | None:
         """Return a permit if there is one now; None where the call has to queue."""
@@ -99,11 +163,13 @@ class Queue(Generic[P]):
         *,
         again: bool,
         request_type: RequestType = DEFAULT_TYPE,
+        user: str | None = None,
+        context: CallContext | None = None,
     ) -> P:
         """Wait for a permit; raise QueueTimeoutError when the wait cannot end, or has not ended, by the `deadline`.
 
         `announce` is called with the wait when it begins. A call that had a permit before and was refused (`again`)
-        goes to the head of its class.
+        goes to the head of its class; any other waits until it is its user's turn.
         """
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
@@ -115,14 +181,17 @@ class Queue(Generic[P]):
             here.count += 1
             queue = self._classes[priority]
             is_first = again or not queue.has(request_type)
-            waiter = queue.join(loop, request_type, deadline, again=again)
+            waiter: QueuedCall[P] = QueuedCall(request_type, user, loop, loop.create_future(), deadline, context)
+            queue.join(waiter, again=again)
+            if not again:
+                queue.arrivals.append((began, user))
             if queue.count == 1:
                 self._update_nonempty()
             wait = self._last_wait
-            if is_first or wait is None or began >= wait.until or here.alarm.at == math.inf:
-                wait = self.pump(began)  # else it waits for what those before it wait for
+            if is_first or wait is None or began >= _alarm_time(wait) or here.alarm.at == math.inf:
+                wait = self._ask(began)  # else it waits for what those before it wait for
         try:
-            if wait is not None and waiter.permit is None:
+            if waiter.permit is None and (wait is not None or (wait := await self._answer(waiter)) is not None):
                 announce(wait)
                 if waiter.deadline == math.inf:
                     await waiter.future
@@ -176,25 +245,36 @@ class Queue(Generic[P]):
             return None
         last, self._last_wait, self._pumping = self._last_wait, None, True
         try:
-            for loop in tuple(self._loops):
-                if loop.is_closed():
-                    self._purge_closed_loop(loop)
-            while waiting := self._nonempty:
-                only = waiting[0].only_line if len(waiting) == 1 else None
-                if only is None:
-                    wait = self._admit_one(now)
-                else:
-                    wait = self._try_to_admit(waiting[0], next(iter(only.values())), now)
-                if wait is not None:
-                    if wait is not last:
-                        at = _alarm_time(wait)
-                        for waiters in self._loops.values():
-                            waiters.alarm.set_to(at)
-                    self._last_wait = wait
-                    return wait
-            return None
+            self._purge_closed_loops()
+            wait = self._admit_all(now)
+            if wait is not None:
+                if wait is not last:
+                    at = _alarm_time(wait)
+                    for waiters in self._loops.values():
+                        waiters.alarm.set_to(at)
+                self._last_wait = wait
+            return wait
         finally:
             self._pumping = False
+
+    _ask = pump
+    """Called when a call has joined the queue."""
+
+    async def _answer(self, waiter: QueuedCall[P]) -> Wait | None:  # noqa: ARG002 - another queue waits for it
+        """Return what a call waits for that has just asked, if that isn't known yet."""
+        return None
+
+    def _admit_all(self, now: float) -> Wait | None:
+        """Hand permits to the calls that may be admitted now; return what the others wait for."""
+        while waiting := self._nonempty:
+            only = waiting[0].only_line if len(waiting) == 1 else None
+            if only is None:
+                wait = self._admit_one(now)
+            else:
+                wait = self._try_to_admit(waiting[0], next(iter(only.values())), now)
+            if wait is not None:
+                return wait
+        return None
 
     def _admit_one(self, now: float) -> Wait | None:
         """Admit the first call that may be admitted; return what the calls wait for if there is none.
@@ -224,21 +304,27 @@ class Queue(Generic[P]):
         permit = self._rule.reserve(now, smooth=smooth, request_type=waiter.request_type)
         if isinstance(permit, Wait):
             return permit
-        queue.leave(waiter)
+        taken = queue.take(waiter)
         queue.passed_by = 0
         if len(self._nonempty) > 1:
             for each in self._nonempty:
                 if each is not queue:
                     each.passed_by += 1
-        self._waiter_left(waiter, queue)
+        self._hand_over(taken, permit, queue)
+        return None
+
+    def _hand_over(self, taken: Taken[QueuedCall[P]], permit: P, queue: PriorityClass[P]) -> None:
+        """Wake a call that has left the queue with a permit."""
+        waiter = taken[0]
         waiter.permit = permit
+        self._waiter_left(waiter, queue)
         if not call_in(waiter.loop, waiter.wake):
             self._rule.give_back(permit)
-        return None
 
     def _waiter_left(self, waiter: QueuedCall[P], queue: PriorityClass[P]) -> None:
         """Count a call that has left the queue; cancel the alarm of its loop if it was the last."""
         if not queue.count:
+            queue.passed_by = 0
             self._update_nonempty()
         waiters = self._loops[waiter.loop]
         waiters.count -= 1
@@ -250,8 +336,13 @@ class Queue(Generic[P]):
         """Update the classes after one got its first call or lost its last."""
         self._nonempty = [each for each in self._classes.values() if each.count]
 
+    def _purge_closed_loops(self) -> None:
+        """Remove the calls of loops that were closed."""
+        for loop in tuple(self._loops):
+            if loop.is_closed():
+                self._purge_closed_loop(loop)
+
     def _purge_closed_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Remove the calls of a loop that was closed."""
         for queue in self._nonempty:
             for waiter in [waiter for waiter in queue if waiter.loop is loop]:
                 queue.leave(waiter)
@@ -265,7 +356,7 @@ class Queue(Generic[P]):
 
 
 def _alarm_time(wait: Wait) -> float:
-    return min(wait.until, wait.ask_at)
+    return wait.until if wait.ask_at == math.inf else wait.ask_at
 
 
 def _is_not_overdue(queue: PriorityClass[Any]) -> bool:

@@ -6,10 +6,11 @@ state is new. A job without a wait isn't polled.
 """
 
 import asyncio
+import contextvars
 import copy
 import heapq
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from datetime import UTC
 from functools import partial
 from itertools import count
@@ -18,10 +19,11 @@ from typing import Any, Final, Generic, TypeVar
 from attrs import define, field
 
 from generor_async.engine.alarm import MOMENT, Alarm, ClockAlarm
+from generor_async.engine.call_scope import current_scope
 from generor_async.engine.loops import LoopBound
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
-from generor_async.engine.tracking import JobType, JobWait, SeenJobs, TrackedJob
+from generor_async.engine.tracking import FamilyDurations, JobType, JobWait, SeenJobs, TrackedJob
 from generor_async.errors import (
     APIStatusError,
     ClientClosedError,
@@ -85,7 +87,7 @@ class Scheduler(LoopBound, Generic[S]):
         self,
         session: Session,
         job_type: JobType[S],
-        durations: dict[Hashable, schedule.JobDurations],
+        durations: FamilyDurations,
         jobs: SeenJobs,
         backlog: Callable[[], int],
     ) -> None:
@@ -112,7 +114,8 @@ class Scheduler(LoopBound, Generic[S]):
         tracked.error = None
         state = None if tracked.last_seen is None else self._job_type.state(tracked.last_seen)
         future: asyncio.Future[S] = asyncio.get_running_loop().create_future()
-        wait = JobWait(tracked, future, timeout, deadline, each_change, state)
+        context = contextvars.copy_context() if self._session.events.listening else None
+        wait = JobWait(tracked, future, timeout, deadline, each_change, state, context)
         entry = self._entries.get(tracked.id)
         if entry is None:
             entry = self._entries[tracked.id] = _PolledJob(tracked, options, began, tracked.unfinished_at, now)
@@ -135,6 +138,10 @@ class Scheduler(LoopBound, Generic[S]):
         if entry is not None:
             entry.waits.pop(wait, None)
             self._forget_if_unwaited(entry)
+
+    def waited_for(self) -> list[str]:
+        """Return the ids of the jobs that are waited for."""
+        return list(self._entries)
 
     async def close(self) -> None:
         """End every wait because the client is closed; the jobs continue."""
@@ -199,11 +206,7 @@ class Scheduler(LoopBound, Generic[S]):
 
     def _durations_of(self, seen: S) -> schedule.JobDurations:
         """Return the known durations of jobs like this one."""
-        family = self._job_type.family(seen)
-        durations = self._durations.get(family)
-        if durations is None:
-            durations = self._durations.setdefault(family, schedule.JobDurations(self._job_type.prior(seen)))
-        return durations
+        return self._durations.of(self._job_type.family(seen))
 
     def _poll_value(self, job_id: str, now: float) -> float:
         """Return the value of learning one second earlier that this job has ended."""
@@ -231,7 +234,12 @@ class Scheduler(LoopBound, Generic[S]):
         entry.due = math.inf
         self._polls_under_way += 1
         operation = self._job_type.poll(entry.job.id)
-        entry.poll = asyncio.get_running_loop().create_task(self._session.send(operation, entry.options))
+        context = _first_context(entry)
+        entry.poll = asyncio.get_running_loop().create_task(
+            self._session.send(operation, entry.options), context=context and context.copy()
+        )
+        if context is not None and (scope := current_scope(context)) is not None:
+            scope.tasks.add(entry.poll)
         entry.poll.add_done_callback(partial(self._polled, entry))
 
     def _set_alarm(self, entry: _PolledJob[S], deadline: float, now: float) -> None:
@@ -379,10 +387,18 @@ class Scheduler(LoopBound, Generic[S]):
         if not events.listening:
             return
         job_id, state, elapsed = entry.job.id, job_type.state(found) or "", now - entry.began
-        events.emit(JobPolled(job_id=job_id, state=state, elapsed=elapsed))
+        context = _first_context(entry)
+        scope = None if context is None else current_scope(context)
+        call_id = None if scope is None else scope.call_id
+        events.emit(JobPolled(job_id=job_id, state=state, elapsed=elapsed, call_id=call_id))
         if job_type.lifecycle.is_terminal(state):
             code = job_type.failure_code(found)
-            events.emit(JobEnded(job_id=job_id, state=state, failure_code=code, elapsed=elapsed))
+            events.emit(JobEnded(job_id=job_id, state=state, failure_code=code, elapsed=elapsed, call_id=call_id))
+
+
+def _first_context(entry: _PolledJob[S]) -> contextvars.Context | None:
+    """Return the context of the first wait, whose call the polls are part of."""
+    return next(iter(entry.waits)).context if entry.waits else None
 
 
 def _first_deadline(entry: _PolledJob[S]) -> float:

@@ -2,7 +2,9 @@
 
 import math
 
-from generor_async.engine.shared_rules import SharedRules
+from attrs import evolve
+
+from generor_async.engine.shared_rules import KeyState, SharedRules, Urgency
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.wait import Wait
@@ -15,44 +17,62 @@ __all__ = ["SharedPace"]
 class SharedPace:
     """Does what `Pace` does, over a shared state; all times in it are by the shared clock."""
 
-    def __init__(self, shared: SharedRules, *, with_slots: bool) -> None:
+    def __init__(self, shared: SharedRules) -> None:
         self._shared = shared
-        # What an answer says of the windows is written together with what it says of the slot.
-        self._note = shared.defer if with_slots else shared.record
 
     def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Return a permit for one request, or a Wait."""
-        what = "windows", request_type, smooth
         return self._shared.reserve(
-            "minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, request_type=request_type)
+            "minute", lambda state, at: state.reserve(self._shared.process, at, request_type, bulk=smooth)
         )
 
     def give_back(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
-        self._shared.record(lambda state, _: state.pace.give_back(permit))
+        if permit.sent == math.inf:
+            self._shared.note(lambda state, _: state.pace.give_back(permit), "soon")
 
     def sent(self, permit: Permit, now: float) -> None:
         """Record that a request leaves; other processes count it as about to leave until it is answered."""
         if permit.sent == math.inf:
-            self._shared.defer(lambda state, _: state.pace.sent(permit, self._shared.shared_time(now)))
+            permit.sent = now
+            self._shared.defer(lambda state, _: self._send(state, permit, now))
+
+    def _send(self, state: KeyState, permit: Permit, now: float) -> None:
+        permit.sent = math.inf  # this may be repeated
+        state.pace.sent(permit, self._shared.shared_time(now))
 
     def received(self, permit: Permit, now: float, report: RateLimitReport | None, *, succeeded: bool) -> None:
         """Record an answer and the limits that it names."""
-        self._note(
-            lambda state, _: state.pace.received(permit, self._shared.shared_time(now), report, succeeded=succeeded)
-        )
+        stamped, shared = permit.sent < math.inf, self._shared
+
+        def step(state: KeyState, _: float) -> None:
+            if not stamped:
+                permit.sent = math.inf  # this may be repeated
+            named = report
+            if report is not None and shared.tells_again:  # others will tell again of what else it has counted
+                named = evolve(report, used=None, resets_in=None)
+            state.pace.received(permit, shared.shared_time(now), named, succeeded=succeeded)
+
+        self._shared.answered = True
+        self._shared.note(step, self._urgency(report))
+
+    def _urgency(self, report: RateLimitReport | None) -> Urgency:
+        if self._shared.query(lambda state, _: state.pace.is_discovering):
+            return "now"
+        return "soon" if self._shared.query(lambda state, _: state.pace.is_news(report)) else "later"
 
     def refused(
         self, permit: Permit, now: float, retry_after: float, scope: Scope, report: RateLimitReport | None
     ) -> None:
-        """Record a 429."""
-        self._note(
+        """Record a 429, at once: it concerns all processes."""
+        self._shared.record(
             lambda state, _: state.pace.refused(permit, self._shared.shared_time(now), retry_after, scope, report)
         )
 
     def learn_limits(self, report: RateLimitReport) -> None:
         """Record the limits that are named by an answer to a request without a permit."""
-        self._shared.record(lambda state, _: state.pace.learn_limits(report))
+        self._shared.answered = True
+        self._shared.note(lambda state, _: state.pace.learn_limits(report), self._urgency(report))
 
     def hold(self, until: float, scope: Scope) -> None:
         """Block all requests until a moment."""

@@ -11,13 +11,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from generor_async.engine.exchange import Exchange
 from generor_async.engine.loops import LoopBound
 from generor_async.engine.queue import Queue
+from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.shared_queue import SharedQueue
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError, NotFoundError
+from generor_async.rules.pace import Pace
 from generor_async.rules.poll_failures import OddPolls
 from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots, SlotState
+from generor_async.rules.user_turns import weight_of
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType, parse_refusal_numbers
 from generor_async.values import Clock
@@ -33,47 +38,71 @@ POLL_EVERY: Final = 2.0
 class JobSlots:
     """The slots for jobs of one key, for all clients that share its limits."""
 
-    def __init__(self, rule: Slots | SharedSlots, clock: Clock, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        rule: Slots | SharedSlots,
+        pace: Pace | SharedPace,
+        clock: Clock,
+        lock: threading.RLock,
+        exchange: Exchange | None = None,
+        weigh: Callable[[RequestType], int] = weight_of,
+    ) -> None:
         self._rule = rule
-        self._flush = rule.flush if isinstance(rule, SharedSlots) else None
-        """Writes the recorded changes to the store."""
+        self._pace = pace
         self._lock = lock
-        self.queue: Queue[JobSlot] = Queue(self, clock, lock)
-        """Submissions that wait for a slot."""
+        self.queue: Queue[JobSlot] = (
+            SharedQueue(rule, clock, lock, exchange, "jobs", weigh)
+            if isinstance(rule, SharedSlots) and exchange is not None
+            else Queue(self, clock, lock, weigh)
+        )
+        """Submissions that wait for a slot and a permit of the rate limit: they get both at once."""
 
-    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> JobSlot | Wait:  # noqa: ARG002 - slots are given away as they are, evenly or not
-        """Return a slot, or until when there is none."""
-        return self._rule.reserve(now, request_type)
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> JobSlot | Wait:
+        """Return a slot with a permit of the rate limit, as far as one is needed, or until when there is none."""
+        slot = self._rule.reserve(now, request_type)
+        if isinstance(slot, Wait) or self._pace.unbound:
+            return slot
+        permit = self._pace.reserve(now, smooth=smooth, request_type=request_type)
+        if isinstance(permit, Wait):
+            self._rule.release(slot)
+            return permit
+        slot.permit = permit
+        return slot
 
     def give_back(self, permit: JobSlot) -> None:
-        """Take back a slot that was not used."""
+        """Take back a slot and a permit that were not used."""
         self._rule.release(permit)
-        if self._flush is not None:
-            self._flush()
+        if permit.permit is not None:
+            self._pace.give_back(permit.permit)
+
+    @property
+    def backlog(self) -> int:
+        """How many submissions wait for a slot, and not for a permit of the rate limit."""
+        return len(self.queue) if self.queue.waits_for in {None, "jobs"} else 0
 
     def accepted(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Record that a submission has become a job."""
         with self._lock:
             self._rule.accepted(lease, job_id, now)
-            self._pump(now)
+            self.queue.pump(now)
 
     def refused(self, lease: JobSlot, now: float, retry_after: float, message: str) -> None:
         """Record that a submission was refused because too many jobs run; the message may name numbers."""
         with self._lock:
             self._rule.refused(lease, now, retry_after, parse_refusal_numbers(message))
-            self._pump(now)
+            self.queue.pump(now)
 
     def release(self, lease: JobSlot, now: float) -> None:
         """Free the slot of a submission that was not sent, or was refused for another reason."""
         with self._lock:
             self._rule.release(lease)
-            self._pump(now)
+            self.queue.pump(now)
 
     def keep_unresolved(self, lease: JobSlot, now: float) -> None:
         """Keep the slot of a submission that may have become a job."""
         with self._lock:
             self._rule.keep_unresolved(lease, now)
-            self._pump(now)
+            self.queue.pump(now)
 
     def record_poll(
         self, job_id: str, now: float, *, asked: float, ended: bool, request_type: RequestType = DEFAULT_TYPE
@@ -81,13 +110,7 @@ class JobSlots:
         """Record the state of a job that a poll has shown; the poll was sent at `asked`."""
         with self._lock:
             self._rule.record_poll(job_id, now, asked=asked, ended=ended, request_type=request_type)
-            self._pump(now)
-
-    def _pump(self, now: float) -> None:
-        """Admit the calls that may be admitted now, and write all changes to the store in one transaction."""
-        self.queue.pump(now)
-        if self._flush is not None:
-            self._flush()
+            self.queue.pump(now)
 
     def stale_jobs(self, now: float) -> list[str]:
         """Return the jobs to poll so that slots become free."""

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from generor_async.errors import GenerorAsyncError
 from generor_async.rules.http_types import Operation
 from generor_async.rules.lifecycle import Lifecycle
+from generor_async.rules.schedule import JobDurations
 from generor_async.values import Model
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["JobType", "JobWait", "SeenJobs", "TrackedJob", "attaching_id", "noting_resubmission"]
+__all__ = ["FamilyDurations", "JobType", "JobWait", "SeenJobs", "TrackedJob", "attaching_id", "noting_resubmission"]
 
 S = TypeVar("S", bound=Model)
 
@@ -38,14 +40,28 @@ class JobType(Generic[S]):
     failure_code: Callable[[S], str | None]
     family: Callable[[S], Hashable]
     """Returns a key that is equal for jobs of about the same duration."""
-    prior: Callable[[S], float | None]
-    """Returns the usual duration of such a job in seconds; None where it is unknown."""
+    prior: Callable[[Hashable], float | None]
+    """Returns the usual duration of the jobs of a family in seconds; None where it is unknown."""
     created_at: Callable[[S], datetime | None]
     """Returns when the job was created, by the server's clock; None where the answer doesn't say."""
     resume_hint: Callable[[str], str]
     """Returns the advice how to resume the wait for a job, as the rest of a sentence."""
     attach_id: Callable[[GenerorAsyncError, str], object]
     """Adds the id of the job to an error."""
+
+
+@frozen
+class FamilyDurations:
+    """The durations of the jobs of a client, by family."""
+
+    prior: Callable[[Hashable], float | None]
+    """As in `JobType`."""
+    _known: dict[Hashable, JobDurations] = field(factory=dict[Hashable, JobDurations], init=False)
+
+    def of(self, family: Hashable) -> JobDurations:
+        """Return the durations of a family."""
+        known = self._known.get(family)
+        return self._known.setdefault(family, JobDurations(self.prior(family))) if known is None else known
 
 
 @define(eq=False)
@@ -79,6 +95,8 @@ class JobWait(Generic[S]):
     """Whether a change of state ends it as well."""
     state: str | None
     """The last state that its caller knows."""
+    context: Context | None = None
+    """The context of the wait, for events; None where nobody listens."""
 
 
 @frozen

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, UploadError
 from generor_async.rules import arguments, media_types
+from generor_async.stores.threads import run_to_completion
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -13,6 +13,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar, cast
 
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.misspellings import refuse_misspelt
 from generor_async.values import JSON, MediaRef, Unseen, is_object
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
 _FINITE: Final = "Write a finite number"
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 """Sequences that are not lists."""
+_REFERENCE_KEYS: Final = {"url": None, "data": None, "media_type": None, "generation_id": None, "file_id": None}.keys()
+"""The keys of a MediaRef as a mapping."""
 _KEYS: Final = (str, int, float, bool, NoneType)
 """Types that JSON writes as the name of a member."""
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
@@ -231,7 +234,10 @@ def medium(value: object, name: str) -> "MediaRef | Mapping[str, Any]":
     if isinstance(value, MediaRef):
         return _reference(value, name)
     if is_mapping(value):
-        return mapping(value, name)
+        given = mapping(value, name)
+        if not given.keys() <= _REFERENCE_KEYS:
+            refuse_misspelt(given.keys(), _REFERENCE_KEYS, name)
+        return given
     raise type_error(name, "a MediaRef or a mapping", value, _as_medium(value))
 
 
@@ -338,10 +344,17 @@ def _no_json(value: JSON) -> str:
             return f"of the type {type(value).__name__}"
 
 
-def path(value: object, name: str, what: str = "a folder", *, advice: str = 'This folder is spelled "."') -> str:
+def path(
+    value: object,
+    name: str,
+    what: str = "a folder",
+    *,
+    advice: str = 'This folder is spelled "."',
+    url_advice: str = "Give a path; files can be copied from there afterwards",
+) -> str:
     """Return a path as a string; a URL and a text that no file system accepts are refused.
 
-    `advice` is what to give instead of an empty text.
+    `advice` is what to give instead of an empty text, `url_advice` instead of a URL.
     """
     found: object = value
     if is_pathlike(value):
@@ -353,7 +366,7 @@ def path(value: object, name: str, what: str = "a folder", *, advice: str = 'Thi
     if (scheme := _SCHEME.match(found)) is not None:
         # The rest of it is not shown: there may be a password in it.
         problem = f"{name} must be {what} of this machine, not a URL ({scheme[1]}:)"
-        raise InvalidRequestError(name, problem, advice="Give a path; files can be copied from there afterwards")
+        raise InvalidRequestError(name, problem, advice=url_advice)
     if "\0" in found:
         raise InvalidRequestError(name, f"{name} holds a null character, which no path does", advice="Remove it")
     try:

@@ -19,6 +19,9 @@ __all__ = ["NO_CAP", "Budget", "BudgetRefusal", "Reservation"]
 NO_CAP: Final = math.inf
 CREDIT_TOLERANCE: Final = 1e-6
 """Rounding error of sums, in credits."""
+UNKNOWN_PRICE_FACTOR: Final = 4.0
+"""By which factor a call may cost more than its estimate (the documentation's own example was estimated at 6 and
+charged 24)."""
 
 BudgetRefusal: TypeAlias = Literal["wait", "over"]
 """`wait`: a call under way may show the price, or cost less than its reservation; `over`: waiting can't help."""
@@ -35,6 +38,8 @@ class Reservation:
     """Whether no other call was under way at any time since."""
     learns_price: bool
     """Whether the model's price is still unknown: no other call may run beside it."""
+    booked: bool = False
+    """Whether the journal's account holds it."""
 
     def settled(self, cost: float | None) -> ChargedCalls:
         """Return the charged call; `cost` is the cost that it reported."""
@@ -78,10 +83,31 @@ class Budget:
         self._add(hold)
         return hold
 
+    def reserve_beside_others(self, model: str, estimated: float, *, fixed: bool = False) -> Reservation | None:
+        """Reserve credits while other processes spend under the same cap; return None if there is no room.
+
+        What the others have reserved is part of `unresolved`. No call is known to run alone: so one whose price isn't
+        known reserves a multiple of its estimate or, if there is less room than that, all the room.
+        """
+        needed = estimated if fixed else self.charges.price(model, estimated)
+        room = self.cap - self.committed
+        if self.cap < NO_CAP and not fixed and not self.charges.is_known(model):
+            needed = max(needed, min(UNKNOWN_PRICE_FACTOR * needed, room))
+        if needed > room + CREDIT_TOLERANCE:
+            return None
+        hold = Reservation(model, estimated, needed, alone=False, learns_price=False)
+        self._add(hold)
+        return hold
+
+    @property
+    def booked(self) -> float:
+        """The part of `reserved` that the journal's account holds."""
+        return sum(hold.credits for hold in self._reservations if hold.booked)
+
     def resume(self, model: str, estimated: float, reserved: float) -> Reservation:
         """Restore the reservation of a call that is under way since before the restart."""
         self.unresolved -= reserved
-        hold = Reservation(model, estimated, reserved, alone=False, learns_price=False)
+        hold = Reservation(model, estimated, reserved, alone=False, learns_price=False, booked=True)
         self._add(hold)
         return hold
 

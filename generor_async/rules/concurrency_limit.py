@@ -52,8 +52,8 @@ class ConcurrencyLimit:
 
     configured: int | None
     """The caller's limit, which is never exceeded."""
-    is_part: bool = False
-    """Whether we may use a part of the server's limit only; a named limit is then not probed."""
+    share: float = 1.0
+    """The part of a named limit that we may use; below 1, a named limit is not probed."""
     reported: int | None = field(default=None, init=False)
     """The limit that a refusal named last."""
     _reported_until: float = field(default=math.inf, init=False)
@@ -77,19 +77,20 @@ class ConcurrencyLimit:
 
     @property
     def upper_bound(self) -> float:
-        """The configured or named limit, which is never exceeded."""
-        return min(math.inf if most is None else most for most in (self.configured, self.reported))
+        """The configured limit, or our share of the named one, which is never exceeded."""
+        configured = math.inf if self.configured is None else self.configured
+        return configured if self.reported is None else min(configured, max(1, math.floor(self.reported * self.share)))
 
     @property
     def next_probe(self) -> float:
         """When the next probe is due."""
-        if self.value == self.configured or (self.is_part and self.value == self.upper_bound):
+        if self.value == self.configured or (self.share < 1 and self.value == self.upper_bound):
             return math.inf
         return self._reported_until if self.value == self.upper_bound else self._probe_at
 
     def may_probe(self, now: float) -> bool:
         """Tell whether a submission may exceed the limit as a probe."""
-        if self.reported is not None and not self.is_part and now >= self._reported_until:
+        if self.reported is not None and self.share == 1 and now >= self._reported_until:
             self.reported, self._probe_at = None, now
         if self._settling and now >= self._probe_at:
             self._settling = False
@@ -99,11 +100,9 @@ class ConcurrencyLimit:
             self._probe_at = self._learned_at + self._probe_interval
         return now >= self.next_probe
 
-    def restrict(self, configured: int | None, part: float) -> None:
-        """Keep to another number that the caller gives, and to a part of one that was reported."""
-        self.configured, self.is_part = configured, self.is_part or part < 1
-        if self.reported is not None:
-            self.reported = max(1, math.floor(self.reported * part))
+    def restrict(self, configured: int | None, share: float) -> None:
+        """Keep to another number and share that the caller gives."""
+        self.configured, self.share = configured, share
         if self.value is None:
             self.value = configured
             self._highest = max(self._highest, configured or 0)
@@ -188,14 +187,18 @@ class ConcurrencyLimit:
             self._probe_interval = PROBE_FIRST if risen else min(self._probe_interval * PROBE_GROWTH, PROBE_MOST)
 
     def dump(self) -> JSON:
-        """Return the state as JSON data."""
-        return dump_fields(self, _LIMIT_FIELDS)
+        """Return the state as JSON data; without a value that is only configured, which is for this process alone."""
+        dumped = dict(zip(_LIMIT_FIELDS, dump_fields(self, _LIMIT_FIELDS), strict=True))
+        if self._learned_at == -math.inf and self.value == self.configured:
+            dumped["value"] = None
+        return list(dumped.values())
 
     def load(self, data: Any, now: float) -> None:
-        """Restore what `dump` returned; the configured limit stays in force."""
+        """Restore what `dump` returned; the configured limit and the share stay in force."""
         load_fields(self, data, _LIMIT_FIELDS, now)
-        if self.configured is not None and (self.value is None or self.value > self.configured):
+        if self.value is None:
             self.value = self.configured
+        self._keep_to_upper_bound()
 
 
 _UNITS: Final = int_reader(1)

@@ -9,7 +9,7 @@ from typing import Final
 
 from generor_async.values import JSON, is_array, is_object
 
-__all__ = ["CANONICAL_VERSION", "canonical_parameters", "content_parameters"]
+__all__ = ["CANONICAL_VERSION", "SETTINGS", "canonical_parameters", "content_parameters"]
 
 CANONICAL_VERSION: Final = 3
 """The version of the canonical form that new batches use; older batches keep theirs. Before 3, an empty list differed

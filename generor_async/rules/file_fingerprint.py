@@ -33,6 +33,8 @@ class CompletedRead:
     """What its rows depend on besides the file: the options and the version of the reader."""
     said: Sequence[str] = ()
     """The notices about how it is read."""
+    rows: int | None = None
+    """Its rows, each repeated one counted once; None where an earlier version has read it."""
 
     def is_known(self, terms: str, content: FileFingerprint | None) -> bool:
         """Tell whether reading it again with these options would give the same rows; None is an unknown fingerprint."""
@@ -40,15 +42,20 @@ class CompletedRead:
 
     def as_json(self) -> JSON:
         """Return the JSON that the journal keeps."""
-        return {**asdict(self), "said": list(self.said)}
+        noted = {**asdict(self), "said": list(self.said)}
+        return {name: value for name, value in noted.items() if value is not None}
 
 
 def parse_completed_read(note: JSON) -> CompletedRead | None:
     """Parse what `as_json` returned; None for anything else."""
     match note:
-        case {"content": {"size": int(size), "digest": str(digest)}, "terms": str(terms), "said": [*said]}:
+        case {"content": {"size": int(size), "digest": str(digest)}, "terms": str(terms), "said": [*said], **others}:
+            rows = others.get("rows")
             return CompletedRead(
-                content=FileFingerprint(size=size, digest=digest), terms=terms, said=tuple(map(str, said))
+                content=FileFingerprint(size=size, digest=digest),
+                terms=terms,
+                said=tuple(map(str, said)),
+                rows=rows if isinstance(rows, int) else None,
             )
         case _:
             return None

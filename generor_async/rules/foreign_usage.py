@@ -108,6 +108,14 @@ class ForeignUsage:
             units -= interval.units
         return math.inf
 
+    def ends(self) -> list[float]:
+        """Return when each unit is expected to expire, in order."""
+        found: list[float] = []
+        for interval in self._intervals:
+            step = (interval.until - interval.since) / interval.units
+            found += [interval.since + self.span + step * (number + 1) for number in range(interval.units)]
+        return sorted(found)
+
     def dump(self) -> JSON:
         """Return the state as JSON data."""
         seen = None if self.seen == -math.inf else self.seen

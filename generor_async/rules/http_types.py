@@ -50,6 +50,8 @@ class Endpoint(Generic[T]):
     """The attribute of the result that repeats the id in the path; another id means that it answers another request."""
     weighing: Weighing | None = field(default=None, repr=False, eq=False)
     """The weights of requests, and of the jobs that they submit or show; None for one unit each."""
+    takes_user: bool = False
+    """Whether the body has a field `user_id`, for the caller's end user."""
     secrets: tuple[str, ...] = ()
     """Fields of the response whose values are API keys: they are masked wherever the response is kept."""
 

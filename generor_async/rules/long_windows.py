@@ -1,19 +1,17 @@
 """The windows of an hour and a day. They are rarely full, so they are updated and checked as rarely as possible."""
 
 import math
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field
 
+from generor_async.rules.admission_times import COLLECTED_SECONDS
 from generor_async.rules.permit import Permit
 from generor_async.rules.state_json import int_reader, read_past_or_never
 from generor_async.rules.window import PLENTY, Scope, Window
 from generor_async.values import JSON
 
 __all__ = ["LongWindows"]
-
-FLUSH_SECONDS: Final = 1.0
-"""Seconds for which sent requests are collected before the windows record them."""
 
 
 @define
@@ -43,11 +41,13 @@ class LongWindows:
 
     def sent(self, units: int, now: float) -> None:
         """Record sent units."""
-        if now >= self._recorded_at + FLUSH_SECONDS:  # units from before and after a pause stay apart
+        if now >= self._recorded_at + COLLECTED_SECONDS:  # units from before and after a pause stay apart
             self.flush(now)
             self._recorded_at = now
         self._unrecorded += units
-        self._last_sent = now
+        # Processes don't always report in the order of sending.
+        if now > self._last_sent:  # noqa: PLR1730 - a call less for each request
+            self._last_sent = now
 
     def flush(self, now: float) -> None:
         """Record the collected units in the windows."""

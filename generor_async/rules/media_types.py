@@ -4,6 +4,8 @@ A name and a header may be wrong; the first bytes are what a program that opens 
 type, the name or the header counts, unless a file of that type would have been recognized.
 """
 
+from generor_async.values.media_signatures import SNIFFED_BYTES, sniff
+
 __all__ = [
     "ALIASES",
     "EXTENSIONS",
@@ -15,30 +17,10 @@ __all__ = [
     "output_type",
     "sniff",
     "suffix_matches",
+    "type_of_suffix",
     "upload_type",
 ]
 
-SNIFFED_BYTES = 64
-"""Number of first bytes that are needed."""
-
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"v/1\x01", "image/x-exr"),
-    (b"fLaC", "audio/flac"),
-    (b"ID3", "audio/mpeg"),
-)
-_BRANDS = {
-    b"avif": "image/avif",
-    b"avis": "image/avif",
-    b"heic": "image/heic",
-    b"heix": "image/heic",
-    b"mif1": "image/heic",
-    b"qt  ": "video/quicktime",
-    b"M4A ": "audio/mp4",
-}
-"""Media types of ISO media files by major brand; any other brand is video/mp4."""
 _RECOGNIZABLE = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/x-exr", "video/webm"}
 )
@@ -102,23 +84,14 @@ _KINDS = {"image": ("image/",), "video": ("video/", "image/x-exr"), "audio": ("a
 """Prefixes of the accepted types for each kind of output: video may be EXR frames, and sound in a video container."""
 
 
-def sniff(head: bytes) -> str | None:
-    """Detect the media type by the first bytes of a file; None where they don't tell it."""
-    for signature, media_type in _SIGNATURES:
-        if head.startswith(signature):
-            return media_type
-    if head[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
-    if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], "video/mp4")
-    if head[:4] == b"\x1aE\xdf\xa3":
-        return "video/webm" if b"webm" in head[:SNIFFED_BYTES] else "video/x-matroska"
-    return None
-
-
 def extension(media_type: str) -> str:
     """Return the suffix for a media type; `.bin` for one that is not media."""
     return _EXTENSIONS.get(media_type, ".bin")
+
+
+def type_of_suffix(suffix: str) -> str:
+    """Return the media type of files with a suffix; `application/octet-stream` for one that is not media."""
+    return _SUFFIXES.get(suffix.lower(), "application/octet-stream")
 
 
 def is_suffix(suffix: str) -> bool:

@@ -1,6 +1,7 @@
 """Checks the objects inside of a request against their classes.
 
-Keys that a class doesn't have, and which values of the right type are accepted, are left to the server.
+Misspelt keys are refused (`rules.misspellings`). Which other keys, and which values of the right type, are accepted is
+left to the server.
 """
 
 import typing
@@ -13,6 +14,7 @@ import attrs
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.misspellings import refuse_misspelt
 from generor_async.rules.older_api import advice_on_field
 from generor_async.values import UNSET, MediaRef
 
@@ -30,6 +32,8 @@ def instance(value: object, name: str, cls: type[T]) -> T | Mapping[str, Any]:
         given: Mapping[str, Any] = {member: getattr(value, member) for member in _hints(cls)}
     elif arguments.is_mapping(value):
         given = arguments.mapping(value, name)
+        if not given.keys() <= _hints(cls).keys():
+            refuse_misspelt(given.keys(), _hints(cls), name)
     else:
         raise arguments.type_error(name, f"{cls.__name__} or a mapping", value, f"Write {cls.__name__}(...)")
     for member, hint in _hints(cls).items():

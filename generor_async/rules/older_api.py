@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.misspellings import closest_name
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON, Problem, is_object
 
@@ -88,15 +89,18 @@ def advice_on_reference(reference: Mapping[str, JSON]) -> str:
     return f"id is a field of {_OLDER}: here an earlier generation is named by MediaRef.generation(...)"
 
 
-def refuse_unknown_arguments(others: Iterable[str]) -> NoReturn:
-    """Raise the error for arguments that `generations.create` doesn't have.
+def refuse_unknown_arguments(others: Iterable[str], builder: Callable[..., Any]) -> NoReturn:
+    """Raise the error for arguments that a builder, that of `generations.create`, doesn't have.
 
     Those of the older API are an InvalidRequestError; any other is a TypeError, as for every function.
     """
     for name in others:
         if advice := advice_on_field(name):
             raise InvalidRequestError(name, advice)
-    raise TypeError(f"generations.create got an unexpected keyword argument {next(iter(others))!r}")
+    unknown = next(iter(others))
+    meant = closest_name(unknown, inspect.signature(builder).parameters)
+    hint = "" if meant is None else f". Did you mean {meant!r}?"
+    raise TypeError(f"generations.create got an unexpected keyword argument {unknown!r}{hint}")
 
 
 def older_api_problems(answer: JSON) -> list[Problem]:

@@ -184,14 +184,13 @@ def outcome_unknown_error(context: CallContext, error: APIError) -> OutcomeUnkno
     return failure
 
 
-def interrupted_error(context: CallContext, came: bytes, location: str) -> OutcomeUnknownError | None:
-    """Make the error with the partial response to a cancelled call; None where nothing had arrived."""
-    if not (came or location) or context.endpoint.retry_safety in {"read", "idempotent"}:
+def interrupted_error(context: CallContext, came: bytes, location: str, *, sent: bool) -> OutcomeUnknownError | None:
+    """Make the error of a cancelled call, with its partial response; None where it can have had no effect."""
+    if not sent or context.endpoint.retry_safety in {"read", "idempotent"}:
         return None
     context.keep(came, {"Location": location})
-    return outcome_unknown_error(
-        context, APIConnectionError("it was cut off while its answer came", **context.known("unknown"))
-    )
+    when = "while its answer came" if came or location else "before its answer came"
+    return outcome_unknown_error(context, APIConnectionError(f"it was cut off {when}", **context.known("unknown")))
 
 
 def describe_cancelled(context: CallContext, failure: OutcomeUnknownError | None = None, *, sent: bool) -> str:

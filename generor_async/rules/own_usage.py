@@ -8,22 +8,32 @@ All counts are cumulative, so that a request changes few of them: `total - remov
 
 import math
 from collections import deque
+from itertools import islice
+from statistics import fmean
 from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.rules.permit import Corrections, Entry, Permit
-from generor_async.rules.state_json import int_reader, read_flag, read_past, read_past_or_never
+from generor_async.rules.permit import Corrections, Permit, SentUnits
+from generor_async.rules.state_json import LARGEST_COUNT, int_reader, read_past_or_never
 from generor_async.values import JSON
 
-__all__ = ["ENTRIES_PER_SPAN", "JITTER", "OwnUsage"]
+__all__ = ["JITTER", "SLICES", "OwnUsage"]
 
 JITTER: Final = 0.35
 """Seconds by which one request may take longer to arrive than another; with 0, nearly one in six is refused."""
-ENTRIES_PER_SPAN: Final = 720
-"""The most entries for the requests of an hour or a day; they expire up to 5 s or 2 min late for it."""
+SLICES: Final = 64
+"""Into how many slices an hour or a day is divided. A slice is one entry with the sum of its requests, and expires with
+the last of them: the first expire up to 57 seconds, or 23 minutes, late. A slice of an hour is shorter than a minute:
+what a full minute lets go at once is then one slice, and not two by a few milliseconds more or less."""
+NEWEST: Final = 16
+"""Number of requests that tell how soon requests are counted."""
 
 _COUNT: Final = int_reader()
+_MILLISECONDS: Final = int_reader(-LARGEST_COUNT)
+"""Requests of several processes are not always recorded in the order of sending."""
+_ROUNDING: Final = 0.01
+"""Milliseconds by which a float may be off: a moment that was dumped and loaded is dumped alike."""
 
 
 @define
@@ -31,8 +41,8 @@ class OwnUsage:
     """Our own requests in one window, in the order of sending."""
 
     span: float
-    entry_seconds: float
-    """Requests sent within so many seconds share an entry; 0 for a minute, where each has its own."""
+    slice_seconds: float
+    """Requests sent within so many seconds share an entry, a slice; 0 for a minute, where each has its own."""
     total: int = field(default=0, init=False)
     """Units sent so far."""
     removed: int = field(default=0, init=False)
@@ -44,7 +54,7 @@ class OwnUsage:
     """When an entry expired last."""
     next_expiry: float = field(default=math.inf, init=False)
     """When the oldest entry expires; infinity without entries."""
-    _entries: deque[Entry] = field(factory=deque[Entry], init=False)
+    _entries: deque[SentUnits] = field(factory=deque[SentUnits], init=False)
     """The entries, with consecutive places."""
     next_place: int = field(default=0, init=False)
     """The place of the next entry."""
@@ -52,10 +62,14 @@ class OwnUsage:
     """How many of the first entries the server may remove before a request sent now arrives."""
     _removed_on_arrival: int = field(default=0, init=False)
     """Units removed from the window by then, at most."""
-    _in_flight: dict[int, Entry] = field(factory=dict[int, Entry], init=False)
+    _in_flight: dict[int, SentUnits] = field(factory=dict[int, SentUnits], init=False)
     """Entries that the server may not have counted yet, by place and in the order of sending."""
     _next_settles: float = field(default=math.inf, init=False)
     """A time no later than that at which the first of these is certainly counted."""
+
+    _last_told: float = field(default=-math.inf, init=False)
+    """The latest time so far at which a request was sent, certainly counted, or expired. Other processes tell later of
+    requests that were sent before that."""
 
     @property
     def latest(self) -> float:
@@ -76,16 +90,16 @@ class OwnUsage:
         """Record units sent together, in the newest entry where that is young enough; return the entry's place."""
         entries = self._entries
         self.total += units
-        if entries and sent < entries[-1].sent + self.entry_seconds:
+        if entries and sent < entries[-1].sent + self.slice_seconds:
             last = entries[-1]
-            last.counted_by, last.units = sent + JITTER, last.units + units
+            last.counted_by, last.units = max(last.counted_by, sent + JITTER), last.units + units
         else:
             self._append(sent, sent + JITTER, units)
         self._find_next_expiry()
         return self.next_place - 1
 
-    def _append(self, sent: float, counted_by: float, units: int) -> Entry:
-        entry = Entry(units, sent)
+    def _append(self, sent: float, counted_by: float, units: int) -> SentUnits:
+        entry = SentUnits(units, sent)
         entry.counted_by, entry.place = counted_by, self.next_place
         self.next_place += 1
         self._entries.append(entry)
@@ -97,6 +111,7 @@ class OwnUsage:
         entry = self._in_flight.get(place)
         if entry is None or now >= entry.counted_by:
             return
+        self._last_told = max(self._last_told, now)
         del self._in_flight[place]
         self.settled += entry.units
         entry.counted_by = now
@@ -123,7 +138,7 @@ class OwnUsage:
         entry = self._entries[at]
         units = min(units, entry.units)
         # In a new entry, because this one may be a permit, whose units are what its request weighs.
-        self._entries[at] = rest = Entry(entry.units - units, entry.sent)
+        self._entries[at] = rest = SentUnits(entry.units - units, entry.sent)
         rest.counted_by, rest.place = entry.counted_by, entry.place
         self.removed += units
         if at >= self._expiring:
@@ -148,6 +163,7 @@ class OwnUsage:
             else:
                 self._removed_on_arrival += units
             self.last_expiry = end
+            self._last_told = max(self._last_told, end)
             self.next_expiry = end = entries[0].counted_by + self.span if entries else math.inf
 
     def sent(self, permit: Permit, sent: float) -> None:
@@ -159,6 +175,9 @@ class OwnUsage:
         entries, in_flight = self._entries, self._in_flight
         counted_by, units = sent + JITTER, permit.units
         since, at, count = counted_by - self.span, self._expiring, len(entries)
+        if self._last_told > sent:
+            self._insert(permit, sent)
+            return
         while at < count and (entry := entries[at]).sent <= since:
             self._removed_on_arrival += entry.units
             self._expiring = at = at + 1
@@ -173,8 +192,42 @@ class OwnUsage:
         if not in_flight:
             self._next_settles = counted_by
         permit.counted_by = counted_by
+        self._last_told = sent
         in_flight[place] = permit
         entries.append(permit)
+
+    def _insert(self, permit: Permit, sent: float) -> None:
+        """Record a request of one process although others have told of later ones: where it belongs, by its time."""
+        entries, flying = self._entries, [*self._in_flight.values(), permit]
+        at, later, doubtful = len(entries), 0, 0
+        while at and (entry := entries[at - 1]).sent > sent:
+            at -= 1
+            later += entry.units
+        for entry in reversed(entries):
+            if entry.sent <= sent - JITTER:
+                break
+            if entry.counted_by > sent and entry.place not in self._in_flight:  # counted, but perhaps after this one
+                doubtful += entry.units
+        self.total += permit.units
+        permit.total = self.total - later
+        permit.most = permit.total - (0 if self.last_expiry > sent else self.removed)  # else some were still in it
+        permit.least = max(0, self.settled - doubtful - self._removed_on_arrival) + permit.units
+        permit.sent, permit.counted_by, permit.corrections = sent, sent + JITTER, self.corrections
+        entries.insert(at, permit)
+        if at < self._expiring:
+            self._expiring += 1
+            self._removed_on_arrival += permit.units
+        self._number_anew(flying)
+        self._last_told = max(self._last_told, sent)
+        self._find_next_expiry()
+
+    def _number_anew(self, flying: list[SentUnits]) -> None:
+        """Give all entries consecutive places, after one was inserted; `flying` are those in flight."""
+        self.next_place += 1
+        for place, entry in enumerate(self._entries, self.next_place - len(self._entries)):
+            entry.place = place
+        self._in_flight = {entry.place: entry for entry in sorted(flying, key=_sent_at)}
+        self._next_settles = -math.inf
 
     def sent_just_after(self, permit: Permit, now: float) -> int:
         """Count the units sent so soon after a request that they may have arrived before it."""
@@ -201,6 +254,7 @@ class OwnUsage:
                 return
             del in_flight[first.place]
             self.settled += first.units
+            self._last_told = max(self._last_told, first.counted_by)
         self._next_settles = math.inf
 
     def settles_at(self) -> float:
@@ -220,7 +274,8 @@ class OwnUsage:
                     break
                 if (entry.place in self._in_flight) == flying and entry.units:
                     sent, counted_by = max(sent, entry.sent), max(counted_by, entry.counted_by)
-                    units -= self._take(at, entry.units, refused=False)
+                    # Of a slice, the first have expired and the others not; a request goes as a whole.
+                    units -= self._take(at, units if self.slice_seconds else entry.units, refused=False)
         for entry in self._entries:
             if entry.sent > sent + JITTER:
                 break
@@ -233,9 +288,47 @@ class OwnUsage:
     def _find_next_expiry(self) -> None:
         self.next_expiry = self._entries[0].counted_by + self.span if self._entries else math.inf
 
+    def expiry_after(self, moment: float, units: int) -> float:
+        """Return when so many units will have expired after a moment; or all, where there are fewer."""
+        since, end = moment - self.span, -math.inf
+        for entry in self._entries:
+            if entry.counted_by > since:
+                end = entry.counted_by + self.span
+                units -= entry.units
+                if units <= 0:
+                    break
+        return end
+
+    def ends(self) -> list[float]:
+        """Return when each unit expires, in order, without those of a slice that may get more."""
+        closed = len(self._entries) - (1 if self.slice_seconds and self._entries else 0)
+        ends = [each.counted_by + self.span for each in islice(self._entries, closed) for _ in range(each.units)]
+        ends.sort()  # requests sent one after the other are not always answered so
+        return ends
+
+    @property
+    def newest_slice(self) -> tuple[int, float, float]:
+        """Return the units of the newest slice, when the last was sent, and until when it may get more."""
+        if not (self.slice_seconds and self._entries):
+            return 0, -math.inf, -math.inf
+        newest = self._entries[-1]
+        return newest.units, newest.counted_by - JITTER, newest.sent + self.slice_seconds
+
+    def seconds_until_counted(self) -> float:
+        """Return the seconds after which the newest requests were certainly counted, on average."""
+        known = (each for each in reversed(self._entries) if each.place not in self._in_flight)
+        newest = [each.counted_by - each.sent for each in islice(known, NEWEST)]
+        return fmean(newest) if newest else JITTER
+
     def dump(self) -> JSON:
-        """Return the state as JSON data."""
-        entries = [[each.sent, each.counted_by, each.units, each.place in self._in_flight] for each in self._entries]
+        """Return the state as JSON data: of each entry the milliseconds since the one before, and until it counts."""
+        entries: list[list[int]] = []
+        before = 0
+        for each in self._entries:
+            sent = round(each.sent * 1_000)
+            settles = math.ceil(each.counted_by * 1_000 - _ROUNDING) - sent
+            entries.append([sent - before, settles, each.units, int(each.place in self._in_flight)])
+            before = sent
         last_expiry = None if self.last_expiry == -math.inf else self.last_expiry
         return [self.next_place, *self.corrections, self.expired, last_expiry, entries]
 
@@ -245,14 +338,23 @@ class OwnUsage:
         self.next_place = _COUNT(place, now) - len(entries)
         self.corrections = Corrections(_COUNT(dropped, now), _COUNT(refused, now))
         self.last_expiry = read_past_or_never(last_expiry, now)
-        self._entries, self._in_flight = deque[Entry](), {}
-        for sent, counted_by, units, flying in entries:
-            entry = self._append(read_past(sent, now), read_past(counted_by, now + JITTER), _COUNT(units, now))
-            if read_flag(flying, now):
+        self._entries, self._in_flight = deque[SentUnits](), {}
+        before = 0
+        for later, settles, units, flying in entries:
+            before += _MILLISECONDS(later, now)
+            counted_by = min((before + _MILLISECONDS(settles, now)) / 1_000, now + JITTER)
+            entry = self._append(min(before / 1_000, now), counted_by, _COUNT(units, now))
+            if flying:
                 self._in_flight[entry.place] = entry
         self.removed = _COUNT(expired, now) + sum(self.corrections)
         self.total = self.removed + sum(each.units for each in self._entries)
         self.settled = self.total - sum(each.units for each in self._in_flight.values())
         self._expiring, self._removed_on_arrival = 0, self.removed
         self._next_settles = -math.inf
+        settled = (each.counted_by for each in self._entries if each.place not in self._in_flight)
+        self._last_told = max(self.latest, max(settled, default=-math.inf))
         self._find_next_expiry()
+
+
+def _sent_at(entry: SentUnits) -> float:
+    return entry.sent

@@ -13,10 +13,11 @@ Alone on a key, a limit is used to the last request without a refusal. Beside ot
 import math
 from collections import Counter, deque
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import Factory, define, field
 
+from generor_async.rules.admission_times import AdmissionTimes
 from generor_async.rules.long_windows import LongWindows
 from generor_async.rules.pending import PendingRequests
 from generor_async.rules.permit import Permit
@@ -39,9 +40,12 @@ from generor_async.rules.wait_headers import LONGEST_BELIEVED_WAIT
 from generor_async.rules.weights import DEFAULT_TYPE, LearnedWeights, RequestType
 from generor_async.rules.window import (
     GAP,
+    GAP_PART,
     JITTER,
     MINUTE,
+    NEARLY,
     NOW,
+    PLENTY,
     PROBE_INTERVAL,
     SPANS,
     Scope,
@@ -73,8 +77,14 @@ RECENT_TYPES: Final = 1_000
 """How many sent requests' types are kept."""
 LONGEST_PAUSE: Final = 8.0
 """The longest wait, in seconds, after refusals in a row where Retry-After asks for less."""
+TURN_GAP: Final = 0.02
+"""Seconds between the turns of processes that wait for the same moment."""
+FLIGHT_GAP: Final = 0.08
+"""The same while they wait for requests in flight: each turn takes about as long as an answer."""
 UNKNOWN_LIMIT: Final = 30
 """The limit a minute that is assumed while the first answer is late (the documents' example)."""
+
+OwnPending: TypeAlias = tuple[dict[int, tuple[float, int]], int]
 
 
 @define
@@ -85,7 +95,10 @@ class Pace:
     """The minute's first."""
     weights: LearnedWeights = field(factory=LearnedWeights)
     """The weights of request types, corrected by answers."""
-    tier: str | None = field(default=None, init=False)
+    _given_tier: str | None = field(default=None, init=False)
+    """The lowest tier that clients gave; only a key of Generor has one."""
+    _named_tier: str | None = field(default=None, init=False)
+    """The tier that an answer named."""
     _minute: Window = field(init=False, default=Factory(lambda self: self.windows[0], takes_self=True))
     _longs: LongWindows = field(
         init=False, default=Factory(lambda self: LongWindows(self.windows[1:]), takes_self=True)
@@ -127,36 +140,46 @@ class Pace:
         """Make the windows of a Generor key; without a key the minute of the IP address."""
         scopes: tuple[Scope, ...] = ("minute",) if keyless else ("minute", "hour", "day")
         pace = cls(tuple(Window(scope, None, share) for scope in scopes))
-        if keyless:
-            pace.windows[0].limit = KEYLESS
-        if tier is not None:
-            pace._set_tier(tier)
-        if rpm is not None:
-            pace.windows[0].limit = rpm
+        pace._give(tier, KEYLESS if keyless and rpm is None else rpm)
         return pace
 
     @classmethod
     def of_luma(cls, *, rpm: int | None, share: float, weights: LearnedWeights | None = None) -> "Pace":
         """Make the window of a Luma key: units a minute."""
-        return cls((Window("minute", rpm, share),), weights or LearnedWeights())
+        pace = cls((Window("minute", share=share),), weights or LearnedWeights())
+        pace._give(None, rpm)
+        return pace
+
+    @property
+    def tier(self) -> str | None:
+        """Generor's tier, as an answer named it or else as it was given."""
+        return self._named_tier or self._given_tier
 
     def restrict(self, *, tier: str | None, rpm: int | None, share: float) -> None:
         """Apply the limits that another client gave: the smaller of two holds until an answer names one."""
         self._longs.free = 0
         for window in self.windows:
             window.share = min(window.share, share)
-        if self._limits_sent > -math.inf or (tier is None and rpm is None):
-            return
-        limits = [*TIERS.get(tier or "", ())]
-        if tier is not None and (self.tier not in TIERS or TIERS[tier] < TIERS[self.tier]):
-            self.tier = tier
+        self._give(tier, rpm)
+
+    def _give(self, tier: str | None, rpm: int | None) -> None:
+        minute, *longs = self.windows
+        if longs and tier is not None:
+            if self._given_tier is None or TIERS[tier] < TIERS[self._given_tier]:
+                self._given_tier = tier
+            of_minute, *of_longs = TIERS[tier]
+            rpm = of_minute if rpm is None else rpm
+            for window, limit in zip(longs, of_longs, strict=True):
+                window.give(limit)
         if rpm is not None:
-            limits[:1] = [rpm]
-        if self._limit_assumed:
-            self._minute.limit, self._limit_assumed = None, False
-        for window, limit in zip(self.windows, limits, strict=False):
-            window.limit = limit if window.limit is None else min(window.limit, limit)
-        self._discovery_since, self._unlimited = None, False
+            if self._limit_assumed:
+                minute.limit, self._limit_assumed = None, False
+            minute.give(rpm)
+            self._discovery_since, self._unlimited = None, False
+
+    def check(self, now: float, smooth: bool, request_type: RequestType) -> Wait | None:
+        """Return until when a request has to wait; None where `reserve` would give a permit."""
+        return self._wait(now, self.weights.of(request_type), smooth)
 
     def reserve(self, now: float, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:
         """Return a permit for one request, or until when to wait.
@@ -209,6 +232,8 @@ class Pace:
         if until == NOW and (pending.units or minute.own.settled < minute.own.total or not self._answers_soon):
             leaving = pending.leaving_units(now) if pending.foreign else pending.units
             until = minute.paced_until(now, leaving, self._answers_soon, self._last_reserved)
+            if pending.foreign and until > now:
+                until = min(until, pending.leave_by(now))
         if until <= now and self._burst_cleared and self._longs.free >= units and not smooth:
             return None  # the usual case ends here
         scope: Scope = "minute"
@@ -231,6 +256,8 @@ class Pace:
 
     def _discovery_until(self, now: float, leader: float) -> float:
         """Return until when a request has to wait while no answer has named the limit."""
+        if self._minute.is_given:  # another process, whose clients gave none, finds it out
+            return now
         most, until = 1, leader + JITTER
         while until <= now and most < UNKNOWN_LIMIT:
             most, until = 2 * most, until + JITTER
@@ -263,6 +290,20 @@ class Pace:
         """Whether there is no limit to keep to, or one that no client reaches."""
         limit = self._minute.limit
         return self._unlimited if limit is None else limit >= OUT_OF_REACH
+
+    @property
+    def left(self) -> int:
+        """How many units the minute had beside the request that was checked last."""
+        minute = self._minute
+        if minute.limit is None:
+            return PLENTY
+        return minute.remaining - minute.limit + math.floor(minute.limit * minute.share)
+
+    def is_news(self, report: RateLimitReport | None) -> bool:
+        """Tell whether an answer names other limits than are known: other processes should know them soon."""
+        if report is None:
+            return False
+        return report.limit not in {window.limit for window in self.windows} or report.tier != self._named_tier
 
     def learn_limits(self, report: RateLimitReport) -> None:
         """Take over the limits named by an answer to a request without a permit."""
@@ -365,7 +406,12 @@ class Pace:
 
     def _learn_usage(self, permit: Permit, sent: float, now: float, report: RateLimitReport) -> None:
         minute, place = self._minute, 0
-        if report.limit == minute.limit and report.tier == self.tier and sent >= self._limits_sent:
+        if (
+            report.limit == minute.limit
+            and report.tier == self._named_tier
+            and sent >= self._limits_sent
+            and not minute.is_given
+        ):
             self._limits_sent = sent
         else:
             place = self._apply_limits(report, sent)
@@ -378,7 +424,10 @@ class Pace:
             return
         if permit.request_type is not DEFAULT_TYPE and not minute.own.sent_just_after(permit, now):
             self._learn_weight(permit, report.used, now)
-        minute.learn_usage(permit, report.used, now, report.resets_in)
+        later = None
+        if untold := self._pending.foreign_units():  # they may have been sent before this one arrived
+            later = minute.own.sent_just_after(permit, now) + untold
+        minute.learn_usage(permit, report.used, now, report.resets_in, later)
 
     def _learn_weight(self, permit: Permit, used: int, now: float) -> None:
         """Learn weights from what came into the window since the last exact answer."""
@@ -403,22 +452,20 @@ class Pace:
         self._limits_sent = sent
         if report.limit is not None:
             self._limit_assumed = False
-        if report.tier is not None and report.tier != self.tier and len(self.windows) > 1:
-            self._set_tier(report.tier)
-        if report.limit is not None and self.windows[place].limit != report.limit:
-            self.windows[place].limit, self._longs.free = report.limit, 0
+        if report.tier is not None and report.tier != self._named_tier and len(self.windows) > 1:
+            self._named_tier, self._longs.free = report.tier, 0
+            for window, limit in zip(self.windows, TIERS.get(report.tier, ()), strict=False):
+                window.name(limit)
+        if report.limit is not None:
+            self.windows[place].name(report.limit)
+            self._longs.free = 0
         return place
 
     def _window_index(self, report: RateLimitReport) -> int:
-        if report.limit == self._minute.limit and report.tier == self.tier:
+        if report.limit == self._minute.limit and report.tier == self._named_tier:
             return 0
         limits = TIERS.get(report.tier or "", ())[: len(self.windows)]
         return limits.index(report.limit) if report.limit in limits else 0
-
-    def _set_tier(self, tier: str) -> None:
-        self.tier, self._longs.free = tier, 0
-        for window, limit in zip(self.windows, TIERS.get(tier, ()), strict=False):
-            window.limit = limit
 
     def states(self, now: float) -> dict[Scope, WindowState]:
         """Return the state of each window."""
@@ -426,9 +473,82 @@ class Pace:
         self._longs.flush(now)
         return {window.scope: window.state(now, self._pending.units) for window in self.windows}
 
+    def admission_times(self, now: float, *, smooth: bool, assumed: int | None = None) -> AdmissionTimes:
+        """Return when the next units will be admitted, if others send no more.
+
+        An unknown limit of the minute is left out, unless one is `assumed`.
+        """
+        minute, pending = self._minute, self._pending.units
+        self._longs.flush(now)
+        windows = [each for window in self.windows for each in window.ahead(now, pending)]
+        if minute.limit is None and assumed is not None and not windows:
+            windows.insert(0, minute.future(now, pending, assumed))
+        times = AdmissionTimes(windows, max(self._blocked_until - now, 0.0))
+        if (limit := minute.limit) is None:
+            return times
+        if not self._answers_soon:
+            times.gap = min(GAP, GAP_PART * MINUTE / limit)
+        times.plenty = NEARLY * limit
+        times.slow_gap = max(times.gap, minute.flight_gap(now, quick=self._answers_soon))
+        if smooth:
+            times.gap = times.slow_gap = max(times.gap, self.interval())
+            if self.interval() <= HURRY:
+                windows[0].leave(1)
+            times.begin = max(times.begin, self._smooth_due - now)
+        return times
+
+    def foreign_units(self, now: float) -> int:
+        """Return how many units others have used within the last minute, as far as was seen."""
+        self._minute.foreign.expire(now)
+        return self._minute.foreign.units
+
     def renew(self, now: float) -> None:
         """Confirm this process's pending requests if that is due: other processes forget what isn't confirmed."""
         self._pending.renew(now)
+
+    @property
+    def is_discovering(self) -> bool:
+        """Whether the limit is unknown, or assumed, until an answer comes."""
+        return self._discovery_since is not None or self._limit_assumed or self._minute.limit is None
+
+    def divide(self, parts: int) -> None:
+        """Keep to one of so many parts of each limit: the other processes can't be heard of."""
+        self._longs.free = 0
+        for window in self.windows:
+            window.divide(parts)
+
+    def reunite(self) -> None:
+        """Keep to the whole limits again."""
+        self._longs.free = 0
+        for window in self.windows:
+            window.reunite()
+
+    def turn_after(self, until: float, before: int) -> float:
+        """Return when so many others, who wait until then as well, will probably have had their turn."""
+        missing = before - max(0, self._minute.remaining)
+        if missing <= 0:  # there is room for all: they wait for requests in flight
+            return until + before * FLIGHT_GAP
+        return max(until + before * TURN_GAP, self._minute.own.expiry_after(until, missing))
+
+    def own_pending(self) -> OwnPending:
+        """Return the pending requests of this process, and its last number, for `set_own_pending`."""
+        return dict(self._pending.own), self._last_number
+
+    def forget_pending(self, number: int) -> None:
+        """Remove a pending request of this process that has ended already."""
+        self._pending.remove(number)
+
+    def restore_own_pending(self, own: OwnPending) -> None:
+        """Add pending requests of this process that a state lacks, because it has lost them."""
+        for number, (since, units) in own[0].items():
+            if number not in self._pending.own:
+                self._pending.own[number] = since, units
+                self._pending.units += units
+
+    def set_own_pending(self, own: OwnPending) -> None:
+        """Say which pending requests of the next state to `load` are this process's own."""
+        pending, self._last_number = own
+        self._pending.own = dict(pending)
 
     def dump(self) -> JSON:
         """Return the state as JSON data; the weights have a `dump` of their own."""
@@ -439,6 +559,7 @@ class Pace:
         minute, longs, pending, *kept = dumped
         if self._limit_assumed:  # no answer has named it
             self._minute.limit = None
+        given = self._minute.limit if self._minute.is_given else None
         self._minute.load(minute, now)
         self._longs.load(longs, now)
         self._pending.load(pending, now)
@@ -446,11 +567,13 @@ class Pace:
         numbers = self._last_number
         load_fields(self, kept, _KEPT, now)
         self._last_number = max(numbers, self._last_number)  # those that were given out here are taken
+        if given is not None and self._limit_assumed:  # by a process whose clients gave none
+            self._minute.limit, self._minute.is_given, self._limit_assumed = given, True, False
 
 
 _COUNT: Final = int_reader()
 _KEPT: Final[dict[str, StateReader]] = {
-    "tier": optional_reader(read_text),
+    "_named_tier": optional_reader(read_text),
     "_last_number": _COUNT,
     "_blocked_until": time_reader(LONGEST_BELIEVED_WAIT, never=-math.inf),
     "_blocked_scope": choice_reader(SPANS),

@@ -12,13 +12,13 @@ from attrs import define, field
 from generor_async.rules.state_json import int_reader, read_past
 from generor_async.values import JSON
 
-__all__ = ["PendingRequests"]
+__all__ = ["RENEW_SECONDS", "PendingRequests"]
 
 RENEW_SECONDS: Final = 5.0
-"""Seconds after which a process confirms its pending requests again."""
+"""Seconds after which a process confirms its pending requests and submissions again."""
 PENDING_SECONDS: Final = 20.0
 """Seconds for which a request of another process counts after it was confirmed."""
-LEAVING_SECONDS: Final = 2.0
+LEAVING_SECONDS: Final = 0.5
 """Seconds within which a request of another process is usually sent; a later one waits for a connection."""
 
 _COUNT: Final = int_reader()
@@ -62,6 +62,11 @@ class PendingRequests:
         """Count the units of requests that are about to be sent."""
         late = sum(units for since, _, units in self.foreign.values() if since + LEAVING_SECONDS <= now)
         return self.units - late
+
+    def leave_by(self, now: float) -> float:
+        """Return when the first of other processes' requests no longer counts as about to be sent."""
+        since = (since for since, _, _ in self.foreign.values() if since + LEAVING_SECONDS > now)
+        return min(since, default=math.inf) + LEAVING_SECONDS
 
     def renew(self, now: float) -> None:
         """Confirm this process's requests if that is due."""

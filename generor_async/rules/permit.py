@@ -6,7 +6,7 @@ from attrs import define, field
 
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 
-__all__ = ["Corrections", "Entry", "Permit"]
+__all__ = ["Corrections", "Permit", "SentUnits"]
 
 
 class Corrections(NamedTuple):
@@ -19,7 +19,7 @@ class Corrections(NamedTuple):
 
 
 @define(eq=False)
-class Entry:
+class SentUnits:
     """Requests of ours in a window: one in a minute's, or several sent together in those of an hour and a day."""
 
     units: int
@@ -33,7 +33,7 @@ class Entry:
 
 
 @define(eq=False)
-class Permit(Entry):
+class Permit(SentUnits):
     """The permission to send one request; then its entry in the minute, so that a request costs one object.
 
     The fields without a default are set when the request is sent. They describe the minute's window at that time.

@@ -203,15 +203,15 @@ def _other_creations(look: Snapshot, asked: Sequence[PromptKey], taken: Mapping[
     """Return the creations that can't be those of the rows, whose prompts `asked` has in order.
 
     They are those of other calls, and those with another prompt, as long as the list shows prompts unchanged. A prompt
-    that is cut off, or missing, may be any that begins so; and where the API was seen to change prompts, a creation
-    with another prompt may be a row's as well.
+    that is cut off, or missing, may be any that begins so; and where the API was seen to change prompts, or where the
+    prompt of another call isn't kept, so that nobody can see it, a creation with another prompt may be a row's as well.
     """
     others = {*taken}
     shown = {creation.creation_id: prompt_key(creation) for creation in look.creations}
     changed = {
         shown[id_][0]
         for id_, wanted in taken.items()
-        if wanted is not None and id_ in shown and not _is_prefix_of_any(shown[id_], [wanted])
+        if id_ in shown and (wanted is None or not _is_prefix_of_any(shown[id_], [wanted]))
     }
     others.update(id_ for id_, one in shown.items() if one[0] not in changed and not _is_prefix_of_any(one, asked))
     return others

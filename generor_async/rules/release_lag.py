@@ -22,7 +22,7 @@ from generor_async.rules.state_json import (
 )
 from generor_async.values import JSON
 
-__all__ = ["ENOUGH_PROMPT", "LAG_STEPS", "ReleaseLag"]
+__all__ = ["EARLY_PART", "ENOUGH_PROMPT", "LAG_STEPS", "ReleaseLag"]
 
 LAG_STEPS: Final = (1.0, 3.0)
 """Seconds by which the assumed lag grows at each refusal in a row."""
@@ -32,6 +32,8 @@ LAG_LEAST: Final = 0.5
 """Shorter lags, in seconds, are ignored."""
 LAG_PART: Final = 0.75
 """Part of a learned lag that is waited for in a test."""
+EARLY_PART: Final = 0.9
+"""A slot is early, and so tests a shorter lag, if less than this part of the confirmed one has passed."""
 ENOUGH_PROMPT: Final = 5
 """Number of slots that were free at once, from which on no lag is assumed."""
 ENDS_KEPT: Final = 30.0

@@ -8,7 +8,16 @@ from generor_async.rules import older_api, outcome, response_body, response_erro
 from generor_async.rules.body_decoders import PageData
 from generor_async.rules.http_types import REQUEST_ID, Endpoint, Reply
 from generor_async.rules.vendors import LUMA
-from generor_async.values import JSON, DecodeError, Model, ResponseInfo, is_array, is_object, remember_response
+from generor_async.values import (
+    JSON,
+    DecodeError,
+    Model,
+    ResponseInfo,
+    is_array,
+    is_object,
+    remember_response,
+    remember_whole,
+)
 from generor_async.values.decoding import UnexpectedShape
 
 if TYPE_CHECKING:
@@ -54,8 +63,12 @@ def parse_response(
         result = endpoint.decode.strict(body)
     except UnexpectedShape:
         result = _decode_leniently(endpoint, context, reply, body)
-    if endpoint.names and not _path_has_id(path, identity := getattr(result, endpoint.names)):
-        raise response_errors.misdirected_error(context, reply, f"it is about {identity!r}, and {path} was asked for")
+    if endpoint.names:
+        if not _path_has_id(path, identity := getattr(result, endpoint.names)):
+            problem = f"it is about {identity!r}, and {path} was asked for"
+            raise response_errors.misdirected_error(context, reply, problem)
+        if endpoint.shows_job:
+            _link_outputs(result)
     request_id = reply.headers.get(REQUEST_ID, context.request_id)
     info = ResponseInfo(
         status=reply.status,
@@ -95,6 +108,12 @@ def _path_has_id(path: str, identity: str | int | None) -> bool:
 def _normalized_id(identity: str) -> str:
     """Return an id in one form for comparison: a server may spell it differently than the request."""
     return unquote(identity).lower().replace("-", "")
+
+
+def _link_outputs(job: Any) -> None:
+    """Let the outputs of a job know its id: it is asked for fresh URLs."""
+    for index, output in enumerate(job.output or ()):
+        remember_whole(output, job.id, index)
 
 
 def _attach_response_info(result: Any, info: ResponseInfo) -> None:

@@ -1,5 +1,7 @@
 """What to tell somebody whose batch was stopped by an error: that nothing is lost, and how to resume."""
 
+from typing import Final
+
 from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
@@ -10,10 +12,12 @@ from generor_async.errors import (
 )
 from generor_async.rules.vendors import LUMA, Vendor
 
-__all__ = ["resume_advice"]
+__all__ = ["UNSTORED", "resume_advice"]
 
+UNSTORED: Final = "Paid for and not stored: "
+"""Beginning of the note with the ids of what was paid for, where the journal could not be written to."""
 NOTHING_LOST = "Nothing is lost: what is done is stored, and rows that were not charged wait."
-RUN_AGAIN = "run the same again, into the same folder"
+RUN_AGAIN = "run the same again, into the same folder or database"
 SAME_KEY = " Luma shows a job to the key that submitted it alone: if jobs are under way, keep to that key."
 
 

@@ -14,6 +14,7 @@ call is sent, so that after a crash no row can have been charged without its jou
     failed                        from leased to accepted: refused for good, or a job that failed
     unknown                       from submitting on: charged or perhaps charged, and no result
     accepted                      from unknown: found in a listing
+    done                          from accepted: of a call that is no row, whose outputs are not stored here
 
 After a crash, a leased row is ready again, because its call was not sent. A submitting row is unknown, never ready: its
 call may have been charged. Accepted and downloading rows are resumed, because polls and downloads are free.
@@ -31,11 +32,13 @@ from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
     ClientClosedError,
+    ClientDrainingError,
     DeadlineExceededError,
     DownloadError,
     GenerationFailedError,
     NotFoundError,
     ResponseShapeError,
+    StorageError,
 )
 from generor_async.rules.job_errors import job_id_of
 from generor_async.rules.response_ids import find_ids
@@ -73,7 +76,7 @@ TRANSITIONS: Final[Mapping[RowState, frozenset[RowState]]] = {
     "ready": frozenset({"leased"}),
     "leased": frozenset({"submitting", "ready", "failed"}),
     "submitting": frozenset({"accepted", "leased", "ready", "failed", "unknown"}),
-    "accepted": frozenset({"downloading", "ready", "failed", "unknown"}),
+    "accepted": frozenset({"downloading", "done", "ready", "failed", "unknown"}),
     "downloading": frozenset({"done", "unknown"}),
     "done": frozenset(),
     "failed": frozenset({"ready"}),
@@ -101,7 +104,7 @@ class Submit:
 
     at: float
     """Seconds since the epoch."""
-    call_id: str
+    request_id: str
     model: str
     """The model whose price is learned."""
     estimated: float
@@ -238,6 +241,8 @@ def verdict_for(
     if isinstance(error, DeadlineExceededError):
         # Only what never left raises it here: a paid call that left and ran out of time raises OutcomeUnknownError.
         return _retry_later(attempt)
+    if isinstance(error, ClientDrainingError):
+        return RowVerdict(to="ready", charged=False, stops=True)
     if not isinstance(error, APIError):
         raise error
     match error.outcome:
@@ -260,6 +265,8 @@ def _after_acceptance(error: Exception, *, refunds: bool) -> RowVerdict:
     if isinstance(error, ClientClosedError):
         return RowVerdict(to=None, charged=None, stops=True)
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
+        return RowVerdict(to=None, charged=None, stops=True)
+    if isinstance(error, StorageError) and not error.retryable:
         return RowVerdict(to=None, charged=None, stops=True)
     if isinstance(error, DownloadError) and not error.retryable:
         return RowVerdict(to="unknown", charged=True)

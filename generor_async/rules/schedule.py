@@ -43,6 +43,8 @@ POLL_COST: Final = 0.2
 """Cost of one poll, in seconds of lag."""
 DURATIONS_KEPT: Final = 64
 """Number of durations that are kept."""
+MEAN_KEPT: Final = 128
+"""Number of durations that the mean is of, about."""
 MOST_POLL_VALUE: Final = 5.0
 """Highest value of a second of lag: a job of 20 s or more then gets hardly more polls than from a loop that polls
 every two seconds, but at better times."""
@@ -102,18 +104,22 @@ class JobDurations:
     `prior` is the usual duration in seconds; None where it is unknown.
     """
 
-    __slots__ = ("_ages", "_fresh", "_logs", "_polls", "_prior")
+    __slots__ = ("_ages", "_ends", "_fresh", "_learned", "_logs", "_mean", "_polls", "_prior")
 
     def __init__(self, prior: float | None = None) -> None:
         self._prior = None if prior is None else math.log(prior)
         self._logs: tuple[float, ...] = ()
         self._fresh = 0
+        self._learned = 0
+        self._mean = 0.0
         self._ages: list[float] = []
         """The ages of the fit, in seconds; empty while nothing is known."""
         self._polls: list[float] = []
         """The polls due by each of these ages, where a second of lag has the value 1."""
+        self._ends: list[float] = []
+        """The hazard summed up to each of these ages."""
         if self._prior is not None:
-            self._ages, self._polls = _fit([], self._prior)
+            self._ages, self._polls, self._ends = _fit([], self._prior)
 
     def learn(self, after: float, before: float) -> None:
         """Learn from a job that ended between two polls, at these ages in seconds.
@@ -123,11 +129,13 @@ class JobDurations:
         if not 0 <= after < before <= after + 2 * MOST_SPACING:
             return
         duration = max((after + before) / 2, LEAST_SPACING / 4)
+        self._learned += 1
+        self._mean += (duration - self._mean) / min(self._learned, MEAN_KEPT)
         self._logs = (*self._logs, math.log(duration))[-DURATIONS_KEPT:]
         self._fresh += 1
         if self._fresh * REFIT_SHARE >= len(self._logs):
             self._fresh = 0
-            self._ages, self._polls = _fit(sorted(self._logs), self._prior)
+            self._ages, self._polls, self._ends = _fit(sorted(self._logs), self._prior)
 
     def spacing(self, age: float, value: float = 1.0) -> float:
         """Return the seconds until the next poll of a job that still runs at this age.
@@ -140,6 +148,23 @@ class JobDurations:
             at = _interpolate(self._ages, self._polls, age)
             wanted = _interpolate(self._polls, self._ages, at + 1 / math.sqrt(value)) - age
         return min(max(wanted, least_spacing(value)), self._most(age, value))
+
+    @property
+    def known(self) -> int:
+        """By how many durations the mean is known."""
+        return min(self._learned, MEAN_KEPT)
+
+    @property
+    def mean(self) -> float:
+        """The mean duration in seconds; 0 where none is known."""
+        return self._mean
+
+    def remaining(self, age: float, share: float = 0.5) -> float | None:
+        """Return the seconds within which this share of the jobs of an age end; None where nothing is known of them."""
+        if not self._ages or age >= self._ages[-1]:
+            return None
+        ended = _interpolate(self._ages, self._ends, age) - math.log1p(-share)
+        return max(min(_interpolate(self._ends, self._ages, ended), self._ages[-1]) - age, 0.0)
 
     def _most(self, age: float, value: float) -> float:
         """Return the longest spacing, in seconds; it is shorter while there is only a prior, which may be wrong."""
@@ -171,21 +196,26 @@ class _PseudoJobs(NamedTuple):
     sigma: float
 
 
-def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[float]]:
-    """Return ages and the number of polls due by each; `logs` are sorted, and `prior` is a logarithm, too."""
+def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[float], list[float]]:
+    """Return ages, and by each of them the number of polls due, and the summed hazard.
+
+    `logs` are sorted, and `prior` is a logarithm, too.
+    """
     trust = 0.0 if prior is None else max(1 - len(logs) / PRIOR_ENDS, 0.0)
     width = _bandwidth(logs)
     assumed = _pseudo_jobs(logs, prior or 0.0, trust)
     cost = POLL_COST * math.pow(PRIOR_COST / math.exp(prior or 0.0) / POLL_COST, trust)
     narrow = [(log, width) for log in logs[:1] + logs[-1:]] + [(one.log, one.sigma) for one in assumed[1:]]
-    ages, polls, total = [0.0], [0.0], 0.0
+    ages, polls, ends, total, ended = [0.0], [0.0], [0.0], 0.0, 0.0
     for log, step in _steps(narrow):
         age = math.exp(log + step)
         hazard = _log_hazard(logs, width, assumed, log + step / 2) / math.exp(log + step / 2)
         total += math.sqrt(hazard / (2 * cost)) * (age - ages[-1])
+        ended += hazard * (age - ages[-1])
         ages.append(age)
         polls.append(total)
-    return ages, polls
+        ends.append(ended)
+    return ages, polls, ends
 
 
 def _bandwidth(logs: list[float]) -> float:

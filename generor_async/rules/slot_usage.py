@@ -9,8 +9,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from generor_async.rules.pending import RENEW_SECONDS
+from generor_async.rules.permit import Permit
 from generor_async.rules.state_json import (
     float_reader,
     int_reader,
@@ -29,6 +31,7 @@ __all__ = [
     "UNSEEN_SECONDS",
     "JobSlot",
     "RunningJob",
+    "SlotHolder",
     "SlotUsage",
 ]
 
@@ -36,8 +39,8 @@ UNSEEN_SECONDS: Final = 900.0
 """Seconds without a poll after which a job loses its slot; the same for a submission of this process."""
 COUNTED_SECONDS: Final = 3_600.0
 """Longest time that the server counts a job, in seconds (page)."""
-SUBMISSION_SECONDS: Final = 75.0
-"""Seconds after which a submission of another process is given up: the process has died."""
+SUBMISSION_SECONDS: Final = 20.0
+"""Seconds for which a submission of another process counts after it was confirmed: then the process has ended."""
 ENDED_SECONDS: Final = 60.0
 """Seconds for which ended jobs are remembered: an earlier poll may still be answered."""
 UNRESOLVED_LIFETIMES: Final = 3.0
@@ -61,6 +64,10 @@ class JobSlot:
     """Whether it needs a slot whose job has only just ended."""
     units: int = field(default=1, eq=False)
     """Its units, by the weights of the last count."""
+    confirmed: float = field(default=-math.inf, eq=False)
+    """When another process confirmed it last."""
+    permit: Permit | None = field(default=None, eq=False)
+    """The permit of the rate limit that was given with it, where both are asked for at once."""
 
 
 @define
@@ -75,6 +82,17 @@ class RunningJob:
     """Whether the server still counts it."""
     units: int = 1
     """Its units, by the weights of the last count."""
+
+
+@frozen
+class SlotHolder:
+    """A job, or a submission that may have become one, that holds slots."""
+
+    request_type: RequestType
+    units: int
+    began: float
+    seen: float
+    """When it was last known to hold them."""
 
 
 @define
@@ -106,6 +124,8 @@ class SlotUsage:
     """Average seconds that our jobs run."""
     next_expiry: float = field(default=-math.inf, init=False)
     """Nothing expires before this moment."""
+    _renewed: float = field(default=-math.inf, init=False)
+    """When this process confirmed its submissions last."""
     _next_uncount: float = field(default=math.inf, init=False)
     """When the server next stops counting a job."""
 
@@ -129,6 +149,11 @@ class SlotUsage:
         )
         self.taken = self.running + submitting
 
+    def units_before(self, moment: float) -> int:
+        """Count the units of what runs or was submitted, and began before a moment."""
+        jobs = sum(job.units for job in self.jobs.values() if job.counted and job.began < moment)
+        return jobs + sum(slot.units for slot in self._submissions() if slot.began < moment)
+
     def units_for(self, request_type: RequestType) -> int:
         """Return the units of a submission or job."""
         if self.in_jobs or (request_type.weight == 1 and not self.weights.seen):
@@ -137,6 +162,17 @@ class SlotUsage:
 
     def _submissions(self) -> list[JobSlot]:
         return [*self.others.values(), *self.own.values()]
+
+    def holders(self) -> list[SlotHolder]:
+        """Return what holds slots."""
+        jobs = [SlotHolder(each.request_type, each.units, each.began, each.seen) for each in self.counted_jobs()]
+        begun = [SlotHolder(each.request_type, each.units, each.began, each.began) for each in self._submissions()]
+        unknown = [SlotHolder(each, self.units_for(each), since, since) for since, each in self._unresolved]
+        return jobs + begun + unknown
+
+    def counted_jobs(self) -> list[RunningJob]:
+        """Return the jobs that the server counts."""
+        return [job for job in self.jobs.values() if job.counted]
 
     def begin_submission(
         self,
@@ -224,7 +260,7 @@ class SlotUsage:
             self._remove_job(next(iter(self.jobs)))
         if self.others:
             for slot in list(self.others.values()):
-                if slot.began + SUBMISSION_SECONDS <= now:
+                if slot.confirmed + SUBMISSION_SECONDS <= now:
                     del self.others[slot.number]
                     self.taken -= slot.units
         while self.own and (oldest := next(iter(self.own.values()))).began + UNSEEN_SECONDS <= now:
@@ -242,7 +278,7 @@ class SlotUsage:
         moments = [self._next_uncount]
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
-        moments.extend(slot.began + SUBMISSION_SECONDS for slot in self.others.values())
+        moments.extend(slot.confirmed + SUBMISSION_SECONDS for slot in self.others.values())
         if self.own:
             moments.append(next(iter(self.own.values())).began + UNSEEN_SECONDS)
         if self._unresolved:
@@ -270,12 +306,17 @@ class SlotUsage:
 
     def _uncount_old_jobs(self, now: float) -> None:
         """Stop counting jobs that the server no longer counts; they are still polled."""
-        counted = [job for job in self.jobs.values() if job.counted]
+        counted = self.counted_jobs()
         for job in counted:
             if job.began + COUNTED_SECONDS <= now:
                 job.counted = False
                 self._uncount(job)
         self._next_uncount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
+
+    def renew(self, now: float) -> None:
+        """Confirm this process's submissions if that is due."""
+        if now >= self._renewed + RENEW_SECONDS:
+            self._renewed = now
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON data."""
@@ -284,13 +325,18 @@ class SlotUsage:
             "life": self._mean_lifetime,
             "recount": None if self._next_uncount == math.inf else self._next_uncount,
             "under_way": [
-                [each.number, each.began, *each.request_type, each.probe, each.early, each.prompt]
-                for each in self._submissions()
+                [each.number, each.began, *each.request_type, each.probe, each.early, each.prompt, confirmed]
+                for each, confirmed in self._confirmed()
             ],
             "unknown": [[since, *request_type] for since, request_type in self._unresolved],
             "jobs": [[key, *job.request_type, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
             "ended": [[job_id, at] for job_id, at in self._ended.items()],
         }
+
+    def _confirmed(self) -> list[tuple[JobSlot, float]]:
+        """Return all submissions, and when each was confirmed last."""
+        own = [(each, max(each.began, self._renewed)) for each in self.own.values()]
+        return [(each, each.confirmed) for each in self.others.values()] + own
 
     @classmethod
     def load(cls, data: Mapping[str, Any], weights: LearnedWeights, now: float) -> "SlotUsage":
@@ -301,9 +347,10 @@ class SlotUsage:
         usage = cls(weights)
         usage._last_number, usage._mean_lifetime = _COUNT(data["numbers"], now), _LIFE(data["life"], now)
         usage._next_uncount = _RECOUNT(data["recount"], now)
-        for number, began, *parts, probe, early, prompt in data["under_way"]:
+        for number, began, *parts, probe, early, prompt, confirmed in data["under_way"]:
             marks = read_flag(probe, now), read_flag(early, now), read_flag(prompt, now)
             slot = JobSlot(_COUNT(number, now), read_past(began, now), RequestType.of(*parts), *marks)
+            slot.confirmed = read_past(confirmed, now)
             usage.others[slot.number] = slot
         usage._unresolved = [(read_past(since, now), RequestType.of(*parts)) for since, *parts in data["unknown"]]
         request_types = dict[tuple[Any, ...], RequestType]()  # there are few, of perhaps thousands of jobs
@@ -317,9 +364,10 @@ class SlotUsage:
         usage._ended.update((read_text(job_id, now), read_past(at, now)) for job_id, at in data["ended"])
         return usage
 
-    def adopt(self, own: Mapping[int, JobSlot]) -> None:
-        """Move the submissions of this process from the others to its own."""
-        for number, slot in own.items():
+    def adopt(self, known: "SlotUsage") -> None:
+        """Move the submissions of this process, as it knows them, from the others to its own."""
+        self._renewed = known._renewed
+        for number, slot in known.own.items():
             if self.others.get(number) == slot:
                 self.own[number] = self.others.pop(number)
 

@@ -22,8 +22,8 @@ from typing import Any, Final
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules.concurrency_limit import ConcurrencyLimit
-from generor_async.rules.release_lag import LAG_STEPS, ReleaseLag
-from generor_async.rules.slot_usage import JobSlot, SlotUsage
+from generor_async.rules.release_lag import EARLY_PART, LAG_STEPS, ReleaseLag
+from generor_async.rules.slot_usage import JobSlot, SlotHolder, SlotUsage
 from generor_async.rules.state_json import (
     LARGEST_COUNT,
     StateReader,
@@ -109,7 +109,7 @@ class Slots:
         init=False,
         default=Factory(
             lambda self: ConcurrencyLimit(
-                None if self.configured_limit is None else self._own_share(self.configured_limit), self.share < 1
+                None if self.configured_limit is None else self._own_share(self.configured_limit), self.share
             ),
             takes_self=True,
         ),
@@ -117,8 +117,12 @@ class Slots:
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)
     _usage: SlotUsage = field(init=False, default=Factory(lambda self: SlotUsage(self.weights), takes_self=True))
     _history: _SlotHistory = field(
-        init=False, default=Factory(lambda self: _SlotHistory(self.ceiling or 1), takes_self=True)
+        init=False, default=Factory(lambda self: _SlotHistory(float(self.ceiling or 1)), takes_self=True)
     )
+    parts: int = field(default=1, init=False)
+    """Into how many parts the limit is divided, of which one is ours: the other processes can't be heard of."""
+    _divided_at: float = field(default=math.inf, init=False)
+    """When the limit was divided."""
     _cached_wait: Wait = field(init=False, eq=False, repr=False, default=Wait(math.inf, "jobs", sooner=True))
     """The last answer while there is no slot."""
     _cached_wait_type: RequestType | None = field(default=None, init=False, eq=False, repr=False)
@@ -143,11 +147,11 @@ class Slots:
         history, limit = self._history, self._limit
         if configured is not None:
             if self.configured_limit is None and history.refused_at == -math.inf:
-                history.max_submissions = max(history.max_submissions, self._own_share(configured))
+                history.max_submissions = max(history.max_submissions, float(self._own_share(configured)))
             known = self.configured_limit
             self.configured_limit = configured if known is None else min(known, configured)
-        part, self.share = min(1.0, share / self.share), min(self.share, share)
-        limit.restrict(None if self.configured_limit is None else self._own_share(self.configured_limit), part)
+        self.share = min(self.share, share)
+        limit.restrict(None if self.configured_limit is None else self._own_share(self.configured_limit), self.share)
         self._usage.count_in_jobs(self._counts_jobs(history))
         self._cached_wait_type = None
 
@@ -186,12 +190,29 @@ class Slots:
     ) -> JobSlot | Wait:
         """Grant a slot within a limit; `taken` includes it."""
         lag, room = self._lag, ceiling - taken
+        if self.parts > 1 and self._exceeds_part(ceiling, taken):
+            return self._wait(now, request_type)
         probe = lag.units_held(now, lag.seconds) > room
         if probe and (self._usage.own or not self._limit.may_probe(now) or taken > self._limit.upper_bound):
             return self._wait(now, request_type)
-        early = not probe and lag.units_held(now, lag.confirmed) > room
+        early = not probe and lag.units_held(now, lag.confirmed * EARLY_PART) > room
         prompt = not probe and lag.units_held(now, LAG_STEPS[0]) > room
         return self._usage.begin_submission(now, request_type, needed, probe=probe, early=early, prompt=prompt)
+
+    def divide(self, parts: int, now: float) -> None:
+        """Keep to one of so many parts of what the limit leaves free beside what runs now."""
+        self.parts, self._cached_wait_type = parts, None
+        self._divided_at = min(self._divided_at, now)
+
+    def reunite(self) -> None:
+        """Keep to the whole limit again."""
+        self.parts, self._divided_at, self._cached_wait_type = 1, math.inf, None
+
+    def _exceeds_part(self, ceiling: int, taken: int) -> bool:
+        """Tell whether so many units, with what runs, are more than our part and what ran before."""
+        before = self._usage.units_before(self._divided_at)
+        part = (ceiling - before) // self.parts
+        return taken - before > (part if before else max(part, 1))
 
     def accepted(self, slot: JobSlot, job_id: str, now: float) -> None:
         """Record that a submission was accepted as a job."""
@@ -285,15 +306,40 @@ class Slots:
         self._usage.expire(now)
         return SlotState(ceiling=self.ceiling, used=self.used)
 
+    def holders(self, now: float) -> list[SlotHolder]:
+        """Return what holds slots."""
+        self._usage.expire(now)
+        self._usage.refresh()
+        return self._usage.holders()
+
+    def units_of(self, request_type: RequestType) -> int:
+        """Return the units of a submission."""
+        return self._usage.units_for(request_type)
+
+    @property
+    def own_ceiling(self) -> int | None:
+        """How many units we may use, of a divided limit our part."""
+        return None if self.ceiling is None else max(self.ceiling // self.parts, 1)
+
+    @property
+    def release_lag(self) -> float:
+        """Seconds for which a slot is taken to be held after the end of its job."""
+        return self._lag.seconds
+
+    @property
+    def blocked_until(self) -> float:
+        """Until when nothing is submitted, because others hold all slots."""
+        return self._history.blocked_until
+
     def _own_share(self, ceiling: int) -> int:
         """Return our part of a limit, at least 1."""
-        return max(1, math.floor(ceiling * self.share))
+        return max(1, min(math.floor(ceiling * self.share), LARGEST_COUNT))
 
     def _counts_jobs(self, history: _SlotHistory) -> bool:
         """Tell whether the limit was configured or named without mentioning units."""
         return self.configured_limit is not None or history.in_jobs
 
-    def _units_for(self, request_type: RequestType) -> int:
+    def units_for(self, request_type: RequestType) -> int:
         """Return how many units must be free for a submission."""
         units, ceiling = self._usage.units_for(request_type), self._limit.value
         return units if ceiling is None else min(units, ceiling)
@@ -319,8 +365,8 @@ class Slots:
             return False
         self._history.in_jobs = not named.in_units
         self._usage.count_in_jobs(self._counts_jobs(self._history))
-        self._limit.report(self._own_share(named.limit), now)
-        return self.used + self._units_for(request_type) > self._limit.upper_bound
+        self._limit.report(named.limit, now)
+        return self.used + self.units_for(request_type) > self._limit.upper_bound
 
     def _explain_refusal(self, slot: JobSlot, now: float, retry_after: float) -> None:
         """Explain a refusal although there was room: by late release, else by a lower limit."""
@@ -344,8 +390,25 @@ class Slots:
         self._history.max_submissions, self._history.blocked_until, self._history.blocked_units = (
             1.0,
             until,
-            self._units_for(request_type),
+            self.units_for(request_type),
         )
+
+    def renew(self, now: float) -> None:
+        """Confirm this process's submissions if that is due: other processes forget what isn't confirmed."""
+        self._usage.renew(now)
+
+    def own_submissions(self) -> dict[int, JobSlot]:
+        """Return the submissions of this process, for `set_own_submissions`."""
+        return dict(self._usage.own)
+
+    def restore_own_submissions(self, own: dict[int, JobSlot]) -> None:
+        """Add submissions of this process that a state lacks, because it has lost them."""
+        self._usage.own = own | self._usage.own
+        self._usage.count_in_jobs(self._counts_jobs(self._history))
+
+    def set_own_submissions(self, own: dict[int, JobSlot]) -> None:
+        """Say which submissions of the next state to `load` are this process's own."""
+        self._usage.own = dict(own)
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON data; the weights have a `dump` of their own."""
@@ -362,7 +425,7 @@ class Slots:
         Raises ValueError for anything else, and changes nothing then.
         """
         ceiling, lag, history = (
-            ConcurrencyLimit(self._limit.configured, self._limit.is_part),
+            ConcurrencyLimit(self._limit.configured, self._limit.share),
             ReleaseLag(),
             _SlotHistory(1.0),
         )
@@ -373,7 +436,7 @@ class Slots:
             usage = SlotUsage.load(data["usage"], self.weights, now)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
-        usage.adopt(self._usage.own)
+        usage.adopt(self._usage)
         usage.count_in_jobs(self._counts_jobs(history))
         self._limit, self._lag, self._history, self._usage, self._cached_wait_type = ceiling, lag, history, usage, None
 

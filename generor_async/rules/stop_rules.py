@@ -14,11 +14,23 @@ from attrs import define, field
 __all__ = ["FIRST_CALLS", "CallOutcome", "RunRecord", "StopReason"]
 
 StopReason: TypeAlias = Literal[
-    "done", "failed", "cap", "credits", "key", "unknown", "downloads", "disk", "folder", "interrupted"
+    "done",
+    "failed",
+    "cap",
+    "credits",
+    "key",
+    "unknown",
+    "downloads",
+    "storage",
+    "disk",
+    "folder",
+    "database",
+    "interrupted",
 ]
 """Why a run ended. `done`: all rows are done, and none was rejected. `failed`: the run ended by itself with rows that
 failed, are unknown or were rejected, or with an error that has no other name. Others stopped it early: the `cap`, the
-account's `credits`, its `key`, calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`, or a signal."""
+account's `credits`, its `key`, calls whose outcome is `unknown`, `downloads`, the `storage` of
+outputs, the `disk`, the `folder`, the `database`, or a signal."""
 
 CallOutcome: TypeAlias = Literal["answered", "known", "unknown"]
 """The outcome of a paid call that was sent: a success was received, the outcome is known otherwise, or it isn't."""

@@ -20,4 +20,5 @@ class Wait:
     sooner: bool = False
     """Whether an event, such as the end of a job, may end the wait sooner."""
     ask_at: float = math.inf
-    """When to ask again at the latest: another process may have changed the state."""
+    """When to ask again, where other processes share the limit: sooner, as they may have changed the state, or later,
+    as they have the first turns. Infinite where that is `until`."""

@@ -16,8 +16,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.admission_times import FutureWindow
 from generor_async.rules.foreign_usage import ForeignUsage
-from generor_async.rules.own_usage import ENTRIES_PER_SPAN, JITTER, OwnUsage
+from generor_async.rules.own_usage import JITTER, SLICES, OwnUsage
 from generor_async.rules.permit import Permit
 from generor_async.rules.state_json import (
     StateReader,
@@ -125,16 +126,22 @@ class Window:
     """Units that the server admits; None where unknown."""
     share: float = 1.0
     """The part of the limit that we may use."""
+    is_given: bool = field(default=False, init=False)
+    """Whether the limit is one that clients gave, and no answer has named one."""
     span: float = field(init=False, default=Factory(lambda self: SPANS[self.scope], takes_self=True))
     """Its length in seconds."""
     own: OwnUsage = field(
         init=False,
         default=Factory(
-            lambda self: OwnUsage(self.span, 0.0 if self.scope == "minute" else self.span / ENTRIES_PER_SPAN),
+            lambda self: OwnUsage(self.span, 0.0 if self.scope == "minute" else self.span / SLICES),
             takes_self=True,
         ),
     )
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
+    parts: int = field(default=1, init=False)
+    """Into how many parts the limit is divided, of which one is ours: the other processes can't be heard of."""
+    _divided: int | None = field(default=None, init=False)
+    """The units sent by all processes when the limit was divided."""
     remaining: int = field(default=0, init=False)
     """Units left beside the request that was checked last; below 0 where the window seemed full."""
     _newest_answered: float = field(default=-math.inf, init=False)
@@ -146,6 +153,8 @@ class Window:
     """When the request was sent whose answer last showed a fixed window to have begun anew."""
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
+    _full_with: int = field(default=1, init=False)
+    """Our units in it at the last refusal, where no answer names the limit."""
     _crowded_since: float = field(default=-math.inf, init=False)
     """Since when foreign usage is large without a break."""
     _reset_at: float = field(default=math.inf, init=False)
@@ -156,6 +165,35 @@ class Window:
     """When the next guess may be sent."""
     _probe_sent: float | None = field(default=None, init=False)
     """When a probe was sent that is neither answered nor older than `JITTER`."""
+
+    def give(self, limit: int) -> None:
+        """Keep to a limit that a client gives; of several the smallest holds until an answer names one."""
+        if self.limit is None or self.is_given:
+            self.limit = limit if self.limit is None else min(self.limit, limit)
+            self.is_given = True
+
+    def name(self, limit: int) -> None:
+        """Keep to the limit that an answer names."""
+        self.limit, self.is_given = limit, False
+
+    def divide(self, parts: int) -> None:
+        """Keep to one of so many parts of what the limit leaves free beside what is in the window now."""
+        self.parts = parts
+        if self._divided is None:
+            self._divided = self.own.total
+
+    def reunite(self) -> None:
+        """Keep to the whole limit again."""
+        self.parts, self._divided = 1, None
+
+    def _exceeds_part(self, units: int) -> bool:
+        """Tell whether so many units beside those in the window are more than our part."""
+        assert self.limit is not None
+        assert self._divided is not None
+        before = max(0, self._divided - self.own.removed)
+        mine = self.own.units - before + units
+        part = (math.floor(self.limit * self.share) - before) // self.parts
+        return mine > (part if before else max(part, 1))
 
     def blocked_until(self, now: float, pending: int, units: int, spare: int) -> float:
         """Return until when a request has to wait for room; `NOW` or a past time where it may be sent.
@@ -178,6 +216,8 @@ class Window:
         self.remaining = left = (limit if units == 1 else max(limit, units)) - ours - foreign.units
         if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
             return own.next_expiry  # the rest is left to others, even where it is free
+        if self.parts > 1 and self._exceeds_part(pending + units):
+            return own.next_expiry
         if left >= spare:
             if not foreign.units or left >= max(1, limit // CROWDED_PART) or not self._is_contested(now):
                 return NOW
@@ -197,7 +237,7 @@ class Window:
         if self.limit is None:
             return PLENTY
         self._refresh(now, 0)
-        return max(0, math.floor(self.limit * self.share) - self.own.units - self.foreign.units - units)
+        return max(0, math.floor(self.limit * self.share) - self.own.units - self.foreign.units - units) // self.parts
 
     def paced_until(self, now: float, pending: int, quick: bool, last: float) -> float:
         """Return when a request may be sent for which there is room.
@@ -343,9 +383,10 @@ class Window:
         """Learn from a refusal that the window is full, and that a unit expires at `until`."""
         since, self._newest_answered = self._newest_answered, max(self._newest_answered, sent)
         self._probe_sent, self._reset_at, self._refused = None, until, now
-        if self.limit is None:
-            return
         self.own.expire(now)
+        if self.limit is None:
+            self._full_with = max(self.own.units, 1)
+            return
         self.foreign.expire(now)
         self.foreign.raise_to(self.limit - self.own.units - pending, since=since, until=now)
         self.foreign.none_expires_before(until - ROUNDING, latest=until)
@@ -365,9 +406,44 @@ class Window:
         if not guessed or again:
             self._probe_from = now + (RARE_PROBE_INTERVAL if ours else PROBE_INTERVAL)
 
+    def ahead(self, now: float, pending: int) -> list[FutureWindow]:
+        """Return the window as it will be, in seconds from now: once for what we may use, and once for the whole."""
+        if self.limit is None:
+            return [self.future(now, pending, self._full_with)] if now < self._refused + FOREIGN_REMEMBERED else []
+        share = max(math.floor(self.limit * self.share) // self.parts, 1)
+        found = [self.future(now, pending, share, whole=False)] if share < self.limit else []
+        return [*found, self.future(now, pending, self.limit)] if self.foreign.units or not found else found
+
+    def future(self, now: float, pending: int, limit: int, *, whole: bool = True) -> FutureWindow:
+        """Return the window as it will be with a limit for our units, or for the `whole` of them."""
+        self._refresh(now, pending) if self.limit is not None else self.own.expire(now)
+        settling = JITTER if self.own.slice_seconds else self.own.seconds_until_counted()
+        ends = [end - now for end in self.own.ends()] + [self.span + settling] * pending
+        if whole and self.foreign.units:
+            ends += [max(end - now, 0.0) for end in self.foreign.ends()]
+        return self._future(limit, settling, sorted(ends), now)
+
+    def _future(self, limit: int, settling: float, ends: list[float], now: float) -> FutureWindow:
+        units, sent, until = self.own.newest_slice
+        reset = self._next_reset - now
+        # The server's Reset is when the oldest of ours expires, if the window slides and is ours alone.
+        slides = self._restarted == -math.inf and (self.foreign.units or not ends or reset > ends[0] - ROUNDING)
+        if slides or not ends:
+            period, slices = self.span + settling, self.own.slice_seconds
+            return FutureWindow(limit, period, ends, slices, slice=[sent - now] * units, slice_until=until - now)
+        reset = max(min(reset, ends[0]), 0.0)
+        return FutureWindow(limit, self.span, [reset] * (len(ends) + units), resets_at=reset)
+
+    def flight_gap(self, now: float, *, quick: bool) -> float:
+        """Return the seconds between requests where little room remains: few are in flight at once."""
+        if not quick and now >= self.foreign.seen + FOREIGN_REMEMBERED:
+            return 0.0
+        return self.own.seconds_until_counted() / self._max_in_flight(now, quick)
+
     def dump(self) -> JSON:
-        """Return the state as JSON data."""
-        return [self.own.dump(), self.foreign.dump(), self._last_exact, *dump_fields(self, _KEPT)]
+        """Return the state as JSON data, without a limit that was given: each process keeps to those of its clients."""
+        limit, *kept = dump_fields(self, _KEPT)
+        return [self.own.dump(), self.foreign.dump(), self._last_exact, None if self.is_given else limit, *kept]
 
     def load(self, dumped: Any, now: float) -> None:
         """Restore a state from `dump`; raises ValueError or TypeError."""
@@ -382,6 +458,8 @@ class Window:
         load_fields(self, kept, _KEPT, now)
         if self.limit is None:
             self.limit = limit
+        else:
+            self.is_given = False
 
     def state(self, now: float, pending: int) -> WindowState:
         """Return the window's state."""

@@ -12,13 +12,16 @@ from generor_async.values.model import (
     Model,
     Problem,
     Unset,
+    display_media,
     forget_headers,
     is_array,
     is_object,
     maybe,
     remember_response,
+    remember_whole,
     response_to,
     type_mismatch,
+    whole_of,
 )
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from generor_async.values.events import (
         AttemptEnded,
         AttemptStarted,
+        CallEnded,
+        CallStarted,
         DownloadProgress,
         Event,
         GenerateProgress,
@@ -45,6 +50,8 @@ __all__ = [
     "UNSET",
     "AttemptEnded",
     "AttemptStarted",
+    "CallEnded",
+    "CallStarted",
     "Clock",
     "DecodeError",
     "DownloadProgress",
@@ -73,20 +80,25 @@ __all__ = [
     "Unseen",
     "Unset",
     "UploadProgress",
+    "display_media",
     "forget_headers",
     "is_array",
     "is_object",
     "maybe",
     "read_rate_limit",
     "remember_response",
+    "remember_whole",
     "response_to",
     "type_mismatch",
+    "whole_of",
 ]
 
 _EVENTS: Final = frozenset(
     {
         "AttemptEnded",
         "AttemptStarted",
+        "CallEnded",
+        "CallStarted",
         "DownloadProgress",
         "Event",
         "GenerateProgress",

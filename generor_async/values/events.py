@@ -1,4 +1,4 @@
-"""The events that a client passes to `on_event`: frozen objects, without prompts, keys or presigned queries."""
+"""The events that a client passes to its subscribers: frozen objects, without prompts, keys or presigned queries."""
 
 from typing import TypeAlias
 
@@ -9,6 +9,8 @@ from generor_async.values.terms import Outcome, ThrottleScope
 __all__ = [
     "AttemptEnded",
     "AttemptStarted",
+    "CallEnded",
+    "CallStarted",
     "DownloadProgress",
     "Event",
     "GenerateProgress",
@@ -22,10 +24,60 @@ __all__ = [
 
 
 @frozen(kw_only=True)
+class CallStarted:
+    """A logical call begins, before it waits for any limit. All its events have its `call_id`.
+
+    `run`, `submit`, each request of a `map`, and `wait` are one call each, with the submission and the polls that they
+    make; so are `download`, `read`, `save` and `stream`, whose requests go to the hosts of the outputs.
+    """
+
+    operation: str
+    """Dotted, with the API's name: `luma.generations.run`."""
+    call_id: str
+    base_url: str
+    method: str | None
+    """The HTTP method; None for a call that makes several requests."""
+    path: str | None
+    """The template of the path, such as `/generations/{id}`; None for such a call."""
+    billable: bool
+    """Whether it may cost credits."""
+    model: str | None
+    """The model that is asked for; None where the call names none."""
+    job_id: str | None
+    """The job that is waited for, or whose outputs are transferred; None for other calls."""
+
+
+@frozen(kw_only=True)
+class CallEnded:
+    """A logical call has ended: the last of its events."""
+
+    operation: str
+    call_id: str
+    outcome: Outcome
+    """`done` where a request of the call took effect, even if its job failed later."""
+    status: int | None
+    """The status of the last answer; None where none came to the last request."""
+    error: str | None
+    """The name of the class of the exception that was raised; None for a success."""
+    cost: float | None
+    """Credits: what Generor's answer says, or Luma's list price of the jobs that were accepted, before refunds; None
+    where unknown."""
+    model: str | None
+    job_id: str | None
+    """The id of the job, or of the first creation."""
+    attempts: int
+    """Number of requests, polls included."""
+    waited: float
+    """Seconds before the first request: for the limits, or between a submission and the first poll of a wait."""
+    elapsed: float
+    """Seconds, waits included."""
+
+
+@frozen(kw_only=True)
 class AttemptStarted:
     """A request is about to be sent; `request_id` is its X-Request-Id, a new one for each attempt.
 
-    `call_id` is the same for all attempts of a call: the request id of the first one.
+    `call_id` is the same for all events of a call: the request id of its first attempt.
     """
 
     operation: str
@@ -85,6 +137,8 @@ class JobSubmitted:
 
     job_id: str
     model: str | None
+    call_id: str | None = None
+    """The call that submitted it; None where a batch did."""
 
 
 @frozen(kw_only=True)
@@ -94,6 +148,8 @@ class JobPolled:
     job_id: str
     state: str
     elapsed: float
+    call_id: str | None = None
+    """The first call that waits for it; None where many jobs are waited for together."""
 
 
 @frozen(kw_only=True)
@@ -104,6 +160,8 @@ class JobEnded:
     state: str
     failure_code: str | None
     elapsed: float
+    call_id: str | None = None
+    """As in `JobPolled`."""
 
 
 @frozen(kw_only=True)
@@ -125,7 +183,9 @@ class UploadProgress:
 
 
 Event: TypeAlias = (
-    AttemptStarted
+    CallStarted
+    | CallEnded
+    | AttemptStarted
     | AttemptEnded
     | RetryScheduled
     | Throttled

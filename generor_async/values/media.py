@@ -2,13 +2,62 @@
 
 import base64
 from pathlib import PurePath
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Protocol, Self, TypeAlias, cast
 
 from attrs import field, frozen
+
+from generor_async.values.media_signatures import sniff
 
 __all__ = ["MediaRef"]
 
 MediaRefKind = Literal["url", "data", "generation_id", "file_id", "path"]
+
+
+class OpenFile(Protocol):
+    """A file that is open in binary mode."""
+
+    def read(self) -> bytes:
+        """Return the bytes from here on."""
+        ...
+
+
+class Picture(Protocol):
+    """A `PIL.Image.Image`."""
+
+    @property
+    def mode(self) -> str:
+        """What a pixel consists of."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        ...
+
+
+class Pixels(Protocol):
+    """A `numpy.ndarray`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each dimension."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the items."""
+        ...
+
+
+class HasPath(Protocol):
+    """A path of another library, as of anyio."""
+
+    def __fspath__(self) -> str:
+        """Return the path as text."""
+        ...
+
+
+MediaSource: TypeAlias = str | PurePath | HasPath | bytes | bytearray | memoryview | OpenFile | Picture | Pixels
 
 
 @frozen
@@ -64,6 +113,44 @@ class MediaRef:
         return cls("path", str(path) if isinstance(path, PurePath) else path, media_type)
 
     @classmethod
+    def of(cls, source: "MediaSource | MediaRef", *, media_type: str | None = None) -> Self:
+        """Refer to media by what is at hand: pictures in memory are sent as PNG, without loss.
+
+        Args:
+            source: A path (read just before sending), an http(s) URL, or a `data:` URL in base64; bytes, or a file open
+                in binary mode, which is read at once, from where it stands; a `PIL.Image.Image`, turned as its EXIF
+                data say; a `numpy.ndarray` of uint8 and the shape (height, width) or (height, width, 1, 3 or 4); or a
+                MediaRef, returned as it is.
+            media_type: The media type of a path, a URL or bytes; of bytes it is told from the first ones by default.
+
+        Returns:
+            The reference.
+
+        Raises:
+            TypeError: The source is of another type.
+            ValueError: The bytes are no image or video that can be told, or pixels have another shape or dtype.
+        """
+        if isinstance(source, MediaRef):
+            return cast("Self", source)
+        if isinstance(source, str) and source.lower().startswith(("https://", "http://")):
+            return cls.url(source, media_type=media_type)
+        if isinstance(source, str) and source[:5].lower() == "data:":
+            named, content = _decoded(source)
+            return cls.bytes(content, media_type or named or _media_type(content))
+        if isinstance(source, str | PurePath):
+            return cls.file(source, media_type=media_type)
+        if callable(path_of := getattr(source, "__fspath__", None)):
+            return cls.file(cast("str", path_of()), media_type=media_type)
+        from generor_async.values import pixels  # noqa: PLC0415 - not needed to start
+
+        if (png := pixels.png_of(source)) is not None:
+            if media_type not in {None, "image/png"}:
+                raise ValueError(f"pixels are sent as image/png, not as {media_type}")
+            return cls.bytes(png, "image/png")
+        data = source if isinstance(source, bytes | bytearray | memoryview) else _content(source)
+        return cls.bytes(bytes(data), media_type or _media_type(bytes(data)))
+
+    @classmethod
     def generation(cls, generation_id: str) -> Self:
         """Refer to the output of an earlier generation of the same account (client).
 
@@ -104,3 +191,41 @@ class MediaRef:
 def _copied(data: Any) -> Any:
     """Return an immutable copy of mutable bytes, and any other value as it is."""
     return bytes(cast("bytearray", data)) if isinstance(data, bytearray | memoryview) else data
+
+
+def _decoded(url: str) -> "tuple[str, bytes]":
+    """Return the media type and the bytes of a `data:` URL; raise ValueError, which doesn't show it."""
+    head, comma, data = url[5:].partition(",")
+    media_type, *parameters = head.split(";")
+    if not comma or "base64" not in parameters:
+        raise ValueError("this data: URL isn't in base64")
+    try:
+        return media_type, base64.b64decode(data, validate=True)
+    except ValueError:
+        pass
+    raise ValueError("this data: URL isn't valid base64")
+
+
+def _content(source: Any) -> bytes:
+    """Return what an open file has from where it stands."""
+    read = getattr(source, "read", None)
+    found = read() if callable(read) else None
+    if isinstance(found, bytes):
+        return found
+    name = f"{type(source).__module__}.{type(source).__qualname__}"
+    if isinstance(found, str):
+        raise TypeError(f"this {name} is open in text mode: open it with mode 'rb'")
+    if callable(close := getattr(found, "close", None)) and hasattr(found, "__await__"):
+        close()
+        raise TypeError(f"a {name} is read with await: pass what it returns, MediaRef.of(await file.read())")
+    taken = "a path, bytes, a file open in binary mode, a PIL image, or a numpy array"
+    raise TypeError(f"a {name} is no media: MediaRef.of takes {taken}")
+
+
+def _media_type(data: bytes) -> str:
+    """Return the media type of bytes by the first of them."""
+    found = sniff(data)
+    if found is None or not found.startswith(("image/", "video/")):
+        what = "these bytes are" if data else "there are no bytes, which is"
+        raise ValueError(f"{what} no image or video that can be told: name its type, media_type='image/png'")
+    return found

@@ -3,7 +3,7 @@
 import hmac
 from typing import Any, Self
 
-__all__ = ["Masked", "Secret", "Unseen"]
+__all__ = ["MASK", "Masked", "Secret", "Unseen"]
 
 MASK = "***"
 
@@ -55,10 +55,14 @@ class Secret:
         self._mask = f"{value[:9]}{MASK}" if len(value) > 24 else MASK
 
     def reveal(self) -> str:
-        """Return the key; raises ValueError for a secret that was unpickled."""
+        """Return the key; raises ValueError for a secret that came from a pickle or from `to_dict()`."""
         if self._value is None:
-            raise ValueError("this secret was pickled, and a pickle does not carry it")
+            raise ValueError("this secret was pickled or dumped, and neither carries it")
         return self._value
+
+    def mask_in(self, text: str) -> str:
+        """Return a text with the key masked wherever it occurs."""
+        return text.replace(self._value, self._mask) if self._value else text
 
     def __repr__(self) -> str:
         return f"Secret({self._mask!r})"
@@ -83,10 +87,11 @@ class Secret:
         return self
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return type(self)._masked, (self._mask,)
+        return type(self).masked, (self._mask,)
 
     @classmethod
-    def _masked(cls, mask: str) -> Self:
+    def masked(cls, mask: str) -> Self:
+        """Return a secret of which only the mask is known."""
         secret = cls("")
         secret._value, secret._mask = None, mask
         return secret

@@ -18,8 +18,17 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from attrs import field, frozen
 
 from generor_async.values.decoding import UnexpectedShape
-from generor_async.values.model import JSON, DecodeError, Model, Problem, is_array, is_object, type_mismatch
-from generor_async.values.secret import Secret
+from generor_async.values.model import (
+    JSON,
+    DecodeError,
+    Model,
+    Problem,
+    is_array,
+    is_object,
+    set_decoder,
+    type_mismatch,
+)
+from generor_async.values.secret import MASK, Secret
 
 __all__ = [
     "Attribute",
@@ -259,6 +268,22 @@ class Shape(Generic[M]):
     """The attributes that identify the object: an answer needs one of them."""
     item: str = ""
     """The attribute that a plain string is taken for, such as the `url` of an image."""
+
+    def __attrs_post_init__(self) -> None:
+        set_decoder(self.cls, self.decode)
+
+    def decode(self, source: JSON) -> M:
+        """Decode an object that is no answer, such as a model's `to_dict()`; raises ValueError."""
+        problems: Problems = []
+        try:
+            model = self.identified(self.lenient(source, "$", problems), "$")
+        except DecodeError as error:
+            raise ValueError(f"{error.path}: {error.problem}") from None
+        for each in self.attributes:
+            if isinstance(getattr(model, each.name), Secret) and str(given_at(source, each.wire)).endswith(MASK):
+                model.raw[each.wire] = masked = Secret.masked(str(given_at(source, each.wire)))
+                setattr(model, each.name, masked)
+        return model
 
     def lenient(self, source: JSON, path: str, problems: Problems) -> M:
         """Decode the object at `path`, and append what is wrong in it to `problems`; raises `DecodeError`."""

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-__all__ = ["printable"]
+__all__ = ["encodable", "printable"]
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -12,10 +12,15 @@ _HIDDEN: Final = re.compile(
 )
 
 
+def encodable(text: str) -> str:
+    """Return text with U+FFFD for lone surrogates, which can't be encoded."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
 def printable(text: str) -> str:
     """Return text on one line, without characters that would control a terminal or can't be encoded.
 
     Runs of white space and control characters (such as ESC) become one blank, invisible characters and those that
     change the direction of writing are removed, and lone surrogates become U+FFFD.
     """
-    return _HIDDEN.sub("", _BLANKS.sub(" ", _SURROGATES.sub("\ufffd", text))).strip()
+    return _HIDDEN.sub("", _BLANKS.sub(" ", encodable(text))).strip()

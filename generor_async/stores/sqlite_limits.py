@@ -1,60 +1,34 @@
-"""Stores that keep the limits of keys for several processes, at the same time or one after the other.
-
-A store keeps a text for each scope, and changes it in one transaction: read, decide, write. The decision is made by the
-same rules that hold within one process. Losing the content of a store costs refusals, never money.
-"""
+"""Limits in a file of SQLite: a row for each scope, in a write-ahead log."""
 
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from generor_async.errors import InvalidRequestError
+from generor_async.stores.limit_store import Decide, StoreBusyError, StoreError
+from generor_async.stores.shared_clock import SharedClock
+from generor_async.values import Clock
 
-__all__ = ["LimitStore", "SQLiteStore", "StoreBusyError", "StoreError"]
+__all__ = ["SCHEMA", "SqliteLimitStore"]
 
 T = TypeVar("T")
 
 APPLICATION_ID: Final = 0x67656E61
 """Marks a file of SQLite as one of this package."""
-SCHEMA: Final = 3
-EARLIER_SCHEMAS: Final[dict[int, dict[str, list[str]]]] = {
+SCHEMA: Final = 4
+UNMARKED_SCHEMAS: Final[dict[int, dict[str, list[str]]]] = {
     0: {},
     1: {"sent": ["owner", "at", "count"]},
     2: {"limits": ["scope", "state"]},
 }
-"""The tables and columns of an empty file, and of earlier versions, which had no such mark."""
+"""The tables and columns of an empty file, and of earlier versions that did not mark their files."""
 BUSY_SECONDS: Final = 0.02
 """Seconds to wait for another process's transaction; the event loop waits as well."""
 
 
-class StoreError(Exception):
-    """The store can't be read or written."""
-
-
-class StoreBusyError(StoreError):
-    """Another process uses the store: the same may succeed in a moment."""
-
-
-class LimitStore(Protocol):
-    """Keeps a text for each scope."""
-
-    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
-        """Read the text, decide, and write the text to keep instead, in one transaction.
-
-        `decide` gets the text, or None where there is none. It returns the new text, or None to keep the old one, and
-        the value to return here. Raises StoreError.
-        """
-        ...
-
-    def reopen(self) -> None:
-        """Begin anew in a forked child."""
-        ...
-
-
-class SQLiteStore:
+class SqliteLimitStore:
     """A file of SQLite with a write-ahead log: what was written survives the kill of the process.
 
     Keys are never in it, only hashes. A file that another process has locked is opened later, and one that was deleted
@@ -62,11 +36,15 @@ class SQLiteStore:
     package.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    remote = False
+    """A transaction takes less time than handing it to a thread."""
+
+    def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
+        self._clock = SharedClock(clock)
         self._path = Path(os.path.abspath(path))  # noqa: PTH100 - what is a link may become another one
         self._abandoned: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = None
-        self._closing: weakref.finalize[[], SQLiteStore] | None = None
+        self._closing: weakref.finalize[[], SqliteLimitStore] | None = None
         self._opened_file: tuple[int, int] | None = None
         """Device and inode of the file that is open."""
         try:
@@ -80,18 +58,20 @@ class SQLiteStore:
                 advice="Give a file in a folder that exists and can be written to, or one that does not exist yet",
             ) from None
 
-    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
-        """Read, decide and write in one transaction."""
+    def update(self, scope: str, decide: Decide[T]) -> T:
+        """Read, decide and write in one transaction; `decide` is called once."""
         connection = self._connection
         if connection is None or self._identity() != self._opened_file:
             connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                row = connection.execute("SELECT state FROM limits WHERE scope = ?", (scope,)).fetchone()
-                state, result = decide(None if row is None else row[0])
+                row = connection.execute("SELECT at, state FROM limits WHERE scope = ?", (scope,)).fetchone()
+                at, text = (None, None) if row is None else row
+                now = self._clock.read(at)
+                state, result = decide(text, now)
                 if state is not None:
-                    connection.execute("INSERT OR REPLACE INTO limits VALUES (?, ?)", (scope, state))
+                    connection.execute("INSERT OR REPLACE INTO limits VALUES (?, ?, ?)", (scope, now, state))
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -107,7 +87,7 @@ class SQLiteStore:
             self._closing()
         self._connection = None
 
-    def reopen(self) -> None:
+    def reset_after_fork(self) -> None:
         """Open the file again in a forked child: SQLite forbids the use of a parent's connection, even to close it."""
         if self._connection is not None and self._closing is not None:
             self._closing.detach()
@@ -146,14 +126,17 @@ class SQLiteStore:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Create the table where there is none. Raises StoreError for any other database."""
-    if not _is_ready(connection, path):
+    connection.execute("BEGIN")  # one view of all that is looked at, while another process creates the table
+    ready = _is_ready(connection, path)
+    connection.execute("COMMIT")
+    if not ready:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         if not _is_ready(connection, path):  # another process may have been faster
-            for tables in EARLIER_SCHEMAS.values():
+            for tables in UNMARKED_SCHEMAS.values():
                 for name in tables:
                     connection.execute(f"DROP TABLE IF EXISTS {name}")
-            connection.execute("CREATE TABLE limits (scope TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
+            connection.execute("CREATE TABLE limits (scope TEXT PRIMARY KEY, at REAL, state TEXT) WITHOUT ROWID")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.execute("COMMIT")
@@ -172,6 +155,6 @@ def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
     tables = {
         name: [row[1] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (name,))] for name in names
     }
-    if application or tables != EARLIER_SCHEMAS.get(version):
+    if application or tables != UNMARKED_SCHEMAS.get(version):
         raise StoreError(f"{path} is a database of something else")
     return False

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["SingleFlight", "run_to_completion"]
+__all__ = ["SingleFlight", "finished", "run_to_completion"]
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class SingleFlight:
         """Wait until it isn't running; raises what the last run raised."""
         if self._running is not None:
             running, self._running = self._running, None
-            await _ended(running)
+            await finished(running)
 
 
 async def run_to_completion(work: Callable[[], T]) -> T:
@@ -36,10 +36,11 @@ async def run_to_completion(work: Callable[[], T]) -> T:
 
     Work on an open file must have ended before the file is closed, since its descriptor may be reused at once.
     """
-    return await _ended(asyncio.ensure_future(asyncio.to_thread(work)))
+    return await finished(asyncio.ensure_future(asyncio.to_thread(work)))
 
 
-async def _ended(running: "asyncio.Future[T]") -> T:
+async def finished(running: "asyncio.Future[T]") -> T:
+    """Return the result of a future; when cancelled, wait for its end first."""
     cancelled: asyncio.CancelledError | None = None
     while not running.done():
         try:

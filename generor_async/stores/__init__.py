@@ -1,0 +1,1 @@
+"""Keep what outlives a process: the limits of keys, and the ledger of paid calls."""

@@ -1,0 +1,126 @@
+"""The runs in a database: their names and notes, who is at work on them, and the end of one.
+
+None of this makes an owner. Each function connects, and closes the connection again.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from generor_async.rules.row_states import END_STATES, PAID_STATES, ROW_STATES
+from generor_async.stores.ledger import NO_RUN
+from generor_async.stores.postgres.database import Connection, Database
+from generor_async.stores.postgres.owners import DATABASE_TIME
+from generor_async.stores.postgres.schema import explained, fetch, read_version, transaction
+from generor_async.stores.records import AccountKey, LiveOwner, RunInUse, StoredRun
+from generor_async.stores.steps import dump_json
+from generor_async.values import JSON
+
+__all__ = ["delete_run", "list_runs", "live_owners", "write_note"]
+
+DELETED: Final = "deleted:"
+"""Beginning of the name of a run that is being deleted; no other name has it."""
+OPEN_STATES: Final = [state for state in ROW_STATES if state not in END_STATES]
+"""The index of calls by state finds one of these at once, also among a million calls that have ended."""
+SENT_STATES: Final = ["submitting", *PAID_STATES]
+LIST_RUNS: Final = """
+    SELECT name, EXISTS (SELECT FROM generor.calls WHERE calls.run = runs.run AND state = ANY(%s::text[])),
+        EXISTS (SELECT FROM generor.calls WHERE calls.run = runs.run AND state = ANY(%s::text[])),
+        (SELECT array_agg(ARRAY[notes.name, value]) FROM generor.notes
+            WHERE notes.run = runs.run AND notes.name = ANY(%s::text[]))
+    FROM generor.runs WHERE name <> %s AND NOT starts_with(name, %s) ORDER BY run
+"""
+LIVE_OWNERS: Final = f"""
+    SELECT process, lease_until - {DATABASE_TIME} FROM generor.owners JOIN generor.runs USING (run)
+    WHERE name = %s AND lease_until > {DATABASE_TIME} ORDER BY process
+"""
+COUNT_PAID: Final = """
+    SELECT count(*) FROM generor.calls JOIN generor.runs USING (run) WHERE name = %s AND state = ANY(%s::text[])
+"""
+WRITE_NOTE: Final = """
+    INSERT INTO generor.notes SELECT run, %s, %s FROM generor.runs WHERE name = %s
+    ON CONFLICT (run, name) DO UPDATE SET value = excluded.value
+"""
+RENAME: Final = "UPDATE generor.runs SET name = %s || run WHERE name = %s"
+TABLES: Final = ("calls", "attempts", "inputs", "skipped_inputs", "notes", "owners", "runs")
+
+
+async def list_runs(url: str, notes: Collection[str]) -> Sequence[StoredRun]:
+    """Return the runs in the order in which they were begun, with those of these notes that they have."""
+    async with _connected(url, "read") as connection:
+        if connection is None:
+            return ()
+        found = await fetch(connection, LIST_RUNS, OPEN_STATES, SENT_STATES, list(notes), NO_RUN, DELETED)
+    return [
+        StoredRun(name, has_open, has_sent, {key: json.loads(value) for key, value in kept or ()})
+        for name, has_open, has_sent, kept in found
+    ]
+
+
+async def live_owners(url: str, run: str) -> Sequence[LiveOwner]:
+    """Return the owners of a run whose leases last."""
+    async with _connected(url, "read") as connection:
+        if connection is None:
+            return ()
+        return [LiveOwner(process, left) for process, left in await fetch(connection, LIVE_OWNERS, run)]
+
+
+async def write_note(url: str, run: str, name: str, value: JSON) -> None:
+    """Write a note of a run that exists; do nothing if there is none."""
+    async with _connected(url, "written") as connection:
+        if connection is not None:
+            async with transaction(connection):
+                await connection.execute(WRITE_NOTE.encode(), (name, dump_json(value), run))
+
+
+async def delete_run(url: str, run: str, accounts: Collection[AccountKey], *, even_paid: bool) -> RunInUse | None:
+    """Delete a run with all that belongs to it, and these accounts.
+
+    Return who is at work on it and how many of its calls are paid for and have no result yet, if there are any: then
+    nothing is deleted, unless `even_paid` gives such calls up.
+    """
+    async with _connected(url, "written") as connection:
+        if connection is None:
+            return None
+        async with transaction(connection):
+            await connection.execute("LOCK TABLE generor.owners IN SHARE ROW EXCLUSIVE MODE")  # nobody joins it
+            owners = [LiveOwner(process, left) for process, left in await fetch(connection, LIVE_OWNERS, run)]
+            ((paid,),) = await fetch(connection, COUNT_PAID, run, list(PAID_STATES))
+            if owners or (paid and not even_paid):
+                return RunInUse(owners, paid)
+            await connection.execute(RENAME.encode(), (DELETED, run))
+            for scope, period in accounts:
+                await connection.execute(
+                    "DELETE FROM generor.accounts WHERE scope = %s AND period = %s", (scope, period)
+                )
+        await _delete_renamed(connection)
+    return None
+
+
+async def _delete_renamed(connection: Connection) -> None:
+    """Delete what belongs to runs that were renamed for it, also what an earlier deletion has left."""
+    which = f"SELECT run FROM generor.runs WHERE starts_with(name, '{DELETED}')"
+    async with transaction(connection):
+        owners = f"SELECT owner FROM generor.owners WHERE run IN ({which})"
+        await connection.execute(f"DELETE FROM generor.commits WHERE owner IN ({owners})".encode())
+    for table in TABLES:
+        async with transaction(connection):
+            await connection.execute(f"DELETE FROM generor.{table} WHERE run IN ({which})".encode())
+
+
+@asynccontextmanager
+async def _connected(url: str, action: str) -> AsyncGenerator[Connection | None]:
+    """Connect to a database; yield None if it has no tables.
+
+    Raises:
+        UnusableLedgerError: It can't be reached or used, or its tables are of a version that this package can't use.
+    """
+    database = Database(url)
+    connection = await database.connect()
+    try:
+        async with explained(database, action):
+            version, _ = await read_version(database, connection)
+            yield connection if version else None
+    finally:
+        await connection.close()
