@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from generor_async.batch.journal import Journal
 from generor_async.batch.provider import Provider
 from generor_async.errors import APIError, DeadlineExceededError, InternalServerError, ResponseShapeError
 from generor_async.rules.spend_attribution import SpendAmount
+from generor_async.stores.ledger import Ledger
+
+if TYPE_CHECKING:
+    from generor_async.values import JSON
 
 __all__ = ["AccountReader"]
 
@@ -18,7 +21,7 @@ IDS_KEPT: Final = 300
 class AccountReader:
     """Reads the account; each transaction is returned once."""
 
-    def __init__(self, provider: Provider, journal: Journal) -> None:
+    def __init__(self, provider: Provider, journal: Ledger) -> None:
         self.lists_transactions = provider.lists_transactions
         self._provider = provider
         self._journal = journal
@@ -34,8 +37,11 @@ class AccountReader:
             balance = await self._provider.balance()
         note: Any = await self._journal.read_note("account")
         if note is None:
-            note = {"balance": balance, "transaction": await self._provider.latest_transaction()}
-            await self._journal.write_note("account", note)
+            found: JSON = {"balance": balance, "transaction": await self._provider.latest_transaction()}
+            note = await self._journal.read_note("account")  # the process that was first may have bought since
+            if note is None:
+                note = found
+                await self._journal.write_note("account", note)
         self._read_after = note["transaction"]
         if self._read_after is not None:
             last_listed: Any = await self._journal.read_note("listed")

@@ -6,6 +6,7 @@ alone names no cost, the balance before and after it tells.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -13,12 +14,13 @@ from typing import Final
 from attrs import evolve
 
 from generor_async.batch.account_reader import AccountReader
-from generor_async.batch.journal import Journal, Row
-from generor_async.batch.prices import Quote
 from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
+from generor_async.prices import Quote
 from generor_async.rules.budget import CREDIT_TOLERANCE, NO_CAP, Budget, Reservation
 from generor_async.rules.charges import valid_cost
 from generor_async.rules.spend_attribution import SpendAmount, UnattributedCall, attribute_spends
+from generor_async.stores.ledger import Ledger
+from generor_async.stores.records import Account, CallRecord
 from generor_async.values import Clock
 
 __all__ = ["BudgetGate"]
@@ -38,7 +40,10 @@ REMEMBERED: Final = 10_000
 class BudgetGate:
     """The budget that the rows of a run share."""
 
-    def __init__(self, budget: Budget, account: AccountReader, journal: Journal) -> None:
+    is_alone = True
+    """Whether nobody else spends under the cap."""
+
+    def __init__(self, budget: Budget, account: AccountReader, journal: Ledger) -> None:
         self.budget = budget
         self._account = account
         self._journal = journal
@@ -46,6 +51,7 @@ class BudgetGate:
         self._refresh_lock = asyncio.Lock()
         self._changed = asyncio.Event()
         self._quotes, self._quoted_credits = 0, 0.0
+        """How many calls were reserved, and the sum of their estimates."""
         self._unattributed: dict[int, UnattributedCall] = {}
         """Charged calls that no transaction has been attributed to, by row number."""
         self._foreign_spends: list[SpendAmount] = []
@@ -102,20 +108,31 @@ class BudgetGate:
                     await self._refresh_if_new()
                 reservation = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
                 if isinstance(reservation, Reservation):
-                    self._quotes, self._quoted_credits = self._quotes + 1, self._quoted_credits + quote.credits
+                    self._count(quote)
                     return reservation
                 if reservation == "wait":
                     await self._changed.wait()
                 elif not await self._refresh_if_new():
                     return None
 
-    def resume(self, row: Row) -> Reservation | None:
+    def _count(self, quote: Quote) -> None:
+        self._quotes, self._quoted_credits = self._quotes + 1, self._quoted_credits + quote.credits
+
+    async def correct_account(self, full: Account) -> bool:
+        """Replace what an account without room has spent by what is known here; return whether that was another sum."""
+        spent = self.budget.charges.counted
+        if abs(spent - full.spent) <= CREDIT_TOLERANCE:
+            return False
+        await self._journal.set_spent(full.key, spent)
+        return True
+
+    def resume(self, row: CallRecord) -> Reservation | None:
         """Reserve credits for a row whose call was made before the restart; None if its cost is known."""
         if row.cost is not None:
             return None
         return self.budget.resume(row.model or "", row.estimated, row.counted)
 
-    def release_unresolved(self, row: Row) -> None:
+    def release_unresolved(self, row: CallRecord) -> None:
         """Release what was reserved for an unknown row whose call had no effect."""
         self.release(self.budget.resume(row.model or "", row.estimated, row.counted))
 
@@ -198,10 +215,13 @@ class BudgetGate:
             costs and any(spend.creation_id is not None for spend in spends)
         )
         await self._journal.correct_costs(costs, "listed")
+        self._count_corrections(costs)
+        if not (self._unattributed or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
+            await self._account.mark_attributed()
+
+    def _count_corrections(self, costs: Mapping[int, float]) -> None:
         if self._call_without_cost is not None and self._call_without_cost.number in costs:
             self._call_without_cost = None
         for number, cost in costs.items():
             settled = self._unattributed.pop(number).settled
             self.budget.charges.correct(settled, settled.with_cost(cost, "listed"))
-        if not (self._unattributed or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
-            await self._account.mark_attributed()

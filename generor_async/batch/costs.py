@@ -2,13 +2,14 @@
 
 from attrs import frozen
 
-from generor_async.batch.journal import JournalReader, Row
 from generor_async.rules.charges import ChargedCalls, Charges
+from generor_async.stores.ledger import LedgerReader
+from generor_async.stores.records import CallRecord
 
 __all__ = ["RowCost", "read_charges", "row_cost"]
 
 
-async def read_charges(reader: JournalReader) -> Charges:
+async def read_charges(reader: LedgerReader) -> Charges:
     """Return the charges of all calls."""
     return Charges(await reader.charges())
 
@@ -23,7 +24,7 @@ class RowCost:
     """What else they may have cost."""
 
 
-def row_cost(row: Row, charges: Charges) -> RowCost | None:
+def row_cost(row: CallRecord, charges: Charges) -> RowCost | None:
     """Return what a row has cost; None if no call was made for it."""
     before = row.charged_before - row.unresolved_before
     if row.model is None:

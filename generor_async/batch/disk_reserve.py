@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from generor_async.batch.folder import advice_on, invalid_folder
-from generor_async.engine.threads import run_to_completion
+from generor_async.stores.threads import run_to_completion
 
 __all__ = ["DiskReserve"]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import Parameters
-from generor_async.engine.threads import run_to_completion
+from generor_async.stores.records import NewRow, Reject
+from generor_async.stores.threads import run_to_completion
 
 __all__ = ["RowDeduplicator"]
 
@@ -20,7 +20,7 @@ PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_si
 """32 MiB of cache: ids come in any order, and each would be read from the file before it is written."""
 TABLE = "CREATE TABLE seen (id INTEGER PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT)"
 """Ids are stored as hashes, and places without the file's name, so that a million rows fit into the cache."""
-REQUESTS = "CREATE TABLE requests (request INTEGER PRIMARY KEY, rows INTEGER)"
+REQUESTS = "CREATE TABLE requests (request INTEGER PRIMARY KEY, rows INTEGER, place TEXT)"
 INSERT_SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
 
@@ -51,16 +51,20 @@ class RowDeduplicator:
 
         return await run_to_completion(work)
 
-    def add_request(self, request: int) -> None:
+    def add_request(self, request: int, place: str) -> None:
         """Count the request of a new row."""
-        self._seen.execute("INSERT INTO requests VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (request,))
+        insert = "INSERT INTO requests VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET rows = rows + 1"
+        self._seen.execute(insert, (request, place))
 
-    def count_rebuys(self, id_: str, request: int) -> int:
-        """Return how many new rows request what a row of the folder has that isn't in the input; count each once."""
+    def take_rebuys(self, id_: str, request: int) -> tuple[int, str]:
+        """Return how many new rows request what a row of the run has that isn't in the input, and where the first is.
+
+        Each is counted once.
+        """
         if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (hash(id_),)).fetchone():
-            return 0
-        found = self._seen.execute("DELETE FROM requests WHERE request = ? RETURNING rows", (request,)).fetchone()
-        return found[0] if found else 0
+            return 0, ""
+        take = "DELETE FROM requests WHERE request = ? RETURNING rows, place"
+        return self._seen.execute(take, (request,)).fetchone() or (0, "")
 
     def close(self) -> None:
         """Delete the temporary file."""

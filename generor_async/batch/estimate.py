@@ -1,7 +1,7 @@
 """Estimates what a run would do and cost, before anything is spent."""
 
 import sys
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any, Final
 
@@ -11,11 +11,11 @@ from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import read_charges
 from generor_async.batch.duplicates import RowDeduplicator
 from generor_async.batch.inputs import read_rows
-from generor_async.batch.journal import JournalReader, NewRow, Reject
-from generor_async.batch.parameters import is_same_request, request_key
+from generor_async.batch.journal import open_if_begun
+from generor_async.batch.parameters import request_digest, request_key
 from generor_async.batch.progress import known_rates
+from generor_async.batch.rebuys import count_rebuys, is_read_once
 from generor_async.batch.spec import BatchSpec
-from generor_async.batch.sqlite import open_if_begun
 from generor_async.batch.unchanged_file import find_unchanged, repeat_notices
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.budget import NO_CAP
@@ -23,14 +23,12 @@ from generor_async.rules.equivalence import CANONICAL_VERSION
 from generor_async.rules.eta import seconds_for
 from generor_async.rules.file_fingerprint import CompletedRead
 from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.rules.row_states import PAID_STATES, ROW_STATES, RowState
+from generor_async.rules.row_states import PAID_STATES, RowState
+from generor_async.stores.ledger import LedgerReader
+from generor_async.stores.records import FoundCall, NewRow, Reject
 from generor_async.values import JSON
 
 __all__ = ["BatchEstimate", "estimate"]
-
-BOUGHT_STATES: Final[tuple[RowState, ...]] = tuple(state for state in ROW_STATES if state != "failed")
-"""States of rows that were bought or will be."""
-
 
 WAITING_STATES: Final[frozenset[RowState]] = frozenset({"ready", "leased"})
 """States of rows whose call is still to be made."""
@@ -89,7 +87,8 @@ class BatchEstimate:
 
 async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEstimate:
     """Count the rows, at most about `max_rows` of them, and sum up their prices; changes nothing."""
-    if spec.source is None and _is_iterator(spec.rows):
+    assert spec.rows is not None
+    if spec.source is None and is_read_once(spec.rows):
         raise InvalidRequestError(
             "rows",
             "an iterator can be read only once",
@@ -97,11 +96,12 @@ async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEsti
         )
     await spec.provider.check_key()
     prices = _CostSum(spec)
-    reader = await open_if_begun(spec.folder, key=spec.key)
+    reader = await open_if_begun(spec.place, key=spec.key)
     try:
         most = sys.maxsize if max_rows is None else max_rows
-        under_way, counted = 0, 0.0
+        under_way, counted, cap = 0, 0.0, None if spec.cap == NO_CAP else spec.cap
         if reader is not None:
+            cap = await _kept_cap(spec, reader) if cap is None else cap
             under_way = sum([count for state, count in (await reader.counts()).items() if state in PAID_STATES])
             counted = (await read_charges(reader)).counted + await reader.unresolved_credits()
             if spec.refunds:
@@ -128,12 +128,16 @@ async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEsti
         balance=None if balance is None else rounded(balance),
         limit=spec.limit,
         columns=tuple(counts.columns),
-        cap=None if spec.cap == NO_CAP else spec.cap,
+        cap=cap,
     )
 
 
-def _is_iterator(rows: object) -> bool:
-    return (aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)) is rows  # type: ignore[call-overload]
+async def _kept_cap(spec: BatchSpec, reader: LedgerReader) -> float | None:
+    """Return the cap that a run in a database has from an earlier submit; a folder's holds for one run alone."""
+    if spec.place.lease is None:
+        return None
+    account = await reader.account(spec.place.account)
+    return None if account is None else account.cap
 
 
 @define
@@ -154,7 +158,7 @@ class _RowCounts:
     """Names of columns that are no parameters, in order of first appearance."""
 
 
-async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", max_rows: int) -> _RowCounts:
+async def _read_rows(spec: BatchSpec, reader: LedgerReader | None, prices: "_CostSum", max_rows: int) -> _RowCounts:
     """Read and count all rows, or about `max_rows` of them."""
     if reader is not None and (known := await find_unchanged(spec, reader)) is not None:
         return await _count_known_file(known, spec, reader, prices, max_rows)
@@ -164,6 +168,7 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
     parameters = evolve(spec.parameters, version=version or 1)
     with closing(RowDeduplicator(parameters, allowed=spec.allow_duplicates)) as deduplicator:
         rows = spec.source or spec.rows
+        assert rows is not None
         reading = read_rows(rows, parameters, notices=spec.notices, keep=True)
         async with aclosing(reading) as pages:
             async for page in pages:
@@ -174,19 +179,18 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
                 await _count_page(counts, page, spec, reader, prices, deduplicator)
         counts.duplicates = deduplicator.dropped
         if reader is not None and counts.new and counts.whole:
-            async for row in reader.rows(*BOUGHT_STATES):
-                counts.bought_before += deduplicator.count_rebuys(row.id, request_key(spec.operation, row.parameters))
+            counts.bought_before, _ = await count_rebuys(deduplicator, reader, spec.operation)
     return counts
 
 
 async def _count_known_file(
-    known: CompletedRead, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", max_rows: int
+    known: CompletedRead, spec: BatchSpec, reader: LedgerReader, prices: "_CostSum", max_rows: int
 ) -> _RowCounts:
     """Count the rows of a file that the journal has read whole; of those that wait, at most `max_rows`."""
     counts = _RowCounts(rejected=await repeat_notices(spec, reader, known))
     async for _ in reader.duplicates():
         counts.duplicates += 1
-    async for row in reader.rows(*WAITING_STATES):
+    async for row in reader.scan(*WAITING_STATES):
         if counts.ready >= max_rows:
             counts.whole = False
             break
@@ -199,12 +203,12 @@ async def _count_page(
     counts: _RowCounts,
     page: Sequence[NewRow | Reject],
     spec: BatchSpec,
-    reader: JournalReader | None,
+    reader: LedgerReader | None,
     prices: "_CostSum",
     deduplicator: RowDeduplicator,
 ) -> None:
     entries = await deduplicator.assign_ids(page)
-    known = await _known_rows(reader, entries)
+    known = await _known_rows(spec, reader, entries)
     for entry in entries:
         if isinstance(entry, Reject):
             counts.rejected += 1
@@ -214,20 +218,25 @@ async def _count_page(
             counts.columns.update(dict.fromkeys(entry.columns))
             await prices.add(entry.parameters)
             if reader is not None:
-                deduplicator.add_request(request_key(spec.operation, entry.parameters))
-        elif known[entry.id][0] in WAITING_STATES:
+                deduplicator.add_request(request_key(spec.operation, entry.parameters), entry.place)
+        elif known[entry.id].state in WAITING_STATES:
             counts.ready += 1
             await prices.add(entry.parameters)
-        elif not is_same_request(spec.operation, entry.parameters, known[entry.id][1]):
+        elif known[entry.id].digest not in {None, request_digest(spec.operation, entry.parameters)}:
             counts.rejected += 1
 
 
 async def _known_rows(
-    reader: JournalReader | None, entries: Sequence[NewRow | Reject]
-) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
+    spec: BatchSpec, reader: LedgerReader | None, entries: Sequence[NewRow | Reject]
+) -> Mapping[str, FoundCall]:
+    """Return the rows that the folder has, by id, with their digests; None if nothing is left of their parameters."""
     if reader is None:
         return {}
-    return await reader.find([entry.id for entry in entries if isinstance(entry, NewRow)])
+    found = await reader.find([entry.id for entry in entries if isinstance(entry, NewRow)])
+    return {
+        id_: evolve(call, digest=request_digest(spec.operation, call.parameters)) if call.parameters else call
+        for id_, call in found.items()
+    }
 
 
 @define

@@ -14,8 +14,10 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import evolve
 
 from generor_async.batch.amounts import in_dollars, rounded
-from generor_async.batch.journal import JournalReader, Row
+from generor_async.batch.run_key import keeps_prompts, read_key
 from generor_async.rules.vendors import vendor_of
+from generor_async.stores.ledger import LedgerReader
+from generor_async.stores.records import CallRecord
 from generor_async.values import JSON
 
 __all__ = ["FORMATS", "ExportFormat", "export_lines"]
@@ -35,7 +37,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  #
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def export_lines(reader: JournalReader, form: ExportFormat) -> AsyncGenerator[str, None]:
+def export_lines(reader: LedgerReader, form: ExportFormat) -> AsyncGenerator[str, None]:
     """Yield the lines of an export, each with its line end."""
     match form:
         case "jsonl":
@@ -46,19 +48,19 @@ def export_lines(reader: JournalReader, form: ExportFormat) -> AsyncGenerator[st
             return _table(reader)
 
 
-async def _objects(reader: JournalReader) -> AsyncGenerator[str, None]:
+async def _objects(reader: LedgerReader) -> AsyncGenerator[str, None]:
     credit_dollars = await _credit_dollars(reader)
     async for row, first in _rows(reader):
         beside = {"columns": row.columns} if row.columns else {}
         yield _dump({**_record(row, credit_dollars, first), "parameters": row.parameters, **beside})
 
 
-async def _json_lines(reader: JournalReader) -> AsyncGenerator[str, None]:
+async def _json_lines(reader: LedgerReader) -> AsyncGenerator[str, None]:
     async for row in _objects(reader):
         yield f"{row}\n"
 
 
-async def _json_array(reader: JournalReader) -> AsyncGenerator[str, None]:
+async def _json_array(reader: LedgerReader) -> AsyncGenerator[str, None]:
     before = "["
     async for row in _objects(reader):
         yield f"{before}\n{row}"
@@ -66,7 +68,7 @@ async def _json_array(reader: JournalReader) -> AsyncGenerator[str, None]:
     yield "\n]\n" if before == "," else "[]\n"
 
 
-async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
+async def _table(reader: LedgerReader) -> AsyncGenerator[str, None]:
     """Yield CSV by RFC 4180, with a column for each parameter, and for each other column, that any row has.
 
     Rows that are added after the columns are known wait for the next export.
@@ -92,12 +94,15 @@ async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
             yield csv_line([*cells, *(_parameter_cell(row.columns, name) for name in columns)])
 
 
-async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:
+async def _rows(reader: LedgerReader) -> AsyncGenerator[tuple[CallRecord, str], None]:
     """Yield every row, then each duplicate as the row that it repeats, with the place of that row."""
-    async for row in reader.rows():
-        yield row, ""
+    shows_prompts = await keeps_prompts(reader)
+    async for row in reader.scan():
+        yield row if shows_prompts else evolve(row, parameters={}), ""
     async for again in reader.duplicates():
-        row = await reader.row(again.number)
+        (row,) = await reader.get([again.number])
+        if not shows_prompts:
+            row = evolve(row, parameters={})
         yield evolve(row, place=again.place, columns=again.columns), again.first
 
 
@@ -106,12 +111,13 @@ def _column_title(name: str, taken: Collection[str]) -> str:
     return f"input_{name}" if name in taken else name
 
 
-async def _credit_dollars(reader: JournalReader) -> float | None:
-    key: Any = await reader.read_note("key")
-    return vendor_of(key["operation"]).credit_dollars
+async def _credit_dollars(reader: LedgerReader) -> float | None:
+    key = await read_key(reader)
+    assert key is not None
+    return vendor_of(key.operation).credit_dollars
 
 
-def _record(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
+def _record(row: CallRecord, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
     """Return the fields of a row; a duplicate of the row at `first` cost nothing more."""
     cost = 0.0 if first else rounded(row.counted + row.charged_before)
     dollars = in_dollars(cost, credit_dollars)
@@ -126,7 +132,7 @@ def _record(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, 
         "credits": cost,
         "dollars": None if dollars is None else rounded(dollars),
         "attempts": row.attempt,
-        "call_id": row.call_id,
+        "call_id": row.request_id,
         "problem": problem["message"] if row.state != "done" else "",
         "submitted_at": _time(row.submitted_at),
         "ended_at": _time(row.ended_at),

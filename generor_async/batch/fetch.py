@@ -1,20 +1,23 @@
-"""Downloads again the outputs that are missing from a batch's folder; nothing is charged for that."""
+"""Downloads again the outputs that are missing from a batch's folder or storage; nothing is charged for that."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.batch.journal import Journal, Row, RunKey
+from generor_async.batch.journal import To, open_journal, open_reader, place_of
+from generor_async.batch.media import storage_of
 from generor_async.batch.missing_files import rows_missing_files
 from generor_async.batch.parameters import Parameters
-from generor_async.batch.provider import Provider, provider_for
+from generor_async.batch.provider import MediaStorage, Provider, provider_for
+from generor_async.batch.run_key import RunKey, read_key
 from generor_async.batch.spec import address_of, operation_of
-from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.engine.client import Client
 from generor_async.errors import GenerationFailedError, GenerorAsyncError, NotFoundError
+from generor_async.rules.storage_urls import is_object_url
+from generor_async.stores.ledger import Ledger
+from generor_async.stores.records import CallRecord
 
 __all__ = ["FetchResult", "fetch_missing"]
 
@@ -38,23 +41,26 @@ class FetchResult:
     """The first errors, each with its row's id."""
 
 
-async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_over: bool = False) -> FetchResult:
+async def fetch_missing(client: Client, to: To, *, name: str | None = None, take_over: bool = False) -> FetchResult:
     """Fetch the outputs of rows that are done and lack a file, by the ids of their jobs or creations.
 
     Raises:
-        InvalidRequestError: The folder holds no batch, or one of another API.
+        InvalidRequestError: There is no batch, or one of another API.
+        StorageError: A storage can't tell what it has.
         GenerorAsyncError: Several rows in a row failed with it, as with a bad key.
     """
-    reader = await open_reader(folder)
+    place = place_of(to, name)
+    reader = await open_reader(place)
     try:
-        recorded: Any = await reader.read_note("key")
+        noted = await read_key(reader)
     finally:
         await reader.close()
-    key = RunKey(operation=operation_of(client), address=address_of(client), source=recorded["source"])
-    journal = await open_journal(folder, key=key, take_over=take_over)
+    assert noted is not None
+    key = RunKey(operation=operation_of(client), address=address_of(client), source=noted.source)
+    journal = await open_journal(place, key=key, take_over=take_over)
     try:
         provider = provider_for(client, Parameters(key.operation), capped=False, price=None)
-        return await _Fetcher(journal, provider, Path(folder)).perform()
+        return await _Fetcher(journal, provider, place.folder).perform()
     finally:
         await journal.close()
 
@@ -62,10 +68,11 @@ async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_
 class _Fetcher:
     """Fetches rows concurrently, and stops when several in a row fail for the same kind of reason."""
 
-    def __init__(self, journal: Journal, provider: Provider, folder: Path) -> None:
+    def __init__(self, journal: Ledger, provider: Provider, folder: Path | None) -> None:
         self._journal = journal
         self._provider = provider
         self._folder = folder
+        self._storages = dict[str, MediaStorage]()
         self._result = FetchResult()
         self._failures_in_a_row = 0
         self._fatal_error: GenerorAsyncError | None = None
@@ -75,7 +82,8 @@ class _Fetcher:
 
         async def fetch(number: int) -> None:
             try:
-                await self._fetch_row(await self._journal.row(number))
+                (row,) = await self._journal.get([number])
+                await self._fetch_row(row)
             finally:
                 slots.release()
 
@@ -89,9 +97,21 @@ class _Fetcher:
             raise self._fatal_error
         return self._result
 
-    async def _fetch_row(self, row: Row) -> None:
+    def _media_of(self, row: CallRecord) -> Path | MediaStorage:
+        """Return where the row's outputs were stored."""
+        result: Any = row.result
+        url = next((storage_of(file) for file in result["files"] if is_object_url(file)), None)
+        if url is None:
+            assert self._folder is not None, "outputs of a run in a database are in a storage"
+            return self._folder
+        if url not in self._storages:
+            self._storages[url] = MediaStorage(self._provider, url)
+        return self._storages[url]
+
+    async def _fetch_row(self, row: CallRecord) -> None:
         try:
-            await self._provider.store(row, await self._provider.complete(row, None), self._folder)
+            media = self._media_of(row)
+            await self._provider.store(row, await self._provider.complete(row, None), media)
         except GenerorAsyncError as error:
             self._failures_in_a_row = (
                 0 if isinstance(error, NotFoundError | GenerationFailedError) else self._failures_in_a_row + 1

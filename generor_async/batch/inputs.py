@@ -14,16 +14,16 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.notices import ReadingNotices, rows_error
 from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, list_names
 from generor_async.batch.python_rows import DataFrame, is_frame, records_of, row_parameters, safe_str
 from generor_async.batch.source import RowSource
-from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.csv_records import REJECTED_TEXT_KEPT, CsvTable, Line, RejectedLines
 from generor_async.rules.csv_separators import SEPARATOR_NAMES, declared_separator, guess_separator
 from generor_async.rules.json_records import Element, is_array_text, parse_array, parse_lines
+from generor_async.stores.records import NewRow, Reject
+from generor_async.stores.threads import run_to_completion
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read_rows"]

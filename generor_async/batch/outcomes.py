@@ -14,11 +14,13 @@ from attrs import asdict, frozen
 from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.call_log import CALLS
 from generor_async.batch.folder import JOURNAL, LOCK
-from generor_async.batch.journal import JournalReader, Row
 from generor_async.batch.parameters import ERROR_KEY
-from generor_async.engine.threads import run_to_completion
-from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
+from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError, StorageError
 from generor_async.rules.row_states import RowState
+from generor_async.rules.storage_urls import is_object_url
+from generor_async.stores.ledger import LedgerReader
+from generor_async.stores.records import CallRecord
+from generor_async.stores.threads import run_to_completion
 from generor_async.values import JSON
 
 __all__ = [
@@ -38,6 +40,8 @@ RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
 APPENDED_MOST: Final = 10_000
 """Missing lines up to this number are appended; if more are missing, the file is rewritten."""
+APPENDED_AT_ONCE: Final = 500
+"""Missing lines that are appended at a time."""
 EXTRA_ROWS: Final = 2_000
 """How many more of the latest rows are compared: lines are only nearly in the order in which rows ended."""
 REJECTED: Final = "rejected.jsonl"
@@ -63,7 +67,7 @@ class RowOutcome:
     """`done`, `failed` or `unknown`."""
     parameters: Mapping[str, JSON]
     files: tuple[Path, ...]
-    """Its outputs, if it is done."""
+    """Its outputs, if it is done and they are in the folder."""
     remote_ids: tuple[str, ...]
     """The API's id of its job, or the ids of its creations."""
     cost: float | None
@@ -79,10 +83,12 @@ class RowOutcome:
     attempts: int
     columns: Mapping[str, JSON]
     """Its columns that are no parameters, by name."""
+    urls: tuple[str, ...] = ()
+    """Its outputs, if it is done and they are in object storage: URLs without credentials."""
 
 
-def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutcome:
-    """Return the outcome of a row; `folder` is the batch's, `credit_dollars` the worth of a credit."""
+def outcome_of(row: CallRecord, folder: Path | None, credit_dollars: float | None) -> RowOutcome:
+    """Return the outcome of a row; `folder` is the batch's if it has one, `credit_dollars` the worth of a credit."""
     cost = None if row.state == "failed" and row.cost is None else row.counted
     dollars = None if cost is None else in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
@@ -92,7 +98,8 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
         place=row.place,
         state=row.state,
         parameters=row.parameters,
-        files=tuple(folder / name for name in result["files"]),
+        files=() if folder is None else tuple(folder / name for name in result["files"] if not is_object_url(name)),
+        urls=tuple(name for name in result["files"] if is_object_url(name)),
         remote_ids=row.remote_ids,
         cost=None if cost is None else rounded(cost),
         dollars=None if dollars is None else rounded(dollars),
@@ -102,15 +109,20 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
     )
 
 
-def undownloaded_error(count: int, last: Exception) -> DownloadError:
-    """Make the error for paid rows whose outputs could not be downloaded; `last` is the last one's error."""
+def undownloaded_error(count: int, last: Exception) -> DownloadError | StorageError:
+    """Make the error for paid rows whose outputs could not be stored; `last` is the last one's error."""
     rows = "1 row is" if count == 1 else f"{count} rows are"
-    error = DownloadError(
-        f"{rows} paid for, and the outputs could not be fetched: {getattr(last, 'message', last)}",
-        url=getattr(last, "url", ""),
-        advice="Nothing is lost: mend that, and run it again; they are fetched then, at no cost",
-        local=isinstance(last, DownloadError) and last.local,
-    )
+    why = getattr(last, "message", last)
+    error: DownloadError | StorageError
+    if isinstance(last, StorageError):
+        error = StorageError(f"{rows} paid for, and not stored yet: {why}", url=last.url, advice=last.advice)
+    else:
+        error = DownloadError(
+            f"{rows} paid for, and the outputs could not be fetched: {why}",
+            url=getattr(last, "url", ""),
+            advice="Nothing is lost: mend that, and run it again; they are fetched then, at no cost",
+            local=isinstance(last, DownloadError) and last.local,
+        )
     if count == 1 and isinstance(last, GenerorAsyncError):
         error.job_id, error.creation_id, error.take_up = last.job_id, last.creation_id, last.take_up
     return error
@@ -124,7 +136,7 @@ def unresolved_error(calls: str, last: Exception) -> OutcomeUnknownError:
         operation=getattr(last, "operation", ""),
         outcome="unknown",
         advice="Their rows are listed with what they may have cost, and are not run again by themselves; find out"
-        " what is wrong, then run the same again, into the same folder, for the others",
+        " what is wrong, then run the same again, into the same folder or database, for the others",
     )
 
 
@@ -140,26 +152,27 @@ class ResultsFile:
         self._path = folder / RESULTS
         self._credit_dollars = credit_dollars
 
-    async def open(self, journal: JournalReader) -> None:
+    async def open(self, journal: LedgerReader) -> None:
         """Open the file, and mend what an earlier process left incomplete."""
         missing = (await journal.counts()).get("done", 0)
         try:
             missing -= await run_to_completion(self._count_lines)
             unlisted = await self._missing_numbers(journal, missing) if 0 < missing <= APPENDED_MOST else ()
             if len(unlisted) != missing:
-                await _rewrite(self._path, (self._line(row) async for row in journal.rows("done")))
+                await _rewrite(self._path, (self._line(row) async for row in journal.scan("done")))
                 unlisted = ()
             self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
         except OSError as error:
             raise _write_error(self._path, error.strerror) from None
         try:
-            for number in unlisted:
-                self.add(await journal.row(number))
+            for start in range(0, len(unlisted), APPENDED_AT_ONCE):
+                for row in await journal.get(unlisted[start : start + APPENDED_AT_ONCE]):
+                    self.add(row)
         except BaseException:
             self.close()
             raise
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CallRecord) -> None:
         """Append a row that is done.
 
         Raises JournalError if it can't be written; the next `open` appends the line.
@@ -189,7 +202,7 @@ class ResultsFile:
                 file.truncate(complete)
         return lines
 
-    async def _missing_numbers(self, journal: JournalReader, missing: int) -> Sequence[int]:
+    async def _missing_numbers(self, journal: LedgerReader, missing: int) -> Sequence[int]:
         """Return the numbers of the latest rows without a line; as many as `missing` if no others lack one."""
         rows = await journal.last_done(missing + EXTRA_ROWS)
         listed_ids = await run_to_completion(lambda: self._last_ids(2 * (missing + EXTRA_ROWS)))
@@ -203,9 +216,9 @@ class ResultsFile:
             return frozenset([str(json.loads(line)["id"]) for line in deque(file, most)])
         return frozenset()
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: CallRecord) -> str:
         """Return the line of a row that is done; the journal's result contains neither keys nor URLs."""
-        result: Any = row.result
+        result: Any = row.result or {"files": []}  # of one that was pruned nothing is known
         fields = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.counted)}
         if self._credit_dollars is not None:
             fields["dollars"] = rounded(row.counted * self._credit_dollars)
@@ -213,23 +226,23 @@ class ResultsFile:
         return f"{_dump({**fields, **result, **columns})}\n"
 
 
-async def write_failed(folder: Path, journal: JournalReader) -> None:
+async def write_failed(folder: Path, journal: LedgerReader) -> None:
     """Write failed.jsonl: the rows that failed, in the form of an input file; delete it if none failed."""
     path = folder / FAILED
     if (await journal.counts()).get("failed", 0):
-        await _rewrite(path, (_failed_line(row) async for row in journal.rows("failed")))
+        await _rewrite(path, (_failed_line(row) async for row in journal.scan("failed")))
     else:
         await run_to_completion(lambda: path.unlink(missing_ok=True))
 
 
-def _failed_line(row: Row) -> str:
+def _failed_line(row: CallRecord) -> str:
     columns = {"columns": row.columns} if row.columns else {}
     problem: Any = row.problem or {}
     error = {"type": problem.get("error", ""), "message": problem.get("message", "")}
     return f"{_dump({**row.parameters, 'id': row.id, **columns, ERROR_KEY: error})}\n"
 
 
-async def write_rejected(folder: Path, journal: JournalReader) -> None:
+async def write_rejected(folder: Path, journal: LedgerReader) -> None:
     """Write rejected.jsonl: the lines that can't be run, with place and reason; delete it if there are none."""
     path, lines = folder / REJECTED, (f"{_dump(asdict(reject))}\n" async for reject in journal.rejects())
     async for first in lines:

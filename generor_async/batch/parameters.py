@@ -18,7 +18,6 @@ from attrs import define, evolve, field
 
 from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
-from generor_async.batch.journal import NewRow, canonical_json
 from generor_async.batch.python_rows import as_json
 from generor_async.batch.row_files import contains_file, hash_file, restore_media, without_paths
 from generor_async.engine.convert import to_json
@@ -28,6 +27,7 @@ from generor_async.rules.equivalence import CANONICAL_VERSION, canonical_paramet
 from generor_async.rules.http_types import Operation
 from generor_async.rules.misspellings import closest_name
 from generor_async.rules.older_api import advice_on_field
+from generor_async.stores.records import NewRow, canonical_json
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
 __all__ = [
@@ -35,8 +35,8 @@ __all__ = [
     "PROMPT",
     "BadRowError",
     "Parameters",
-    "is_same_request",
     "list_names",
+    "request_digest",
     "request_key",
 ]
 
@@ -265,15 +265,17 @@ class Parameters:
         return value
 
 
-def is_same_request(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
-    """Tell whether two kept rows of an operation mean the same; files are compared by content."""
-    first, second = (_request_text(operation, canonical_parameters(row, DEFAULTS[operation])) for row in (one, other))
-    return first == second
+def request_digest(operation: str, kept: Mapping[str, JSON]) -> int:
+    """Return a hash that is equal for rows that mean the same; files are compared by content."""
+    return _hash(_request_text(operation, canonical_parameters(kept, DEFAULTS[operation])))
 
 
 def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
     """Return a hash that is equal for rows which want the same thing, whatever the settings it is made with."""
-    text = _request_text(operation, content_parameters(kept, DEFAULTS[operation]))
+    return _hash(_request_text(operation, content_parameters(kept, DEFAULTS[operation])))
+
+
+def _hash(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 

@@ -5,14 +5,14 @@ call was sent is ready again; one whose call may have been charged stays unknown
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from attrs import evolve
+from attrs import evolve, fields
 
 from generor_async.batch.budget_gate import BudgetGate
-from generor_async.batch.journal import Journal, Row
-from generor_async.batch.provider import Accepted, Provider
+from generor_async.batch.provider import Accepted, MediaStorage, Provider
 from generor_async.batch.run_monitor import RunMonitor
 from generor_async.batch.stopping import Stopping, StopStage
 from generor_async.engine.ids import random_uuid
@@ -28,6 +28,7 @@ from generor_async.rules.row_states import (
     END_STATES,
     MOST_ATTEMPTS,
     PAID_STATES,
+    STATE_AFTER,
     Accept,
     Defer,
     Download,
@@ -43,6 +44,8 @@ from generor_async.rules.row_states import (
     verdict_for,
 )
 from generor_async.rules.stop_rules import CallOutcome
+from generor_async.stores.ledger import Ledger, write_step
+from generor_async.stores.records import AccountKey, CallRecord
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
@@ -52,24 +55,25 @@ __all__ = ["RETRY_PAUSES", "RowRun"]
 
 RETRY_PAUSES: Final = (5.0, 15.0, 60.0)
 """Seconds before each further try to poll or download, after the client's own retries."""
-WRITE_ATTEMPTS: Final = 60
-"""How often a step about money is tried to be written, once a second."""
+T = TypeVar("T")
 
 
 class RunContext(Protocol):
     """What the rows of a run share, and what they report to it."""
 
-    journal: Journal
+    journal: Ledger
+    account: AccountKey
     provider: Provider
     budget_gate: BudgetGate
     clock: Clock
-    folder: Path
+    media: Path | MediaStorage
+    """Where outputs go: the results folder, or a storage."""
     refunds: bool
     """Whether to count a failed job as refunded where the vendor's FAQ says so."""
     stopping: Stopping
     monitor: RunMonitor
 
-    async def row_ended(self, row: Row) -> None:
+    async def row_ended(self, row: CallRecord) -> None:
         """Report a row that has ended."""
         ...
 
@@ -81,8 +85,25 @@ class RunContext(Protocol):
         """Stop or pause the run if an error concerns more than its row."""
         ...
 
-    def halt(self, error: BaseException) -> None:
-        """Submit nothing more, and raise this error at the end."""
+    @property
+    def may_send(self) -> bool:
+        """Whether no other process can have taken over what this one works on."""
+        ...
+
+    async def until_back(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do some work; in a database that is away, again and again until it is back."""
+        ...
+
+    def waits_for_database(self, error: JournalError) -> bool:
+        """Tell whether an error says that a database is away that the run waits for."""
+        ...
+
+    def note_step(self, row: CallRecord, step: RowStep) -> None:
+        """Note a step of a row that is about to be written."""
+        ...
+
+    def write_failed(self, error: JournalError, tries: int) -> bool:
+        """Note that a step could not be written, after so many tries; return whether to try it again."""
         ...
 
 
@@ -92,7 +113,6 @@ class RowRun:
     __slots__ = (
         "_budget_gate",
         "_clock",
-        "_folder",
         "_handle",
         "_intent",
         "_journal",
@@ -107,14 +127,13 @@ class RowRun:
         "started",
     )
 
-    def __init__(self, row: Row, run: RunContext) -> None:
+    def __init__(self, row: CallRecord, run: RunContext) -> None:
         self._row = row
         self._run = run
         self._journal = run.journal
         self._provider = run.provider
         self._budget_gate = run.budget_gate
         self._clock = run.clock
-        self._folder = run.folder
         self._reservation: Reservation | None = None
         self._handle: Any = None
         self._intent: Submit | None = None
@@ -140,6 +159,17 @@ class RowRun:
         """The row's state."""
         return self._row.state
 
+    @property
+    def unwritten_ids(self) -> Mapping[str, tuple[str, ...]]:
+        """The ids of what its call has made, by its own id, if the journal has not taken them."""
+        step = self._unwritten_step
+        return {self._row.id: step.remote_ids} if isinstance(step, Accept) and step.remote_ids else {}
+
+    @property
+    def holds_credits(self) -> bool:
+        """Whether credits are reserved for its call."""
+        return self._reservation is not None
+
     def is_cancelled_at(self, stage: StopStage) -> bool:
         """Return whether a run in this stop stage cancels the row instead of waiting for it."""
         if self.answered:
@@ -147,10 +177,17 @@ class RowRun:
         return stage is StopStage.ENDING or not self.sent
 
     async def perform(self) -> None:
-        """Run the row to its end, or as far as it gets."""
-        row, self.started = self._row, True
+        """Run the row to its end, or as far as it gets; leave it to another owner who has taken it over."""
+        self.started = True
         try:
-            if self._run.stopping.stage:
+            await self._perform()
+        except StaleRowError:
+            await self._leave()
+
+    async def _perform(self) -> None:
+        row = self._row
+        try:
+            if (stage := self._run.stopping.stage) and self.is_cancelled_at(stage):
                 await self._abandon()
                 return
             if resumed := row.state in PAID_STATES:
@@ -181,13 +218,13 @@ class RowRun:
                 return
             self._intent = Submit(
                 at=self._clock.time(),
-                call_id=random_uuid(),
+                request_id=random_uuid(),
                 model=quote.model,
                 estimated=quote.credits,
                 reserved=reservation.credits,
                 longest=quote.longest,
             )
-            accepted = await self._provider.submit(row, self._intent.call_id, self)
+            accepted = await self._provider.submit(row, self._intent.request_id, self)
         except GenerorAsyncError as error:
             sent, verdict = self.sent, self._verdict(error)
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # the estimate failed
@@ -211,11 +248,28 @@ class RowRun:
         if self._run.stopping.stage or self._run.monitor.record.common_problem:
             raise asyncio.CancelledError
         assert self._intent is not None
-        await self._journal.step(self._row, evolve(self._intent, at=self._clock.time()))
+        await self._intend(evolve(self._intent, at=self._clock.time()))
+        if not self._run.may_send:
+            raise asyncio.CancelledError
         self.sent = True
         if self.sent_at is None:
             self.sent_at = self._clock.monotonic()
             self._run.call_sent(self.sent_at)
+
+    async def _intend(self, intent: Submit) -> None:
+        """Commit an intent; raises CancelledError if the account has no room, or while the database is away."""
+        assert self._reservation is not None
+        try:
+            while (full := await self._journal.intend(self._row, intent, [self._run.account])) is not None:
+                if not await self._budget_gate.correct_account(full):
+                    if self._budget_gate.is_alone:
+                        self._run.stopping.stop_at_cap()
+                    raise asyncio.CancelledError
+        except JournalError as error:
+            if not self._run.waits_for_database(error):
+                raise
+            raise asyncio.CancelledError from None
+        self._reservation.booked = True
 
     async def record_waiting(self) -> None:
         """Take back the intent, if there is one: the call had no effect, and waits to be sent again.
@@ -225,6 +279,8 @@ class RowRun:
         self.sent = False
         if self._row.state == "submitting" and not self._run.stopping.stage:
             await self._record(Defer())
+            if self._reservation is not None:
+                self._reservation.booked = False
         if self._run.stopping.stage:
             raise asyncio.CancelledError
 
@@ -253,7 +309,7 @@ class RowRun:
                 if not await self._waits_for_retry(error, tries, resumed=resumed):
                     return
                 tries += 1
-        await self._journal.step(row, Finish(at=self._clock.time(), result=result))
+        await self._record(Finish(at=self._clock.time(), result=result))
         if self._reservation is not None:
             self._settle(self._reservation, None, row.remote_ids)
 
@@ -280,11 +336,11 @@ class RowRun:
     async def _download(self) -> JSON:
         row = self._row
         self._handle = await self._provider.complete(row, self._handle)
-        if (problem := self._journal.problem()) is not None:
-            raise problem
         if row.state != "downloading":
-            await self._journal.step(row, Download())
-        return await self._provider.store(row, self._handle, self._folder)
+            await self._record(Download())
+        if (problem := self._journal.problem()) is not None:  # a download would make a folder at the old path
+            raise problem
+        return await self._provider.store(row, self._handle, self._run.media)
 
     def _verdict(self, error: Exception) -> RowVerdict:
         """Return what an error means for the row in its current state."""
@@ -318,25 +374,62 @@ class RowRun:
             self._reservation = None
 
     async def _record(self, step: RowStep) -> None:
-        """Commit a step about money; if the disk refuses it, halt the run and keep trying.
+        """Commit a step; if it can't be written, keep trying.
 
         In the stage ENDING it gives up: a call that was sent and is not recorded stays unknown.
         """
-        self._unwritten_step = step
-        for pause in (0.0, *[1.0] * WRITE_ATTEMPTS):
+        self._unwritten_step, tries = step, 0
+        self._run.note_step(self._row, step)
+        while True:
             try:
-                await self._journal.step(self._row, step)
+                await write_step(self._journal, self._row, step)
             except StaleRowError:
-                raise
+                if (after := await self._step_after_take_over(step, tries)) is None:
+                    self._unwritten_step = None
+                    return
+                step = after
             except JournalError as error:
-                self._run.halt(error)
-                if self._run.stopping.stage is StopStage.ENDING:
+                tries += 1
+                if not self._run.write_failed(error, tries) or self._run.stopping.stage is StopStage.ENDING:
                     raise
-                await self._clock.sleep(pause)
+                await self._clock.sleep(1.0 if tries > 1 else 0.0)
             else:
                 self._unwritten_step = None
                 return
-        await self._journal.step(self._row, step)
+
+    async def _step_after_take_over(self, step: RowStep, tries: int) -> RowStep | None:
+        """Return the step to write for a row that is not as it was left; None if the step was written.
+
+        A database that broke off may have written the step in one of the earlier `tries` without saying so. Another
+        owner may have taken the row for unknown, while what became of it is known here: its ids, or that its call was
+        not sent.
+
+        Raises StaleRowError if there is no more to say of it than the other owner knows.
+        """
+        row, after = self._row, STATE_AFTER[type(step)]
+        (current,) = await self._run.until_back(lambda: self._journal.get([row.number]))
+        is_own = current.attempt == row.attempt and current.owner in {None, self._journal.owner}
+        if tries and is_own and current.state == after and current.remote_ids == (row.remote_ids or current.remote_ids):
+            for each in fields(CallRecord):
+                setattr(row, each.name, getattr(current, each.name))
+            return None
+        if is_own and current.state != row.state and is_legal(current.state, step):
+            row.state, row.owner = current.state, current.owner
+            return step
+        if is_own and current.state == "unknown" and not self.sent:
+            row.state, row.owner = current.state, current.owner
+            message = "it was taken over before its call was made"
+            release = Release(at=self._clock.time(), problem={"message": message})
+            if not isinstance(step, Defer):
+                return release
+            await self._record(release)  # the call itself still waits to be sent, and ends
+        raise StaleRowError(f"row {row.id} was taken over by another process")
+
+    async def _leave(self) -> None:
+        """Leave the row to the owner who has taken it over, with its money if its call may have been charged."""
+        (current,) = await self._run.until_back(lambda: self._journal.get([self._row.number]))
+        self._row.state = current.state
+        self._drop_reservation(uncharged=not self.sent)
 
     async def _abandon(self, call_error: BaseException | None = None) -> None:
         """Leave a cancelled row ready if its call was not sent, and unknown if it may have been charged.

@@ -4,7 +4,7 @@ import sys
 
 from attrs import define, field
 
-from generor_async.batch.sqlite.new_rows import RowNumbers
+from generor_async.rules.row_numbers import RowNumbers
 
 __all__ = ["RowLimit"]
 

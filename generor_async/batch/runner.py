@@ -11,14 +11,16 @@ from typing import Any
 
 from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.inputs import Rows
-from generor_async.batch.journal import Reject
+from generor_async.batch.journal import place_of
 from generor_async.batch.outcomes import RowOutcome, is_own_file
 from generor_async.batch.progress import BatchProgress
 from generor_async.batch.python_rows import check_rows
 from generor_async.batch.run import BatchRun
+from generor_async.batch.shared_run import SharedBatchRun, Submitted, open_run
 from generor_async.batch.spec import BatchSpec, OnRow
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import stop_reason
+from generor_async.engine import auth
 from generor_async.engine.stacklevel import caller_stacklevel
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
@@ -26,9 +28,11 @@ from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments, option_checks
 from generor_async.rules.budget import NO_CAP
 from generor_async.rules.stop_rules import StopReason
+from generor_async.storage import checked_url
+from generor_async.stores.records import Reject
 from generor_async.values import JSON
 
-__all__ = ["Batch", "run_batch"]
+__all__ = ["Batch", "check_client", "run_batch"]
 
 
 def run_batch(
@@ -36,6 +40,7 @@ def run_batch(
     rows: Rows,
     *,
     to: str | os.PathLike[str],
+    name: str | None = None,
     max_credits: float | None = None,
     price: float | None = None,
     refunds: bool = False,
@@ -49,11 +54,16 @@ def run_batch(
     keep: Iterable[str] = (),
     again: bool = False,
     drain: float = 8.0,
+    media: str | None = None,
+    keep_prompts: bool = True,
     take_over: bool = False,
+    lease: float | None = None,
 ) -> "Batch":
-    """Run rows through a client's API, each charged at most once, into the folder `to`.
+    """Run rows through a client's API, each charged at most once, into a folder or a database.
 
-    Iterate over the batch to run it. The same call continues a batch in its folder, however it was interrupted.
+    Iterate over the batch to run it. The same call continues a batch, however it was interrupted. In a database, any
+    number of processes on any machines work on a run together: the same call joins those at work, `run_shift` works
+    without the rows, and `Batch.submit` adds the rows alone. What is charged, they count together under one cap.
 
     Args:
         client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
@@ -61,8 +71,12 @@ def run_batch(
         rows: The path of a .jsonl, .csv or .tsv file; an (async) iterable of mappings of parameters, each with an
             optional `id`, or of strings, each a prompt; or a table that has `to_dict("records")`, such as a DataFrame.
             Missing values (NaN, NA) are left out; a row of another type is rejected.
-        to: The folder for the journal, the results and the media; created if need be.
-        max_credits: The cap on spending, in the API's own credits.
+        to: The folder for the journal, the results and the media; created if need be. Or the URL of a PostgreSQL
+            database, such as `postgresql://host/app`, for a run that several processes work on; it needs a `name`, and
+            `media` for the outputs.
+        name: The name of the run in a database that has many: up to 100 letters, digits, dots, dashes and underscores.
+        max_credits: The cap on spending, in the API's own credits. In a database it is that of the whole run, and stays
+            as it is if this is not given.
         price: The price of one generation, in US dollars, if Luma's price lists have none.
         refunds: Count failures with `content_moderated`, `generation_failed` or `output_not_found` as refunded, as
             Luma's FAQ says (page), also those of earlier runs in the folder; else they count against `max_credits`.
@@ -81,13 +95,22 @@ def run_batch(
             those in `common`. Without it, such rows raise BuysAgainError.
         drain: Seconds for which a cancelled run waits for answers of calls under way, as `Batch.stop(drain=...)` does.
             A paid call that takes longer leaves its row unknown.
+        media: The URL of object storage for the outputs, such as `s3://bucket/herons`, instead of the folder: see
+            `Storage`. Later runs in the folder need not repeat it; with another URL, the outputs of further rows go
+            there, and those that are stored stay where they are.
+        keep_prompts: Keep the parameters of rows in the folder. Without it, those of rows that are done or failed are
+            replaced by hashes, by which the same rows are still known; so they are in all later runs in the folder.
         take_over: Use a folder that names another process of which this machine can't tell whether it has ended: one on
             a file system without locks, or a copy of one in use.
+        lease: In a database, for how many seconds this process may be cut off or frozen before others take its rows
+            over; by default 30. Until it is back within that time, it sends no paid call.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
     """
-    _check_values(client, rows, on_row)
+    to, media = auth.masked_url(to), auth.masked_texts(media)  # a traceback shows arguments
+    check_rows(rows)
+    check_client(client, on_row)
     if max_credits is not None:
         option_checks.at_least(max_credits, "max_credits", 0, above=True)
     if price is not None:
@@ -105,7 +128,7 @@ def run_batch(
     spec = BatchSpec(
         client=client,
         rows=rows,
-        folder=Path(arguments.path(to, "to")),
+        place=place_of(to, name, lease=lease),
         cap=NO_CAP if max_credits is None else max_credits,
         price=price,
         refunds=arguments.boolean(refunds, "refunds"),
@@ -119,10 +142,23 @@ def run_batch(
         keep=_column_names(keep),
         again=arguments.boolean(again, "again"),
         drain=option_checks.duration(drain, "drain"),
+        media=None if media is None else _media_url(media),
+        keep_prompts=arguments.boolean(keep_prompts, "keep_prompts"),
         take_over=arguments.boolean(take_over, "take_over"),
     )
     _check_names(spec)
     return Batch(spec)
+
+
+def _media_url(media: str) -> str:
+    url = checked_url(media, "media")
+    if url.startswith("memory:"):
+        raise InvalidRequestError(
+            "media",
+            "memory:// loses what was paid for when the program ends",
+            advice="Give a bucket, or file:///folder",
+        )
+    return url
 
 
 def _column_names(keep: Any) -> frozenset[str]:
@@ -131,10 +167,9 @@ def _column_names(keep: Any) -> frozenset[str]:
     return frozenset(arguments.texts(list(keep), "keep"))
 
 
-def _check_values(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> None:
-    """Raise InvalidRequestError for a wrong client, rows of no known type, or an `on_row` that can't be called."""
+def check_client(client: AsyncGeneror | AsyncLuma, on_row: object) -> None:
+    """Raise InvalidRequestError for a wrong client, or an `on_row` that can't be called."""
     option_checks.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
-    check_rows(rows)
     if on_row is not None:
         option_checks.function(on_row, "on_row")
     if fields := client._options.extra_body:  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
@@ -158,7 +193,8 @@ def _check_names(spec: BatchSpec) -> None:
     if reserved := spec.keep & spec.parameters.names:
         advice = "Leave it out of keep, or give the column another name"
         raise InvalidRequestError("keep", f"{min(reserved)!r} is a parameter of {spec.operation}", advice=advice)
-    if spec.source is not None and is_own_file(spec.source.path, spec.folder):
+    folder = spec.place.folder
+    if spec.source is not None and folder is not None and is_own_file(spec.source.path, folder):
         problem = f"{spec.source.path} is a file that the batch itself writes in its folder"
         raise InvalidRequestError("rows", problem, advice="Give another folder, or the rows under another name")
 
@@ -223,8 +259,8 @@ class Batch:
         `done`: all rows are done, up to the `limit` if there is one, and none was rejected. `failed`: the run
         completed, and some rows failed, are unknown or were rejected; or an error without a reason of its own stopped
         it. The other reasons stopped it: `cap`, the account's `credits`, its `key`, too many calls whose outcome is
-        `unknown`, `downloads`, the `disk`, the `folder`; and `interrupted`, by `stop` or by leaving or cancelling the
-        loop.
+        `unknown`, `downloads`, the `storage`, the `disk`, the `folder`, the `database`; and `interrupted`, by `stop`
+        or by leaving or cancelling the loop.
         """
         return self._reason
 
@@ -256,13 +292,43 @@ class Batch:
             stop = run.stopping.stop if drain is None else partial(run.stopping.drain, drain)
             _call_in_loop(run.loop, stop)
 
-    async def status(self) -> Status:
-        """Return the status of all rows in the folder."""
-        return await read_status(self._spec.folder)
+    async def submit(self) -> Submitted:
+        """Add the rows to a run in a database, and make no paid call: workers work on them (`run_shift`).
 
-    async def report(self) -> Path:
-        """Write report.html into the folder, and return its path."""
-        return await report(self._spec.folder)
+        Returns:
+            How many rows were added.
+
+        Raises:
+            InvalidRequestError: The rows can't be read, the run belongs to other rows or was begun with other settings,
+                or the batch is in a folder.
+            BuysAgainError: Rows ask for what the run has, under other ids or to be made another way. None was added,
+                unless the rows are an iterator: it is read as they are added, and what workers have begun stays.
+            JournalError: The database can't be reached.
+        """
+        if self._spec.place.lease is None:
+            problem = "rows are submitted to a run in a database, on which others work"
+            raise InvalidRequestError("to", problem, advice="Iterate over the batch to run it in its folder")
+        run = await SharedBatchRun.open(self._spec)
+        try:
+            return await run.submit()
+        finally:
+            await run.journal.close()
+
+    async def status(self) -> Status:
+        """Return the status of all rows, whoever works on them."""
+        return await read_status(self._spec.place)
+
+    async def report(self, *, signed_links: float | None = None) -> Path:
+        """Write report.html into the folder, and return its path.
+
+        Args:
+            signed_links: Link to outputs in object storage by signed links, by which whoever has the page can open
+                them for so many seconds, at most seven days; by default it has their URLs.
+
+        Raises:
+            InvalidRequestError: `signed_links` is no such number, or the page can't be written.
+        """
+        return await report(self._spec.place, signed_links=signed_links)
 
     async def __aiter__(self) -> AsyncGenerator[RowOutcome, None]:
         if self._run is not None or self._opening is not None:
@@ -282,7 +348,7 @@ class Batch:
 
     async def _open(self) -> BatchRun | None:
         """Open the folder and prepare the run; return None if it was stopped meanwhile."""
-        self._opening = opening = asyncio.ensure_future(BatchRun.open(self._spec))
+        self._opening = opening = asyncio.ensure_future(open_run(self._spec))
         try:
             self._run = await opening
         except asyncio.CancelledError:

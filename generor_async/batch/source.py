@@ -20,9 +20,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 from generor_async.batch.notices import rows_error
 from generor_async.batch.text_stream import CHUNK, DIGEST, HashingFile, decode
-from generor_async.engine.threads import run_to_completion
 from generor_async.rules.csv_quotes import LONGEST_RECORD
 from generor_async.rules.file_fingerprint import FileFingerprint
+from generor_async.stores.threads import run_to_completion
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

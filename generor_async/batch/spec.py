@@ -1,5 +1,7 @@
 """What a batch was asked to do: the checked arguments of `run_batch`, and what follows from them."""
 
+import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,15 +10,17 @@ from typing import Final, TypeAlias
 from attrs import Factory, field, frozen
 
 from generor_async.batch.inputs import Rows
-from generor_async.batch.journal import SIMULATED, Reject, RunKey, canonical_json
+from generor_async.batch.journal import RunPlace
 from generor_async.batch.notices import ReadingNotices
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.provider import Provider, provider_for
 from generor_async.batch.python_rows import as_json
+from generor_async.batch.run_key import SIMULATED, RunKey
 from generor_async.batch.source import RowSource
 from generor_async.engine.client import Client
 from generor_async.rules.budget import NO_CAP
+from generor_async.stores.records import Reject, canonical_json
 from generor_async.values import JSON
 from generor_async.values.version import VERSION
 
@@ -34,8 +38,9 @@ class BatchSpec:
     """The checked arguments of `run_batch`."""
 
     client: Client
-    rows: Rows
-    folder: Path
+    rows: Rows | None
+    """None for a run in a database that has its rows already."""
+    place: RunPlace
     cap: float
     price: float | None
     refunds: bool
@@ -55,8 +60,16 @@ class BatchSpec:
     """Whether to buy again what the folder has under other ids or with other parameters."""
     drain: float
     """Seconds for which a cancelled run waits for answers of calls under way."""
+    media: str | None
+    """The checked URL of the storage for outputs; None for that of earlier runs, or the folder."""
+    keep_prompts: bool
+    """Whether parameters of rows that have ended are kept in the folder."""
     take_over: bool
     """Whether to assume that the process named in the folder's lock file has ended, if that can't be told."""
+    noted_source: str | None = None
+    """Where the rows of a run were read that has them already."""
+    look: asyncio.Event | None = None
+    """Set to have the run look at once whether somebody has stopped it."""
     first_rejects: list[Reject] = field(init=False, factory=list[Reject])
     """The first rejects of the latest reading."""
     notices: ReadingNotices = field(init=False, factory=ReadingNotices)
@@ -78,7 +91,7 @@ class BatchSpec:
         return RunKey(
             operation=self.operation,
             address=address_of(self.client),
-            source="rows" if self.source is None else self.source.name,
+            source=self.noted_source or ("rows" if self.source is None else self.source.name),
         )
 
     def note_rejects(self, rejects: Sequence[Reject]) -> None:
@@ -89,8 +102,8 @@ class BatchSpec:
 
     @property
     def reading_options(self) -> str:
-        """The options that change how a file is read into rows, as text."""
-        return canonical_json(
+        """A hash of the options that change how a file is read into rows."""
+        options = canonical_json(
             {
                 "version": VERSION,
                 "prompt_column": self.prompt_column,
@@ -99,6 +112,7 @@ class BatchSpec:
                 "allow_duplicates": self.allow_duplicates,
             }
         )
+        return hashlib.sha256(options.encode()).hexdigest()  # `common` may have a prompt
 
     @property
     def is_file(self) -> bool:

@@ -1,4 +1,4 @@
-"""The status and the report of a batch, read from its folder: also while another process runs it."""
+"""The status and the report of a batch, read from its journal: also while other processes run it."""
 
 import asyncio
 import json
@@ -9,28 +9,32 @@ from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import read_charges, row_cost
 from generor_async.batch.folder import invalid_folder
-from generor_async.batch.journal import SIMULATED, Duplicate, Failure, JournalReader, Reject, Row
+from generor_async.batch.journal import RunPlace, To, open_if_begun, open_reader, place_of
 from generor_async.batch.missing_files import count_rows_missing_files
 from generor_async.batch.notices import MAX_REJECTS_NAMED
 from generor_async.batch.report import ReportFile, ReportRow, ReportState, ReportSummary, left_out, write_report
+from generor_async.batch.run_key import RunKey, keeps_prompts, read_key, simulation_mismatch
 from generor_async.batch.run_times import run_spans
-from generor_async.batch.sqlite import open_if_begun, open_reader
-from generor_async.batch.sqlite.schema import simulation_mismatch
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
-from generor_async.engine.threads import run_to_completion
+from generor_async.errors import StorageError
+from generor_async.rules import arguments, option_checks
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED_CODES
 from generor_async.rules.row_states import RowState
 from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import vendor_of
+from generor_async.storage import LONGEST_LINK
+from generor_async.stores.ledger import LedgerReader
+from generor_async.stores.records import CallRecord, Duplicate, Failure, Reject
+from generor_async.stores.threads import run_to_completion
 from generor_async.values import JSON
 
-__all__ = ["NOTHING_PAID", "Status", "check_simulated", "is_simulated", "read_status", "report"]
+__all__ = ["NOTHING_PAID", "Status", "check_simulated", "read_status", "report"]
 
 REPORT: Final = "report.html"
 NOTHING_PAID: Final = "simulated: nothing was paid"
@@ -68,7 +72,9 @@ class Status:
     doubts: Sequence[Unresolved]
     """The unknown rows, each with what is waited for, and until when."""
     missing: int = 0
-    """Rows that are done and whose files are missing from the folder; results.jsonl has their ids."""
+    """Rows that are done and whose files are missing from the folder or the storage; results.jsonl has their ids."""
+    storage_problem: str = ""
+    """Why the storage can't be asked for files, which `missing` then leaves out."""
     refundable: float
     """How much of that the vendor's FAQ says is refunded, in credits (page); `run_batch(refunds=True)` believes it."""
     cap: float | None
@@ -91,28 +97,33 @@ class Status:
         return self.counts.get("done", 0) == self.total and not self.rejected
 
 
-async def read_status(folder: str | os.PathLike[str]) -> Status:
-    """Return the status of the batch in a folder; raises InvalidRequestError if there is none."""
-    reader = await open_reader(folder)
+async def read_status(to: To, *, name: str | None = None, checks_storage: bool = True) -> Status:
+    """Return the status of a batch; raises InvalidRequestError if there is none.
+
+    Without `checks_storage`, files in a storage are not looked for, which takes a request for each.
+    """
+    place = place_of(to, name)
+    reader = await open_reader(place)
     try:
-        key: Any = await reader.read_note("key")
+        key = await _key_of(reader)
         cap: Any = await reader.read_note("cap")
         reason: Any = await reader.read_note("ending")
-        vendor, charges = vendor_of(key["operation"]), await read_charges(reader)
+        vendor, charges = vendor_of(key.operation), await read_charges(reader)
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
             rejects += 1
             if len(set_aside) < MAX_REJECTS_NAMED:
                 set_aside.append(reject)
+        missing, storage_problem = await _count_missing(reader, place.folder, checks_storage=checks_storage)
         duplicates, came_again = 0, list[Duplicate]()
         async for duplicate in reader.duplicates():
             duplicates += 1
             if len(came_again) < MAX_REJECTS_NAMED:
                 came_again.append(duplicate)
         return Status(
-            operation=key["operation"],
+            operation=key.operation,
             reason=reason,
-            simulated=is_simulated(key),
+            simulated=key.is_simulated,
             counts=await reader.counts(),
             rejected=rejects,
             set_aside=set_aside,
@@ -123,7 +134,8 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             estimated=rounded(charges.estimated),
             doubtful=rounded(await reader.unresolved_credits()),
             doubts=await unresolved_rows(reader, vendor),
-            missing=await count_rows_missing_files(reader, Path(folder)),
+            missing=missing,
+            storage_problem=storage_problem,
             refundable=rounded(await reader.refundable(REFUNDED_CODES)),
             cap=cap,
             credit_dollars=vendor.credit_dollars,
@@ -132,56 +144,90 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         await reader.close()
 
 
-async def check_simulated(folder: str | os.PathLike[str], *, simulated: bool) -> None:
-    """Raise InvalidRequestError for a simulated run in the folder of a real one, or the reverse."""
-    path = Path(folder)
-    reader = await open_if_begun(folder)
+async def _key_of(reader: LedgerReader) -> RunKey:
+    key = await read_key(reader)
+    assert key is not None
+    return key
+
+
+async def _count_missing(reader: LedgerReader, folder: Path | None, *, checks_storage: bool) -> tuple[int, str]:
+    """Count the rows that lack a file, or say why the storage can't tell."""
+    try:
+        return await count_rows_missing_files(reader, folder, checks_storage=checks_storage), ""
+    except StorageError as error:
+        return await count_rows_missing_files(reader, folder, checks_storage=False), str(error)
+
+
+async def check_simulated(to: To, *, name: str | None = None, simulated: bool) -> None:
+    """Raise InvalidRequestError for a simulated run in the place of a real one, or the reverse."""
+    place = place_of(to, name)
+    reader = await open_if_begun(place)
     if reader is None:
         return
     try:
-        key: Any = await reader.read_note("key")
-        if is_simulated(key) is not simulated and any((await reader.counts()).values()):
-            raise simulation_mismatch(path, simulated=simulated)
+        key = await _key_of(reader)
+        if key.is_simulated is not simulated and any((await reader.counts()).values()):
+            raise simulation_mismatch(place, simulated=simulated)
     finally:
         await reader.close()
 
 
-def is_simulated(key: Mapping[str, Any]) -> bool:
-    """Return whether the folder with this key holds a simulated run."""
-    return bool(key["address"] == SIMULATED)
+async def report(
+    to: To,
+    *,
+    name: str | None = None,
+    page: str | os.PathLike[str] | None = None,
+    new_thumbnails: int | None = None,
+    signed_links: float | None = None,
+) -> Path:
+    """Write the report of a batch as a page, and return its path.
 
-
-async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = None) -> Path:
-    """Write report.html for the batch in a folder, and return its path.
-
-    If the report's thumbnails are files, at most `new_thumbnails` are made that are missing.
+    By default it is report.html in the batch's folder or, of a run in a database, <name>.html here.
+    If the report's thumbnails are files, at most `new_thumbnails` are made that are missing. `signed_links` is for how
+    many seconds links to outputs in a storage are signed; None for their URLs.
     """
-    folder = Path(to)
-    title = await run_to_completion(lambda: folder.resolve().name)
-    reader = await open_reader(folder)
+    place = place_of(to, name)
+    if signed_links is not None:
+        signed_links = option_checks.at_least(signed_links, "signed_links", 1, at_most=LONGEST_LINK)
+    path = _page_of(place) if page is None else Path(arguments.path(page, "page", "a file"))
+    folder = path.parent if place.folder is None else place.folder
+    title = await run_to_completion(place.title)
+    reader = await open_reader(place)
     try:
         charges = await read_charges(reader)
         summary = await _summary(reader, title, charges)
         loop = asyncio.get_running_loop()
-        pages, no_rows = _pages(reader, charges), list[ReportRow]()
+        shows_prompts = await keeps_prompts(reader)
+        pages, no_rows = _pages(reader, charges, shows_prompts=shows_prompts), list[ReportRow]()
 
         def rows() -> Iterator[ReportRow]:
             while page := asyncio.run_coroutine_threadsafe(anext(pages, no_rows), loop).result():
                 yield from page
 
         await run_to_completion(
-            lambda: write_report(folder / REPORT, summary, rows(), folder=folder, new_thumbnails=new_thumbnails)
+            lambda: write_report(
+                path,
+                summary,
+                rows(),
+                folder=folder,
+                new_thumbnails=new_thumbnails,
+                signed_links=signed_links,
+            )
         )
     except OSError as error:
         advice = "Free some space or mend the disk, and write it again with `report`"
-        raise invalid_folder(f"{folder / REPORT} cannot be written to ({error.strerror})", advice) from None
+        raise invalid_folder(f"{path} cannot be written to ({error.strerror})", advice) from None
     finally:
         await reader.close()
-    return folder / REPORT
+    return path
 
 
-async def _summary(reader: JournalReader, title: str, charges: Charges) -> ReportSummary:
-    key: Any = await reader.read_note("key")
+def _page_of(place: RunPlace) -> Path:
+    return Path(f"{place.title()}.html") if place.folder is None else place.folder / REPORT
+
+
+async def _summary(reader: LedgerReader, title: str, charges: Charges) -> ReportSummary:
+    key = await _key_of(reader)
     cap: Any = await reader.read_note("cap")
     counts = Counter[ReportState]()
     for state, rows in (await reader.counts()).items():
@@ -189,9 +235,9 @@ async def _summary(reader: JournalReader, title: str, charges: Charges) -> Repor
         counts[report_state] += rows
     return ReportSummary(
         title=title,
-        api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if is_simulated(key) else ""),
+        api=key.api.capitalize() + (f", {NOTHING_PAID}" if key.is_simulated else ""),
         unit="credits",
-        credit_dollars=vendor_of(key["operation"]).credit_dollars,
+        credit_dollars=vendor_of(key.operation).credit_dollars,
         rows=counts.total(),
         left_out=left_out(counts),
         spent=rounded(charges.spent),
@@ -200,10 +246,11 @@ async def _summary(reader: JournalReader, title: str, charges: Charges) -> Repor
     )
 
 
-async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
+async def _pages(reader: LedgerReader, charges: Charges, *, shows_prompts: bool) -> AsyncIterator[list[ReportRow]]:
     page: list[ReportRow] = []
-    async for row in reader.rows():
-        page.append(_report_row(row, charges))
+    async for row in reader.scan():
+        shown = _report_row(row, charges)
+        page.append(shown if shows_prompts else evolve(shown, prompt=""))
         if len(page) == ROWS_AT_ONCE:
             yield page
             page = []
@@ -211,7 +258,7 @@ async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[
         yield page
 
 
-def _report_row(row: Row, charges: Charges) -> ReportRow:
+def _report_row(row: CallRecord, charges: Charges) -> ReportRow:
     result: Any = row.result or {"files": []}
     problem: Any = {} if row.state == "done" else row.problem or {}  # a row that was unknown, and was found, went well
     parameters: Mapping[str, Any] = row.parameters
@@ -221,7 +268,7 @@ def _report_row(row: Row, charges: Charges) -> ReportRow:
         state=REPORT_STATES.get(row.state, "other"),
         prompt=_as_text(parameters.get("prompt")),
         type=_as_text(parameters.get("slug") or parameters.get("type") or "image"),
-        model=_as_text(parameters.get("model_id") or parameters.get("model") or "uni-1"),
+        model=_as_text(parameters.get("model_id") or parameters.get("model") or row.model or "uni-1"),
         cost=None if cost is None else rounded(cost.spent),
         unresolved=0.0 if cost is None else rounded(cost.doubtful),
         started=row.submitted_at,

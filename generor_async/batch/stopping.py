@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import sqlite3
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Any, Final, TypeVar
@@ -11,16 +10,19 @@ from generor_async.batch.folder import NO_SPACE
 from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
+    DatabaseChangedError,
     DownloadError,
     FolderError,
     InvalidRequestError,
     JournalError,
     OutcomeUnknownError,
     StaleRowError,
+    StorageError,
 )
 from generor_async.rules.resume_advice import resume_advice
 from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import Vendor
+from generor_async.stores.ledger import UnusableLedgerError
 
 __all__ = ["StopStage", "Stopping", "stop_reason"]
 
@@ -57,11 +59,25 @@ class Stopping:
         """Why the run stops; None while nothing has stopped it."""
         self.error: BaseException | None = None
         """The error to raise at the end."""
+        self.is_held = False
+        """Whether nothing is submitted until `go_on`."""
 
     def stop(self) -> None:
         """Submit nothing more, as the user asks; a second call stops at once."""
         self.reason = self.reason or "interrupted"
-        self.advance_to(StopStage.ENDING if self.stage else StopStage.FINISHING)
+        self.advance_to(StopStage.ENDING if self.stage and not self.is_held else StopStage.FINISHING)
+        self.is_held = False
+
+    def hold(self) -> None:
+        """Submit nothing more until `go_on`, unless it is stopping anyway."""
+        if not self.stage:
+            self.is_held, self.reason = True, "interrupted"
+            self.advance_to(StopStage.FINISHING)
+
+    def go_on(self) -> None:
+        """Submit again what waits, after `hold`, unless something else has stopped the run meanwhile."""
+        if self.is_held and self.stage is StopStage.FINISHING and self.error is None:
+            self.is_held, self.reason, self.stage = False, None, StopStage.RUNNING
 
     def drain(self, seconds: float) -> None:
         """Wait at most so many seconds for answers of calls that were sent, as the user asks."""
@@ -117,6 +133,10 @@ def stop_reason(error: BaseException) -> StopReason:
     match error:
         case DownloadError():
             return "disk" if error.local else "downloads"
+        case StorageError():
+            return "storage"
+        case DatabaseChangedError():
+            return "database"
         case StaleRowError() | FolderError():
             return "folder"
         case JournalError():
@@ -136,6 +156,6 @@ def stop_reason(error: BaseException) -> StopReason:
 
 
 def _is_disk_error(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+    if isinstance(error, UnusableLedgerError):
+        return error.is_disk_error
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS

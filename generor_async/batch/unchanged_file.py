@@ -1,13 +1,13 @@
 """Finds a file of rows that an earlier run has read whole, and that is unchanged: it needn't be read again."""
 
-from generor_async.batch.journal import JournalReader
 from generor_async.batch.spec import BatchSpec
 from generor_async.rules.file_fingerprint import CompletedRead
+from generor_async.stores.ledger import LedgerReader
 
 __all__ = ["find_unchanged", "repeat_notices"]
 
 
-async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> CompletedRead | None:
+async def find_unchanged(spec: BatchSpec, journal: LedgerReader) -> CompletedRead | None:
     """Return what the journal knows of the file's last reading, if another one would give the same; else None."""
     whole = await journal.read_whole()
     if whole is None or spec.source is None:
@@ -16,7 +16,7 @@ async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> CompletedRe
     return whole if whole.is_known(spec.reading_options, content) else None
 
 
-async def repeat_notices(spec: BatchSpec, journal: JournalReader, whole: CompletedRead) -> int:
+async def repeat_notices(spec: BatchSpec, journal: LedgerReader, whole: CompletedRead) -> int:
     """Repeat the notices and rejects of that reading; return how many rejects there are."""
     for sentence in whole.said:
         spec.notices.add(sentence)

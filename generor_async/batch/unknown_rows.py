@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from generor_async.batch.journal import Journal, Row
-from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.stopping import Stopping, StopStage
 from generor_async.errors import APIError, DeadlineExceededError
+from generor_async.reconciliation.reconcile import Reconciliation
 from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
+from generor_async.stores.ledger import Ledger
+from generor_async.stores.records import CallRecord
 from generor_async.values import Clock
 
 __all__ = ["UnknownRows"]
@@ -19,10 +20,10 @@ class UnknownRows:
     def __init__(
         self,
         reconciliation: Reconciliation | None,
-        journal: Journal,
+        journal: Ledger,
         clock: Clock,
         stopping: Stopping,
-        settled: Callable[[Row, float], None],
+        settled: Callable[[CallRecord, float], None],
     ) -> None:
         self._reconciliation = reconciliation
         """None if the API lists nothing to settle rows by."""
@@ -60,7 +61,7 @@ class UnknownRows:
         """Check the account once; return whether that settled any row."""
         if self._stopping.stage or self._reconciliation is None:
             return False
-        counted = {row.number: row.counted async for row in self._journal.rows("unknown")}
+        counted = {row.number: row.counted async for row in self._journal.scan("unknown")}
         self.is_settling = bool(counted)
         settled = await self._stopping.run_unless(StopStage.FINISHING, self._reconciliation.check_account()) or ()
         for row in settled:

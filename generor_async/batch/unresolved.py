@@ -1,24 +1,17 @@
 """Why rows are unknown and when they may be settled, as noted in the journal from one check to the next."""
 
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from attrs import frozen
 
-from generor_async.batch.journal import Journal, JournalReader, Row
-from generor_async.rules.reconcile import absent_after
+from generor_async.reconciliation.unresolved import NOTE, Reason, earliest_absence, reasons_by_attempt
 from generor_async.rules.vendors import GENEROR, Vendor
+from generor_async.stores.ledger import LedgerReader
+from generor_async.stores.records import CallRecord
 
-if TYPE_CHECKING:
-    from generor_async.values import JSON
+__all__ = ["Unresolved", "unresolved_rows"]
 
-__all__ = ["LAG", "Unresolved", "earliest_absence", "note_unresolved", "unresolved_rows"]
-
-LAG: Final = 300.0
-"""Seconds by which listings may be late (assumed)."""
-NOTE: Final = "doubts"
-"""Name of the journal's note."""
 NOT_LISTED: Final = (
     "Luma lists no jobs, so nobody can tell: `retry --unknown` runs it again, and it may be charged again"
 )
@@ -39,42 +32,18 @@ class Unresolved:
     """When it may be settled at the earliest, in UTC; None if waiting is of no use."""
 
 
-def earliest_absence(row: Row) -> float:
-    """Return when a row's call can first be known to have had no effect."""
-    return absent_after(row.submitted_at or 0.0, longest=row.longest, lag=LAG)
-
-
-async def note_unresolved(journal: Journal, reasons: Iterable[tuple[Row, str, float | None]]) -> None:
-    """Note why rows stay unknown, and until when, if that has changed."""
-    groups: dict[tuple[str, float | None], list[list[int]]] = {}
-    for row, why, until in reasons:
-        groups.setdefault((why, until), []).append([row.number, row.attempt])
-    note: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
-    if note != await journal.read_note(NOTE):
-        await journal.write_note(NOTE, note)
-
-
-async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresolved]:
+async def unresolved_rows(reader: LedgerReader, vendor: Vendor) -> list[Unresolved]:
     """Return the unknown rows, in the order of reading."""
-    note: Any = await reader.read_note(NOTE)
-    reasons = dict(_reasons_by_row(note or []))
+    reasons = reasons_by_attempt(await reader.read_note(NOTE))
     unresolved: list[Unresolved] = []
-    async for row in reader.rows("unknown"):
+    async for row in reader.scan("unknown"):
         why, until = _reason(row, vendor, reasons)
         when = None if until is None else datetime.fromtimestamp(until, UTC)
         unresolved.append(Unresolved(id=row.id, place=row.place, why=why, until=when))
     return unresolved
 
 
-def _reasons_by_row(groups: Any) -> Iterator[tuple[tuple[int, int], tuple[str, float | None]]]:
-    for why, until, rows in groups:
-        for number, attempt in rows:
-            yield (number, attempt), (why, until)
-
-
-def _reason(
-    row: Row, vendor: Vendor, known: dict[tuple[int, int], tuple[str, float | None]]
-) -> tuple[str, float | None]:
+def _reason(row: CallRecord, vendor: Vendor, known: dict[tuple[int, int], Reason]) -> tuple[str, float | None]:
     problem: Any = row.problem or {"message": ""}
     if row.remote_ids:
         return f"it was charged, and there is no result: {problem['message']}", None

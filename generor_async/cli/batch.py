@@ -1,29 +1,46 @@
-"""`generor batch`: run the rows of a file, show their status, retry, fetch, report and export."""
+"""`generor batch`: run the rows of a file, or submit them for workers; show, retry, fetch, report and export them."""
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from generor_async import AsyncGeneror, AsyncLuma
 from generor_async.batch.call_log import CALLS
 from generor_async.batch.export import FORMATS, ExportFormat, export_lines
 from generor_async.batch.fetch import fetch_missing
+from generor_async.batch.journal import open_reader
 from generor_async.batch.outcomes import is_own_file, write_atomically
+from generor_async.batch.recover import recover as rebuild
 from generor_async.batch.retry import make_ready
-from generor_async.batch.sqlite import open_reader
-from generor_async.batch.sqlite.recover import recover as rebuild
-from generor_async.batch.status import is_simulated, read_status
+from generor_async.batch.run_key import RunKey, read_key
+from generor_async.batch.status import read_status
 from generor_async.batch.status import report as write_report
+from generor_async.cli.batch_adopt import adopt
+from generor_async.cli.batch_health import check_health
 from generor_async.cli.batch_options import FolderArgument, JsonOption, OutputOptions, QuietOption, TakeOverOption
+from generor_async.cli.batch_places import (
+    NameOption,
+    Place,
+    PlaceArgument,
+    choose_run,
+    find_place,
+    shared_limits_url,
+)
+from generor_async.cli.batch_queue import wake
 from generor_async.cli.batch_run import SIMULATOR, run
+from generor_async.cli.batch_runs import delete, migrate, resume, stop
+from generor_async.cli.batch_submit import submit
+from generor_async.cli.batch_worker import worker
 from generor_async.cli.clients import open_client
-from generor_async.cli.exit_codes import BAD_USE, SIGNAL_BASE, SOME_MISSING, exit_with, print_error, run_and_exit
+from generor_async.cli.error_output import exit_with, print_error, run_and_exit
+from generor_async.cli.exit_codes import BAD_USE, SIGNAL_BASE, SOME_MISSING
 from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.cli.status_view import follow_status as follow_run
-from generor_async.cli.status_view import print_status
+from generor_async.cli.status_view import print_status, print_stop, workers_of
 from generor_async.rules.row_states import PAID_STATES
 
 __all__ = ["command"]
@@ -37,31 +54,42 @@ command = typer.Typer(
 
 
 command.command()(run)
+command.command()(submit)
+command.command()(worker)
 
 
 @command.command()
 def status(
-    folder: FolderArgument,
+    place: PlaceArgument = None,
+    name: NameOption = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on showing it until the run has ended, every ten seconds in JSON.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Print nothing if all is well; for probes, by the exit code.")
     ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of the rows, also during a run. Without a terminal, stdout is JSON.
 
-    Exits with 0 if all rows are done; with 3 if some are not, or were set aside.
+    Exits with 0 if all rows are done; with 3 if some are not, or were set aside. With --check, 0 also means that the
+    run goes on; 4 that money stopped it, 5 that a problem did or that no worker is there, and 2 that it can't be read.
     """
-    output = OutputOptions(quiet=quiet, json=as_json)
+    output, found = OutputOptions(quiet=quiet, json=as_json), find_place(place, name)
 
     async def main() -> int:
+        if check:
+            return await check_health(found)
+        chosen = await choose_run(found)
         if follow:
             try:
-                await unless_signalled(follow_run(folder, output))
+                await unless_signalled(follow_run(chosen, output))
             except SignalledError as error:
                 raise exit_with("interrupted", SIGNAL_BASE + error.number) from None
-        current = await read_status(folder)
-        print_status(current, folder, output)
+        current = await read_status(chosen.to, name=chosen.name)
+        print_status(current, chosen, output, workers=await workers_of(chosen))
+        await print_stop(chosen, output)
         return 0 if current.is_complete else SOME_MISSING
 
     run_and_exit(main())
@@ -69,7 +97,8 @@ def status(
 
 @command.command()
 def retry(
-    folder: FolderArgument,
+    place: PlaceArgument = None,
+    name: NameOption = None,
     failed: Annotated[bool, typer.Option("--failed", help="Rows that failed.")] = False,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Rows that may have been charged: they may be charged again.")
@@ -78,14 +107,21 @@ def retry(
         list[str] | None, typer.Option("--id", metavar="ID", help="The row of this id alone; may be given repeatedly.")
     ] = None,
     take_over: TakeOverOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Make rows ready for the next `run`."""
+    """Make rows ready: for the next `run`, or for the workers of a database."""
     if not (failed or unknown or ids):
         raise typer.BadParameter("choose the rows with --failed, --unknown or --id")
+    found = find_place(place, name)
 
     async def main() -> int:
-        ready = await make_ready(folder, failed=failed, unknown=unknown, ids=ids or (), take_over=take_over)
+        chosen = await choose_run(found)
+        ready = await make_ready(
+            chosen.to, name=chosen.name, failed=failed, unknown=unknown, ids=ids or (), take_over=take_over
+        )
         typer.echo("1 row is ready to be run again" if ready == 1 else f"{ready:,} rows are ready to be run again")
+        await print_stop(chosen, OutputOptions(quiet=quiet))
+        await wake(chosen, OutputOptions(quiet=quiet))
         return 0
 
     run_and_exit(main())
@@ -115,22 +151,24 @@ def recover(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
 
 
 @command.command()
-def fetch(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
-    """Download files that are missing in the folder; costs nothing.
+def fetch(place: PlaceArgument = None, name: NameOption = None, take_over: TakeOverOption = False) -> None:
+    """Download files that are missing in the folder or the object storage; costs nothing.
 
     Exits with 3 if some could not be downloaded, or come only with the next `run`.
     """
+    found = find_place(place, name)
 
     async def main() -> int:
-        reader = await open_reader(folder)
+        chosen = await choose_run(found)
+        reader = await open_reader(chosen.to, name=chosen.name)
         try:
-            key: Any = await reader.read_note("key")
+            key = await read_key(reader)
         finally:
             await reader.close()
-        api, simulated = key["operation"].partition(".")[0], is_simulated(key)
-        async with open_client(api, simulated=simulated, kept_in=folder / SIMULATOR if simulated else None) as client:
-            fetched = await fetch_missing(client, folder, take_over=take_over)
-        counts = (await read_status(folder)).counts
+        assert key is not None
+        async with _client_of(chosen, key) as client:
+            fetched = await fetch_missing(client, chosen.to, name=chosen.name, take_over=take_over)
+        counts = (await read_status(chosen.to, name=chosen.name, checks_storage=False)).counts
         unfinished = sum(counts.get(state, 0) for state in PAID_STATES)
         rows = "1 row has its files" if fetched.rows == 1 else f"{fetched.rows:,} rows have their files"
         if fetched.rows or fetched.lost or not unfinished:
@@ -149,12 +187,36 @@ def fetch(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
     run_and_exit(main())
 
 
+def _client_of(place: Place, key: RunKey) -> AbstractAsyncContextManager[AsyncGeneror | AsyncLuma]:
+    """Return the client for a batch: of the API, or of the simulator that its folder has."""
+    if isinstance(place.to, Path):
+        return open_client(
+            key.api, simulated=key.is_simulated, kept_in=place.to / SIMULATOR if key.is_simulated else None
+        )
+    return open_client(key.api, limits_at=shared_limits_url(place.url))
+
+
 @command.command()
-def report(folder: FolderArgument) -> None:
-    """Write report.html with all outputs, and print its path."""
+def report(
+    place: PlaceArgument = None,
+    name: NameOption = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="The page; by default report.html in the folder, or NAME.html here.", show_default=False),
+    ] = None,
+    signed_links: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Sign links to outputs in object storage: who has the page can open them so long."
+        ),
+    ] = None,
+) -> None:
+    """Write a page with all outputs, and print its path."""
+    found = find_place(place, name)
 
     async def main() -> int:
-        typer.echo(await write_report(folder))
+        chosen = await choose_run(found)
+        typer.echo(await write_report(chosen.to, name=chosen.name, page=to, signed_links=signed_links))
         return 0
 
     run_and_exit(main())
@@ -162,7 +224,8 @@ def report(folder: FolderArgument) -> None:
 
 @command.command()
 def export(
-    folder: FolderArgument,
+    place: PlaceArgument = None,
+    name: NameOption = None,
     form: Annotated[
         ExportFormat | None,
         typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False),
@@ -183,16 +246,17 @@ def export(
     """
     if to is not None and str(to) == "-":
         to = None
-    chosen = form or _format_of(to)
-    if to is not None and is_own_file(to, folder):
+    chosen_form, found = form or _format_of(to), find_place(place, name)
+    if to is not None and isinstance(found.to, Path) and is_own_file(to, found.to):
         raise typer.BadParameter(
             f"{to} is one of the batch's own files: choose another name or folder", param_hint="--to"
         )
 
     async def main() -> int:
-        reader = await open_reader(folder)
+        chosen = await choose_run(found)
+        reader = await open_reader(chosen.to, name=chosen.name)
         try:
-            async with aclosing(export_lines(reader, chosen)) as lines:
+            async with aclosing(export_lines(reader, chosen_form)) as lines:
                 if to is not None:
                     return await _write_export(to, lines)
                 async for line in lines:
@@ -203,6 +267,10 @@ def export(
         return 0
 
     run_and_exit(main())
+
+
+for made in (adopt, stop, resume, delete, migrate):
+    command.command()(made)
 
 
 async def _write_export(to: Path, lines: AsyncIterator[str]) -> int:

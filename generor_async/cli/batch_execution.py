@@ -16,7 +16,9 @@ from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import stop_reason
 from generor_async.cli.batch_options import OutputOptions
-from generor_async.cli.exit_codes import FAILED, SIGNAL_BASE, error_text, exit_code, print_error
+from generor_async.cli.batch_places import Place
+from generor_async.cli.error_output import error_text, print_error
+from generor_async.cli.exit_codes import FAILED, SIGNAL_BASE, exit_code
 from generor_async.cli.progress_view import show_progress
 from generor_async.cli.signals import handle_signals
 from generor_async.cli.status_view import print_status
@@ -40,13 +42,16 @@ class StopOnSignal:
         self._console = console
         self._drain = drain
         self._output = output
-        self.first: int | None = None
-        """The first signal that arrived."""
+        self.named: int | None = None
+        """The signal that the exit code names: the first, or a SIGTERM after a SIGHUP, as the order in which two
+        signals that wait are delivered is that of their numbers, not that in which they were sent."""
         self.urgent = False
         """Whether to skip everything that isn't necessary, such as the report."""
 
     def on_signal(self, number: int) -> None:
-        again, self.first = self.first is not None, self.first or number
+        again = self.named is not None
+        if self.named is None or (number == signal.SIGTERM and self.named != signal.SIGINT):
+            self.named = number
         if number == signal.SIGINT:
             self.urgent = again
             self._say("waiting for paid rows; Ctrl-C again stops at once", skip=again)
@@ -81,15 +86,15 @@ async def execute_batch(
     if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
         raise problem
     status = evolve(await _read_final_status(batch.progress, out, operation, output), reason=reason)
-    is_shown = write_stdout(partial(print_status, status, out, output, named=True))
+    is_shown = write_stdout(partial(print_status, status, Place(out), output, named=True))
     if sentence := _end_message(reason, problem, status, out):
         print_error(sentence)
     elif rest := status.counts.get("ready"):
         output.note(f"--limit is reached: {rest:,} rows are left for the next run")
     if batch.progress is not None and not signals.urgent:
         await _write_report(batch, out, output)
-    if reason == "interrupted" and signals.first is not None:
-        return SIGNAL_BASE + signals.first
+    if reason == "interrupted" and signals.named is not None:
+        return SIGNAL_BASE + signals.named
     if not is_shown:
         print_error(
             f"the result could not be written to stdout: `generor batch status {shlex.quote(str(out))}` shows it"
@@ -101,7 +106,9 @@ async def execute_batch(
 async def report_abandoned(why: str, number: int, out: Path, operation: str, output: OutputOptions) -> int:
     """Print why a run was abandoned (by a signal or a no) before anything was sent; return the exit code."""
     if output.is_json:
-        print_status(evolve(await _read_final_status(None, out, operation, output), reason="interrupted"), out, output)
+        print_status(
+            evolve(await _read_final_status(None, out, operation, output), reason="interrupted"), Place(out), output
+        )
     print_error(why)
     return SIGNAL_BASE + number
 
@@ -112,7 +119,7 @@ async def report_refused(error: GenerorAsyncError, out: Path, operation: str, ou
     if isinstance(error, InvalidRequestError) and reason == "failed":
         raise error
     if output.is_json:
-        print_status(evolve(await _read_final_status(None, out, operation, output), reason=reason), out, output)
+        print_status(evolve(await _read_final_status(None, out, operation, output), reason=reason), Place(out), output)
     print_error(error_text(error))
     return exit_code(reason, begun=False, error=True)
 
@@ -135,7 +142,7 @@ async def _read_final_status(
 ) -> Status:
     """Return the state of the rows: from the folder or, if that can't be read, from the run's last progress."""
     try:
-        return await read_status(out)
+        return await read_status(out, checks_storage=False)
     except GenerorAsyncError:
         nothing = _empty_status(operation, simulated=output.simulated)
         if progress is None:

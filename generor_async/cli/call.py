@@ -13,7 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from generor_async.cli.call_execution import run_call
-from generor_async.cli.exit_codes import BAD_USE, exit_with
+from generor_async.cli.error_output import exit_with
+from generor_async.cli.exit_codes import BAD_USE
 from generor_async.cli.operation_info import NAMES, OperationInfo, OperationParameter, operation_info, summary
 from generor_async.cli.parameter_values import VALUE_SYNTAX, option_name
 

@@ -30,12 +30,13 @@ from generor_async import (
     UnprocessableEntityError,
 )
 from generor_async.batch.amounts import format_dollars
-from generor_async.batch.prices import luma_quote
 from generor_async.cli.clients import open_client
-from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, escape_controls, exit_with
+from generor_async.cli.error_output import BadUseError, escape_controls, exit_with
+from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED
 from generor_async.cli.operation_info import OperationInfo
 from generor_async.cli.parameter_values import ParameterReader, Values
 from generor_async.cli.result_view import print_result
+from generor_async.prices import luma_quote
 from generor_async.rules.vendors import LUMA
 from generor_async.values import maybe
 

@@ -7,7 +7,8 @@ import typer
 from attrs import asdict
 
 from generor_async.cli.clients import open_client
-from generor_async.cli.exit_codes import FAILED, INTERRUPTED, exit_with
+from generor_async.cli.error_output import exit_with
+from generor_async.cli.exit_codes import FAILED, INTERRUPTED
 from generor_async.cli.result_view import print_result
 from generor_async.errors import GenerorAsyncError
 from generor_async.values import KeyCheck

@@ -20,17 +20,18 @@ logger = logging.getLogger("generor_async")
 
 @asynccontextmanager
 async def open_client(
-    api: str, *, simulated: bool = False, kept_in: Path | None = None, **options: Any
+    api: str, *, simulated: bool = False, kept_in: Path | None = None, limits_at: str | None = None, **options: Any
 ) -> AsyncGenerator[AsyncGeneror | AsyncLuma, None]:
     """Open a client of `luma` or `generor` with the given options; a simulated one has its own simulator.
 
     A real API's limits are stored in the user's cache folder: commands that run at the same time share them, and a
     later one knows how much of each window is left. With `kept_in`, the simulator continues from that file; without,
-    it starts empty, with ids that no other simulator gives out.
+    it starts empty, with ids that no other simulator gives out. With `limits_at`, the URL of Redis or PostgreSQL, the
+    limits are stored there, for all machines.
     """
     kind = AsyncLuma if api == "luma" else AsyncGeneror
     if not simulated:
-        async with kind(limits=_shared_limits(), **options) as client:
+        async with kind(limits=_shared_limits() if limits_at is None else Limits(store=limits_at), **options) as client:
             yield client
         return
     from generor_async.simulator import Simulator  # noqa: PLC0415 - it is large, and real calls do without it

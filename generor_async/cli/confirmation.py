@@ -1,9 +1,11 @@
 """The confirmation before a run spends credits: rows, price and time, and the question."""
 
+import hashlib
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -13,14 +15,15 @@ from rich.text import Text
 
 from generor_async.batch.amounts import format_credits, format_dollars, rounded
 from generor_async.batch.estimate import BatchEstimate
-from generor_async.batch.journal import Reject
 from generor_async.batch.notices import MAX_REJECTS_NAMED
 from generor_async.batch.runner import Batch
 from generor_async.cli.batch_options import OutputOptions
 from generor_async.cli.progress_view import duration
 from generor_async.cli.signals import SignalledError, raise_signals
+from generor_async.errors import InvalidRequestError
+from generor_async.stores.records import Reject
 
-__all__ = ["DeclinedError", "confirm", "confirm_run", "print_plan"]
+__all__ = ["DeclinedError", "confirm", "confirm_run", "print_plan", "unless_changed"]
 
 
 READING_MESSAGE: Final = "Reading the rows and getting their prices"
@@ -97,6 +100,28 @@ def confirm(question: str) -> None:
         raise DeclinedError
 
 
+@contextmanager
+def unless_changed(rows: Path) -> Generator[None]:
+    """Raise InvalidRequestError if the file is not the one that a question was asked about."""
+    before = _read_digest(rows)
+    yield
+    if _read_digest(rows) != before:
+        raise InvalidRequestError(
+            "rows", f"{rows} has changed since the question was asked", advice="Nothing was spent: run it again"
+        )
+
+
+def _read_digest(rows: Path) -> bytes | None:
+    """Return the digest of a file; None for a pipe, or if it can't be read."""
+    try:
+        if not rows.is_file():
+            return None
+        with rows.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None
+
+
 def _table(estimate: BatchEstimate, *, api: str) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, text in _plan_facts(estimate, api=api).items():
@@ -110,7 +135,7 @@ def _plan_facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
     facts = {"rows": _rows(estimate), "price": _price(estimate, api=api)}
     if estimate.again:
         facts["again"] = (
-            f"{estimate.again:,} of the new rows are already in the folder, under another id or with other parameters"
+            f"{estimate.again:,} of the new rows are already there, under another id or with other parameters"
         )
     if estimate.unpriced:
         fate = "they are run at any price" if cap is None else "under a cap they are not run"

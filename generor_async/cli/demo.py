@@ -23,7 +23,8 @@ from generor_async import (
     response_of,
 )
 from generor_async.api.generor.models import GenerateResult
-from generor_async.cli.exit_codes import BAD_USE, INTERRUPTED, exit_with
+from generor_async.cli.error_output import exit_with
+from generor_async.cli.exit_codes import BAD_USE, INTERRUPTED
 from generor_async.errors import GenerorAsyncError
 from generor_async.simulator import Simulator
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from attrs import define
 
 from generor_async import MediaRef
-from generor_async.cli.exit_codes import BadUseError
+from generor_async.cli.error_output import BadUseError
 from generor_async.cli.operation_info import OperationInfo, OperationParameter, ValueType
 from generor_async.values import JSON, is_array, is_object
 

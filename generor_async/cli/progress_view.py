@@ -14,7 +14,7 @@ from rich.text import Text
 from generor_async.batch.amounts import format_dollars
 from generor_async.batch.progress import BatchProgress, Phase
 from generor_async.batch.runner import Batch
-from generor_async.cli.exit_codes import escape_controls
+from generor_async.cli.error_output import escape_controls
 
 __all__ = ["duration", "show_progress"]
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from generor_async.cli.exit_codes import escape_controls
+from generor_async.cli.error_output import escape_controls
 from generor_async.values import JSON, Model, is_array, is_object
 
 __all__ = ["print_result"]

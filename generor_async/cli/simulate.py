@@ -11,7 +11,8 @@ import typer
 from attrs import Attribute, fields
 from rich.console import Console
 
-from generor_async.cli.exit_codes import BAD_USE, exit_with
+from generor_async.cli.error_output import exit_with
+from generor_async.cli.exit_codes import BAD_USE
 from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
 from generor_async.simulator.settings import Settings

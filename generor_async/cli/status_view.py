@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -15,29 +16,49 @@ from rich.table import Table
 from generor_async.batch.amounts import format_dollars, rounded
 from generor_async.batch.folder import LOCK
 from generor_async.batch.folder_lock import FolderLock
-from generor_async.batch.journal import Failure
 from generor_async.batch.outcomes import REJECTED
+from generor_async.batch.runs import live_workers, read_run
 from generor_async.batch.status import NOTHING_PAID, Status, read_status
 from generor_async.cli.batch_options import OutputOptions
-from generor_async.cli.exit_codes import escape_controls
+from generor_async.cli.batch_places import Place
+from generor_async.cli.error_output import escape_controls
+from generor_async.errors import InvalidRequestError, JournalError
+from generor_async.rules.stop_rules import StopReason
+from generor_async.stores.records import Failure, LiveOwner
 
-__all__ = ["follow_status", "print_status"]
+__all__ = ["follow_status", "print_status", "print_stop", "workers_of"]
 
 CENT = 0.005
+STOPPED: Final[Mapping[StopReason | None, str]] = {
+    "cap": "the cap is reached: submit the rows again with a higher --max-credits",
+    "credits": "the account has no credits left: top it up, then `{resume}`",
+    "key": "the key of the last worker was refused: correct it on its machine, and start it again",
+    "database": "the database is another one than before: see what the account says, then `{resume} --after-failover`",
+}
+"""Why no worker goes on with a run in a database, and what to do."""
 LIVE_EVERY, LINE_EVERY = 1.0, 10.0
 """Seconds between two updates of the live view, and between two lines."""
 
 
-def print_status(status: Status, folder: Path, output: OutputOptions, *, named: bool = False) -> None:
+def print_status(
+    status: Status,
+    place: Place,
+    output: OutputOptions,
+    *,
+    named: bool = False,
+    workers: Sequence[LiveOwner] | None = None,
+) -> None:
     """Print the state of the rows, and the first lines that were set aside unless they were `named` before.
+
+    `workers` are those at work on a run in a database.
 
     For unknown rows, say what they wait for and until when: for each row in JSON, else for all rows with the same
     reason.
     """
     if output.is_json:
-        typer.echo(json.dumps(_status_json(status)))
+        typer.echo(json.dumps(_status_json(status, workers)))
     else:
-        Console().print(_table(status))
+        Console().print(_table(status, workers))
     for failure in status.failures:
         typer.echo(f"{failure.rows:,} failed: {escape_controls(_failure_text(failure))}", err=True)
     for why, rows in Counter(doubt.why for doubt in status.doubts).items():
@@ -45,37 +66,78 @@ def print_status(status: Status, folder: Path, output: OutputOptions, *, named: 
         typer.echo(f"{rows:,} unknown: {escape_controls(why)}{_until(until)}", err=True)
     if status.missing:
         output.note(
-            f"{status.missing:,} of the rows that are done have files that are no longer in {folder}:"
-            f" `generor batch fetch {folder}` downloads them again at no cost"
+            f"{status.missing:,} of the rows that are done have files that are no longer there:"
+            f" `{place.command('fetch')}` downloads them again at no cost"
         )
+    if status.storage_problem:
+        output.note(f"the storage can't be asked for files: {escape_controls(status.storage_problem)}")
     for reject in status.set_aside if not named else ():
         typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
     if more := status.rejected - len(status.set_aside):
-        typer.echo(f"and {more:,} more: see {folder / REJECTED}", err=True)
+        where = f": see {place.to / REJECTED}" if isinstance(place.to, Path) else ""
+        typer.echo(f"and {more:,} more{where}", err=True)
     for again in status.came_again:
         output.note(f"{again.place} is the same row as {again.first}: it is run once")
     if more := status.duplicates - len(status.came_again):
         output.note(f"and {more:,} more duplicates: `export` lists each with the result of the first")
 
 
-async def follow_status(folder: Path, output: OutputOptions) -> None:
-    """Show the state of the rows for as long as a run uses the folder."""
+async def follow_status(place: Place, output: OutputOptions) -> None:
+    """Show the state of the rows for as long as a run uses the folder or, in a database, is unfinished."""
     if not output.is_json:
         with Live(auto_refresh=False, transient=True) as live:
-            async for status in _while_running(folder, every=LIVE_EVERY):
-                live.update(_table(status), refresh=True)
+            async for status, workers in _while_running(place, output, every=LIVE_EVERY):
+                live.update(_table(status, workers), refresh=True)
     else:
-        async for status in _while_running(folder, every=LINE_EVERY):
-            typer.echo(json.dumps(_status_json(status)))
+        async for status, workers in _while_running(place, output, every=LINE_EVERY):
+            typer.echo(json.dumps(_status_json(status, workers)))
 
 
-async def _while_running(folder: Path, *, every: float) -> AsyncIterator[Status]:
-    while FolderLock.is_held(folder / LOCK):
-        yield await read_status(folder)
+async def _while_running(
+    place: Place, output: OutputOptions, *, every: float
+) -> AsyncIterator[tuple[Status, Sequence[LiveOwner] | None]]:
+    """Yield the status again and again; a database that is away for a while is waited for."""
+    is_away = False
+    while True:
+        try:
+            if not await _is_running(place):
+                return
+            status = await read_status(place.to, name=place.name, checks_storage=False)
+            workers = await workers_of(place)
+        except (InvalidRequestError, JournalError) as error:
+            if isinstance(place.to, Path):
+                raise
+            if not is_away:
+                output.note(f"{error} It is tried again.")
+            is_away = True
+        else:
+            is_away = False
+            yield status, workers
         await asyncio.sleep(every)
 
 
-def _status_json(status: Status) -> dict[str, object]:
+async def _is_running(place: Place) -> bool:
+    if isinstance(place.to, Path):
+        return FolderLock.is_held(place.to / LOCK)
+    return (await read_run(place.url, place.run)).wants_shifts
+
+
+async def print_stop(place: Place, output: OutputOptions) -> None:
+    """Say why no worker goes on with a run in a database, if that is so."""
+    if not isinstance(place.to, Path):
+        run, resume = await read_run(place.url, place.run), place.command("resume")
+        if run.is_stopped and run.has_open_rows:
+            output.note(f"stopped by `generor batch stop`: `{resume}` goes on with it")
+        elif run.reason in STOPPED:
+            output.note(f"stopped: {STOPPED[run.reason].format(resume=resume)}")
+
+
+async def workers_of(place: Place) -> Sequence[LiveOwner] | None:
+    """Return who is at work on a run in a database; None for a folder."""
+    return None if isinstance(place.to, Path) else await live_workers(place.url, place.run)
+
+
+def _status_json(status: Status, workers: Sequence[LiveOwner] | None) -> dict[str, object]:
     amounts = {"spent": status.spent, "estimated": status.estimated, "doubtful": status.doubtful}
     if status.refundable:
         amounts["refundable"] = status.refundable
@@ -84,6 +146,7 @@ def _status_json(status: Status) -> dict[str, object]:
         "reason": status.reason,
         **({"simulated": True} if status.simulated else {}),
         "rows": {state: rows for state, rows in status.counts.items() if rows},
+        **({} if workers is None else {"workers": [worker.process for worker in workers]}),
         "unknown": [
             {
                 "id": doubt.id,
@@ -98,6 +161,7 @@ def _status_json(status: Status) -> dict[str, object]:
             for one in status.failures
         ],
         **({"missing": status.missing} if status.missing else {}),
+        **({"storage_problem": status.storage_problem} if status.storage_problem else {}),
         "rejected": status.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in status.set_aside],
         "duplicates": status.duplicates,
@@ -121,13 +185,15 @@ def _until(when: datetime | None) -> str:
     return "" if when is None else f" (until {when.astimezone():%Y-%m-%d %H:%M:%S %Z})"
 
 
-def _table(status: Status) -> Table:
+def _table(status: Status, workers: Sequence[LiveOwner] | None) -> Table:
     table = Table.grid(padding=(0, 2))
     if status.simulated:
         table.add_row("", NOTHING_PAID)
     for state, rows in status.counts.items():
         if rows:
             table.add_row(state, f"{rows:,}")
+    if workers is not None:
+        table.add_row("workers", ", ".join(worker.process for worker in workers) or "none")
     if status.rejected:
         table.add_row("set aside", f"{status.rejected:,}")
     if status.duplicates:

@@ -14,6 +14,7 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 from generor_async.batch.amounts import format_dollars
+from generor_async.batch.media import StoredObjects
 from generor_async.batch.report import charts
 from generor_async.batch.report.counters import ReportCounters
 from generor_async.batch.report.formatting import amount, class_name, number, period, span
@@ -42,6 +43,7 @@ def write_report(
     *,
     folder: str | os.PathLike[str],
     new_thumbnails: int | None = None,
+    signed_links: float | None = None,
 ) -> None:
     """Write the page of a batch; whoever opens `path` meanwhile finds the old page or the new one, whole.
 
@@ -53,6 +55,7 @@ def write_report(
         rows: Its rows, in input order.
         folder: The results folder.
         new_thumbnails: How many thumbnail files to make at most; other pictures are shown as they are.
+        signed_links: For how many seconds links to outputs in a storage are signed; None for their URLs.
 
     Raises:
         OSError: The page can't be written.
@@ -60,8 +63,16 @@ def write_report(
     path = Path(path)
     folder, base = Path(folder), Path(os.path.relpath(folder, path.parent)).as_posix()
     inline = summary.rows <= MAX_INLINE_ROWS
-    thumbnails = Thumbnails(folder=folder, base=base, inline=inline, max_new=new_thumbnails)
-    cards = RowCardRenderer(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
+    objects = StoredObjects()
+    thumbnails = Thumbnails(folder=folder, objects=objects, base=base, inline=inline, max_new=new_thumbnails)
+    cards = RowCardRenderer(
+        folder=folder,
+        base=base,
+        unit=summary.unit,
+        thumbnails=thumbnails,
+        objects=objects,
+        signed_links=signed_links,
+    )
     counters = ReportCounters()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known only after the last one: until then they are in a file of their own.
@@ -73,7 +84,7 @@ def write_report(
                     rows_file.write(_encode(card.markup))
                 else:
                     packed.add(card)
-            head, foot = _frame(summary, counters, thumbnails.missing)
+            head, foot = _frame(summary, counters, thumbnails.missing, objects.problem)
             page.write(_encode(head))
             if packed is None:
                 rows_file.seek(0)
@@ -113,7 +124,7 @@ def _render_cards(cards: RowCardRenderer, rows: Iterable[ReportRow]) -> Iterator
             yield ahead.popleft().result()
 
 
-def _frame(summary: ReportSummary, counters: ReportCounters, missing: int) -> tuple[str, str]:
+def _frame(summary: ReportSummary, counters: ReportCounters, missing: int, problem: str) -> tuple[str, str]:
     """Return the page before and after the rows."""
     package = files("generor_async.batch.report")
     # Cards have the shape that most pictures have.
@@ -136,7 +147,7 @@ def _frame(summary: ReportSummary, counters: ReportCounters, missing: int) -> tu
         spend=charts.spend(bins, cap=summary.cap, unit=summary.unit),
         figures=charts.figure_rows(bins, summary.unit),
         failures=_failures(counters),
-        notes=_notes(summary, counters, missing),
+        notes=_notes(summary, counters, missing, problem),
         states=_states(counters, summary.left_out),
         kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(counters.makers)),
         rows=f"{counters.rows - sum(summary.left_out.values()):,}",
@@ -193,8 +204,8 @@ def _failures(counters: ReportCounters) -> str:
     )
 
 
-def _notes(summary: ReportSummary, counters: ReportCounters, missing: int) -> str:
-    """Return notes on rows and thumbnails that the page lacks."""
+def _notes(summary: ReportSummary, counters: ReportCounters, missing: int, problem: str) -> str:
+    """Return notes on rows and thumbnails that the page lacks; `problem` is that of the storage."""
     notes = list[str]()
     if summary.left_out:
         shown = counters.rows - sum(summary.left_out.values())
@@ -205,6 +216,8 @@ def _notes(summary: ReportSummary, counters: ReportCounters, missing: int) -> st
     if missing:
         pictures = "1 picture has" if missing == 1 else f"{missing:,} pictures have"
         notes.append(f"{pictures} no thumbnail yet, and loads slowly: <code>generor batch report</code> makes them.")
+    if problem:
+        notes.append(f"Some outputs could not be read from the storage: {escape(problem)}")
     return "\n".join(f'<p class="lacks">{note}</p>' for note in notes)
 
 

@@ -5,10 +5,12 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from generor_async.batch.media import StoredObjects
 from generor_async.batch.report.formatting import amount, class_name, excerpt, fold, span
 from generor_async.batch.report.markup import PatternValues, fill_pattern
 from generor_async.batch.report.rows import ReportFile, ReportRow, ReportState, Unit
-from generor_async.batch.report.thumbnails import Thumbnails
+from generor_async.batch.report.thumbnails import Thumbnail, Thumbnails
+from generor_async.rules.storage_urls import is_object_url
 
 __all__ = ["STATE_NAMES", "RowCard", "RowCardRenderer"]
 
@@ -23,6 +25,8 @@ _PLACEHOLDERS: dict[ReportState, str] = {
     "other": "Not ended yet",
 }
 """Shown in the place of a picture."""
+LARGEST_TEXT = 1024**2
+"""Size in bytes up to which a text is read from a storage."""
 _TEXT_BYTES = 1200
 """Bytes of a text output that are shown."""
 
@@ -52,6 +56,10 @@ class RowCardRenderer:
     """The results folder relative to the page."""
     unit: Unit
     thumbnails: Thumbnails
+    objects: StoredObjects
+    """Reads and signs outputs that are in a storage."""
+    signed_links: float | None
+    """For how many seconds links to these are signed; None for their URLs."""
 
     def render(self, row: ReportRow) -> RowCard:
         """Render a row."""
@@ -73,6 +81,8 @@ class RowCardRenderer:
 
     def _output(self, file: ReportFile, name: str, slots: PatternValues) -> tuple[str, float | None]:
         """Render one output, or a link to it; return its ratio if that is known."""
+        if is_object_url(file.path):
+            return self._object(file, name, slots)
         path, link = self.folder / file.path, slots.text(quote(f"{self.base}/{file.path}"))
         if not path.is_file():
             return f'<p class="nothing">{slots.text(file.path)} is not there any more</p>', None
@@ -89,12 +99,22 @@ class RowCardRenderer:
             case _:
                 return _tile(path, link, slots), None
 
+    def _object(self, file: ReportFile, name: str, slots: PatternValues) -> tuple[str, float | None]:
+        """Render an output in a storage: the page shows what it holds itself, and links to the rest."""
+        url = file.path if self.signed_links is None else self.objects.sign(file.path, self.signed_links)
+        link = slots.text(url)
+        kind = file.media_type.partition("/")[0]
+        if kind == "image" and (small := self.thumbnails.get(file.path)) is not None:
+            return _linked_picture(small, link, name, slots)
+        if kind == "text" and (content := self.objects.read(file.path, at_most=LARGEST_TEXT)) is not None:
+            text = slots.text(content[:_TEXT_BYTES].decode(errors="ignore"))
+            return f'<blockquote dir="auto">{text}</blockquote><a class="open" href="{link}">Open</a>', None
+        return _tile(Path(file.path), link, slots), None
+
     def _picture(self, file: ReportFile, link: str, name: str, slots: PatternValues) -> tuple[str, float | None]:
         small = self.thumbnails.get(file.path)
         if small is not None:
-            size = f'width="{slots.text(str(small.width))}" height="{slots.text(str(small.height))}"'
-            picture = f'<img src="{slots.text(small.url)}" {size} alt="{name}" loading="lazy" decoding="async">'
-            return f'<a href="{link}">{picture}</a>', round(small.width / small.height, 2)
+            return _linked_picture(small, link, name, slots)
         if file.media_type in _BROWSER_IMAGES:
             return f'<a href="{link}"><img src="{link}" alt="{name}" loading="lazy" decoding="async"></a>', None
         return _tile(self.folder / file.path, link, slots), None
@@ -114,6 +134,12 @@ class RowCardRenderer:
             f'<div class="{kind}"><dt>{name}</dt><dd>{slots.text(value)}</dd></div>' for name, kind, value in facts
         )
         return f"<dl>{''.join(pairs)}</dl>"
+
+
+def _linked_picture(small: Thumbnail, link: str, name: str, slots: PatternValues) -> tuple[str, float]:
+    size = f'width="{slots.text(str(small.width))}" height="{slots.text(str(small.height))}"'
+    picture = f'<img src="{slots.text(small.url)}" {size} alt="{name}" loading="lazy" decoding="async">'
+    return f'<a href="{link}">{picture}</a>', round(small.width / small.height, 2)
 
 
 def _data_attributes(row: ReportRow, slots: PatternValues) -> str:
