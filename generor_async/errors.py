@@ -22,10 +22,14 @@
     │   ├── ContentModeratedError, BudgetExhaustedError, OutputNotFoundError
     │   └── InputRejectedError
     ├── DeadlineExceededError                 (also TimeoutError)
+    ├── BudgetExceededError                   a budget has no room for the call; nothing was sent
+    ├── ClientDrainingError                   the client takes no new calls; nothing was sent
     ├── DownloadError
     ├── UploadError
+    ├── StorageError                          an output could not be saved in object storage
     └── JournalError                          a batch's journal can't be written
         ├── FolderError                       a batch's folder was moved, deleted or replaced
+        │   └── DatabaseChangedError          the database of a run is no longer the one that it was begun in
         └── StaleRowError
 
 `str(error)` is one line that a person can act on. It names a job or creation that is known, and says how to resume it.
@@ -33,6 +37,7 @@ No error shows a key or the query of a presigned URL, and every error survives p
 control character of a server's to a terminal, and never fails for half a surrogate.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from generor_async.values import GenerationLike, Headers, Outcome, RateLimitScope, ResponseInfo
@@ -46,12 +51,15 @@ __all__ = [
     "AuthenticationError",
     "BadGatewayError",
     "BadRequestError",
+    "BudgetExceededError",
     "BudgetExhaustedError",
     "BuysAgainError",
     "ClientClosedError",
+    "ClientDrainingError",
     "ConcurrentJobsError",
     "ConflictError",
     "ContentModeratedError",
+    "DatabaseChangedError",
     "DeadlineExceededError",
     "DownloadError",
     "FolderError",
@@ -74,6 +82,7 @@ __all__ = [
     "ResponseShapeError",
     "ServiceUnavailableError",
     "StaleRowError",
+    "StorageError",
     "UnprocessableEntityError",
     "UploadError",
 ]
@@ -451,6 +460,37 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
         """The X-Request-Id of the last attempt, or of the first one where none was sent."""
 
 
+class BudgetExceededError(GenerorAsyncError):
+    """A budget of the client's has no room for the call; nothing was sent."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        user: str | None = None,
+        remaining: float = 0.0,
+        resets_at: datetime | None = None,
+        advice: str = "",
+    ) -> None:
+        when = "" if resets_at is None else f"It begins anew at {resets_at:%Y-%m-%d %H:%M} UTC"
+        super().__init__(message, advice=advice or when)
+        self.user = user
+        """Whose call it was, as `with_options(user=)` says; None for nobody's."""
+        self.remaining = remaining
+        """What the budget has left, in credits."""
+        self.resets_at = resets_at
+        """When it begins anew, in UTC; None for never."""
+
+
+class ClientDrainingError(GenerorAsyncError):
+    """The client is being drained, and takes no new calls; nothing was sent."""
+
+    def __init__(self, message: str, *, operation: str = "", advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.operation = operation
+        """The operation's name, such as `luma.generations.create`."""
+
+
 class DownloadError(GenerorAsyncError):
     """An output or an image could not be downloaded; `url` is shown without its query or other credentials."""
 
@@ -480,15 +520,37 @@ class UploadError(GenerorAsyncError):
         """The id of the file's record at the API, which never becomes ready; None where there is none."""
 
 
+class StorageError(GenerorAsyncError):
+    """An output could not be saved in object storage, or the storage can't be used; the same may be tried again."""
+
+    def __init__(self, message: str, *, url: str, retryable: bool = True, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.url = url
+        """The URL of the object or, where there is none yet, of the storage; without credentials."""
+        self.retryable = retryable
+        """False where the same would fail again: something must be set up first."""
+
+
 class JournalError(GenerorAsyncError):
-    """A batch's journal could not be written or read; the same may be tried again."""
+    """A batch's journal, or a client's state, could not be written or read; the same may be tried again."""
 
 
 class FolderError(JournalError):
-    """The folder of a batch was moved, deleted or replaced while it ran; no call was made after that was noticed."""
+    """The folder of a batch, or the file of a client's state, was moved, deleted or replaced while it was in use.
+
+    No paid call was made after that was noticed.
+    """
 
     is_deleted: bool = False
     """Whether it was deleted, with the journal that knows what was paid for."""
+
+
+class DatabaseChangedError(FolderError):
+    """The database of a run is another one than before: after a failover, or restored from a backup.
+
+    What was written last may be lost in it, paid calls included. Nothing more is bought in the run until somebody says
+    that it may go on.
+    """
 
 
 class StaleRowError(JournalError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from generor_async.codegen.ir import OperationSpec, Parameter
+from generor_async.codegen.ir import OperationSpec, Parameter, Submission
 from generor_async.codegen.ir_types import (
     HAND_WRITTEN,
     ClassRef,
@@ -19,10 +19,14 @@ from generor_async.codegen.ir_types import (
 __all__ = [
     "attribute_annotation",
     "call_arguments",
+    "handed_on",
     "input_annotation",
+    "member_annotation",
     "params_annotation",
+    "quoted",
     "result_annotation",
     "signature",
+    "submission_signature",
 ]
 
 ANNOTATIONS: Mapping[str, str] = {"any": "Any", "secret": "Secret"}
@@ -47,7 +51,7 @@ def _input_annotation(kind: Type, prefix: str, list_name: str = "list") -> str:
     """Return the annotation of a type in an argument: wider than in an answer where that is safe."""
     match kind:
         case ClassRef(name):
-            return f"{name if name in HAND_WRITTEN else prefix + name} | Mapping[str, Any]"
+            return f"{name if name in HAND_WRITTEN else prefix + name} | {prefix}{name}Dict"
         case ListOf(OpenEnum() | Scalar("str") as item):
             # A string is a sequence of strings: Sequence would take one by mistake.
             inside = _input_annotation(item, prefix)
@@ -71,6 +75,12 @@ def attribute_annotation(field: Field, known: set[str]) -> str:
 def input_annotation(field: Field) -> str:
     """Return the annotation of an input object's attribute."""
     return _argument(_input_annotation(field.type, ""), field.nullable, field.required)
+
+
+def member_annotation(field: Field) -> str:
+    """Return the annotation of a key of a TypedDict."""
+    annotation = _input_annotation(field.type, "") + (" | None" if field.nullable else "")
+    return f"Required[{annotation}]" if field.required else annotation
 
 
 def parameter_annotation(parameter: Parameter, list_name: str = "list") -> str:
@@ -101,6 +111,25 @@ def signature(operation: OperationSpec, list_name: str = "list", *, method: bool
     if operation.others:
         named.append("**others: Unpack[NoOthers]")
     return ", ".join([*before, "*", *named] if named else before)
+
+
+def handed_on(submission: Submission, *, call: bool = False) -> str:
+    """Return the parameters of a submission that are handed on to its hook or, with `call`, its arguments."""
+    if call:
+        return ", ".join(f"{each.name}={each.name}" for each in submission.more)
+    return ", ".join(f"{each.name}: {quoted(each.annotation)} = {each.default}" for each in submission.more)
+
+
+def quoted(annotation: str) -> str:
+    """Return an annotation; in quotes where it names something that is imported later."""
+    return f'"{annotation}"' if "generor_async." in annotation else annotation
+
+
+def submission_signature(operation: OperationSpec, submission: Submission, list_name: str = "list") -> str:
+    """Return the parameters of a method that submits an operation."""
+    own, others, _ = signature(operation, list_name, method=True).partition(", **others")
+    star = "" if operation.keywords else "*, "
+    return f"{own}, {star}{handed_on(submission)}" + (", **others: Unpack[NoOthers]" if others else "")
 
 
 def call_arguments(operation: OperationSpec) -> str:

@@ -9,6 +9,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 
 from generor_async.codegen.docs import WIDTH
 from generor_async.codegen.ir_types import SpecError
@@ -30,26 +31,36 @@ __all__ = ["BY_HAND", "blocking_modules"]
 BY_HAND = frozenset({"bridge.py", "calls.py", "registrations.py", "threads.py"})
 """The modules of `sync/` that are not generated."""
 
-LAZY_MODULE = "batch"
-"""The module that is imported on demand, as most programs don't need it."""
-GETTER = f'''
+LAZY_MODULES = ("batch", "storage")
+"""The modules that are imported on demand, as most programs don't need them."""
+GETTER = '''
 def __getattr__(name: str) -> object:
-    """Import the batch on demand."""
-    if name in __all__:
-        from generor_async.sync import {LAZY_MODULE}  # noqa: PLC0415 - see above
-        return getattr({LAZY_MODULE}, name)
-    raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
+    """Import on demand what most programs don't need."""
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 '''
 HEADER = """\
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`."""
-MASKED_PARAMETERS = {"api_key": "as_secret"} | dict.fromkeys(
-    ("base_url", "proxy", "extra_headers", "extra_query"), "masked_texts"
+MASKED_PARAMETERS = (
+    {"api_key": "as_secret"}
+    | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query", "url", "media"), "masked_texts")
+    | {"state": "masked_url"}
 )
 """Parameters that may contain a key, and the function that masks it in traceback locals."""
-NOT_PROXIED = frozenset({"__aenter__", "__aexit__", "__await__", "__dir__", "__repr__", "close"})
-"""Methods that a proxy doesn't need, or inherits from its base class."""
+MASKED_PLACES = {"to": "masked_url"}
+"""The same for functions of the batch: a path, or the URL of a database."""
+NOT_PROXIED = frozenset({"__await__", "__del__", "__dir__", "__repr__"})
+"""Methods that a proxy doesn't need."""
+INHERITED_BY_CLIENTS = frozenset({"__aenter__", "__aexit__", "close"})
+"""Methods that a client's proxy has from its base class."""
+RELEASING = frozenset({"__aexit__", "close"})
+"""Methods that do nothing where the client was closed before."""
+BLOCKING_NAMES = {"__aiter__": "__iter__", "__aenter__": "__enter__", "__aexit__": "__exit__"}
+"""Names of special methods in a proxy."""
 KEPT_DECORATORS = frozenset({"without_others"})
 """Decorators that are copied to a proxy's method."""
 BLOCKING_NOTE = """\
@@ -79,10 +90,14 @@ def blocking_modules() -> Iterator[tuple[str, str]]:
 def _package(proxies: Iterable[ProxyClass]) -> str:
     doc = "The blocking clients: each class is a proxy that passes its calls to an async object."
     places = [(proxy.target, proxy.name) for proxy in proxies] + [(target_of(ref), ref.name) for ref in FUNCTIONS]
-    at_once = [f"from generor_async.sync.{target} import {name}" for target, name in places if target != LAZY_MODULE]
-    later = [f"    from generor_async.sync.{target} import {name}" for target, name in places if target == LAZY_MODULE]
+    at_once = [
+        f"from generor_async.sync.{target} import {name}" for target, name in places if target not in LAZY_MODULES
+    ]
+    lazy = {name: target for target, name in places if target in LAZY_MODULES}
+    later = [f"    from generor_async.sync.{target} import {name}" for name, target in lazy.items()]
     names = [name for _, name in places]
-    return _text(doc, ["import typing", *at_once, "if typing.TYPE_CHECKING:", *later], names, GETTER)
+    imports = ["import importlib", "import typing", *at_once, "if typing.TYPE_CHECKING:", *later]
+    return _text(doc, imports, names, f"_LAZY: typing.Final = {lazy}", GETTER)
 
 
 def _module(target: str, proxies: Mapping[SourceRef, ProxyClass]) -> str:
@@ -90,7 +105,7 @@ def _module(target: str, proxies: Mapping[SourceRef, ProxyClass]) -> str:
     scope = ModuleScope(target, proxies)
     functions = [ref for ref in FUNCTIONS if target_of(ref) == target]
     body = [_class(proxy, scope) for proxy in ours] + [_function(ref, scope) for ref in functions]
-    impls = dict.fromkeys(f"`{proxy.ref.module}`" for proxy in reversed(ours))
+    impls = dict.fromkeys(f"`{proxy.ref.module.removeprefix('generor_async.')}`" for proxy in reversed(ours))
     names = [proxy.name for proxy in ours] + [ref.name for ref in functions]
     return _text(f"Blocking proxies of {' and '.join(impls)}.", scope.imports(), names, *scope.variables(), *body)
 
@@ -107,12 +122,14 @@ def _function(ref: SourceRef, scope: ModuleScope) -> str:
     assert node.returns is not None
     kind = scope.read(node.returns, module)
     impl, client = scope.renamed(ref, f"async_{ref.name}"), node.args.args[0].arg
-    given = scope.result(kind, "impl")
+    is_awaited = isinstance(node, ast.AsyncFunctionDef)
+    given = scope.result(kind, "self._bridge.run(impl)" if is_awaited else "impl")
     return "\n".join(
         [
             f"def {ref.name}({scope.parameters(node, module)}) -> {scope.annotation(kind)}:",
             _docstring(ast.get_docstring(node) or "", None, 4),
-            f"    impl = {impl}({scope.arguments(node, module)})",
+            *(f"    {line}" for line in _hidden(node, scope, MASKED_PARAMETERS | MASKED_PLACES)),
+            f"    impl = {impl}({scope.arguments(node, module)})",  # checks the client, which is used next
             f"    return {given.replace('self.', f'{client}.')}",
             "",
         ]
@@ -143,7 +160,9 @@ def _class(proxy: ProxyClass, scope: ModuleScope) -> str:
 
 def _is_proxied(node: Function, proxy: ProxyClass) -> bool:
     if node.name == "__init__":
-        return proxy.is_root
+        return proxy.is_root or proxy.is_made_with_client
+    if proxy.is_root and node.name in INHERITED_BY_CLIENTS:
+        return False
     hidden = node.name.startswith("_") and not node.name.startswith("__")
     return not hidden and node.name not in NOT_PROXIED
 
@@ -170,6 +189,8 @@ def _property(name: str, annotation: str, doc: str, value: str) -> str:
 def _member(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScope) -> str:
     """Return a method or property."""
     place = f"{module.name}.{proxy.ref.name}.{node.name}"
+    if node.name == "__init__" and proxy.is_made_with_client:
+        node = _with_required_client(node)
     if node.returns is None:
         raise SpecError(f"{place} has no annotation of what it returns")
     doc = _docstring(ast.get_docstring(node) or "", proxy, 8)
@@ -182,7 +203,7 @@ def _member(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScop
         if each not in KEPT_DECORATORS:
             raise SpecError(f"{place}: there is no rule for {each}")
         scope.use(each, module)
-    name = {"__aiter__": "__iter__"}.get(node.name, node.name)
+    name = BLOCKING_NAMES.get(node.name, node.name)
     head = f"    def {name}({scope.parameters(node, module)}) -> {returns}:"
     code = _init(node, module, proxy, scope) if name == "__init__" else _body(node, module, kind, scope)
     body = [*_hidden(node, scope), code]
@@ -194,19 +215,33 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: ModuleScope)
     """Return the body of a method, which passes the call on."""
     code = f"self._impl.{node.name}({scope.arguments(node, module)})"
     if isinstance(node, ast.AsyncFunctionDef) and not _yields(node):
-        code = f"self._bridge.run({code})"
+        code = f"self._bridge.{'release' if node.name in RELEASING else 'run'}({code})"
     return code if ast.unparse(returns) == "None" else f"return {scope.result(returns, code)}"
 
 
 def _init(node: Function, module: Module, proxy: ProxyClass, scope: ModuleScope) -> str:
-    """Return the `__init__` of a client."""
-    return f"super().__init__({scope.impl(proxy)}({scope.arguments(node, module)}))"
+    """Return the `__init__` of a client, or of what is made with one."""
+    made = f"{scope.impl(proxy)}({scope.arguments(node, module)})"
+    if proxy.is_made_with_client:
+        return f"impl = {made}\n        super().__init__(client._bridge, impl)"
+    return f"super().__init__({made})"
 
 
-def _hidden(node: Function, scope: ModuleScope) -> list[str]:
+def _with_required_client(node: Function) -> Function:
+    """Return an `__init__` whose last positional parameter, `client`, can't be None."""
+    changed = deepcopy(node)
+    client, default = changed.args.args[-1], changed.args.defaults.pop()
+    assert client.arg == "client"
+    assert ast.unparse(default) == "None"
+    assert isinstance(client.annotation, ast.BinOp)
+    client.annotation = client.annotation.left
+    return changed
+
+
+def _hidden(node: Function, scope: ModuleScope, masked: Mapping[str, str] = MASKED_PARAMETERS) -> list[str]:
     """Return the lines that mask keys and passwords in the frame's locals."""
     given = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
-    hides = {name: hide for name, hide in MASKED_PARAMETERS.items() if name in given}
+    hides = {name: hide for name, hide in masked.items() if name in given}
     return [f"{name} = {scope.take(hide, 'generor_async.engine.auth')}({name})" for name, hide in hides.items()]
 
 

@@ -5,10 +5,10 @@ import tomllib
 from collections.abc import Iterable
 
 from generor_async.codegen.document import ROOT, first_sentence
-from generor_async.codegen.ir import OperationSpec, Parameter
+from generor_async.codegen.ir import OperationSpec, Parameter, Submission
 from generor_async.codegen.ir_types import Schema, SpecError
 
-__all__ = ["attribute_doc", "class_doc", "method_doc", "operation_doc"]
+__all__ = ["attribute_doc", "class_doc", "method_doc", "operation_doc", "submission_doc"]
 
 WIDTH: int = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["line-length"]
 
@@ -46,6 +46,16 @@ def method_doc(operation: OperationSpec) -> str:
     refused = [("InvalidRequestError", REFUSED)] if operation.refuses else []
     errors = [(each.error, f"{each.status}: {each.doc}") for each in operation.errors]
     blocks.append(_section("Raises", refused + errors, 8))
+    return _docstring(summary, [block for block in blocks if block], 8)
+
+
+def submission_doc(operation: OperationSpec, submission: Submission) -> str:
+    """Return the docstring of a method that submits an operation."""
+    summary, rest = _summary(submission.summary, 8)
+    blocks = [rest, *_paragraphs(submission.description)]
+    blocks += _arguments(operation, 8, [(each.name, each.doc) for each in submission.more])
+    blocks.append(_section("Returns", [("", submission.returns_doc)], 8))
+    blocks.append(_section("Raises", [("InvalidRequestError", REFUSED), *submission.errors], 8))
     return _docstring(summary, [block for block in blocks if block], 8)
 
 

@@ -7,7 +7,19 @@ from attrs import field, frozen
 
 from generor_async.codegen.ir_types import Alias, Schema, Type
 
-__all__ = ["Api", "Check", "DocumentedError", "OperationSpec", "Parameter", "Place", "Resource", "Result", "WeightSpec"]
+__all__ = [
+    "Api",
+    "Check",
+    "DocumentedError",
+    "HandedOn",
+    "OperationSpec",
+    "Parameter",
+    "Place",
+    "Resource",
+    "Result",
+    "Submission",
+    "WeightSpec",
+]
 
 
 @frozen(kw_only=True)
@@ -61,6 +73,31 @@ class DocumentedError:
 
 
 @frozen(kw_only=True)
+class HandedOn:
+    """An argument of a submission that is not sent, but handed on to its hook."""
+
+    name: str
+    annotation: str
+    default: str
+    doc: str
+
+
+@frozen(kw_only=True)
+class Submission:
+    """A method with the arguments of an operation, which hands the built operation on to a hook: `_run` for `run`."""
+
+    method: str
+    summary: str
+    description: str
+    more: tuple[HandedOn, ...]
+    returns: str
+    """The annotation of its result."""
+    returns_doc: str
+    errors: tuple[tuple[str, str], ...]
+    """The names of its exceptions, and when they are raised."""
+
+
+@frozen(kw_only=True)
 class WeightSpec:
     """The rate limit weights of an operation: the default model and type, and all weights other than 1."""
 
@@ -99,11 +136,14 @@ class OperationSpec:
     derive: str
     """The function of `rules.derived_values` that completes the result; empty for none."""
     result: Result
+    takes_user: bool
+    """Whether the body has a field for the caller's end user."""
     secrets: tuple[str, ...]
     summary: str
     description: str
     returns: str
     errors: tuple[DocumentedError, ...]
+    submissions: tuple[Submission, ...] = ()
 
     @property
     def name(self) -> str:
@@ -168,6 +208,11 @@ class Resource:
     def class_name(self) -> str:
         """The name of its class: `ApiKeysResource`."""
         return "".join(part.capitalize() for part in self.name.split("_")) + "Resource"
+
+    @property
+    def submitting(self) -> tuple[OperationSpec, ...]:
+        """The operations that have submissions."""
+        return tuple(each for each in self.operations if each.submissions)
 
     @property
     def list_name(self) -> str:

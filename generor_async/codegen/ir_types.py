@@ -123,12 +123,13 @@ class Field:
 
 @frozen(kw_only=True)
 class Schema:
-    """One class: an answer with its decoders, or an input."""
+    """One class: an answer with its decoders, or an input, which is taken as a mapping as well."""
 
     name: str
     doc: str
     fields: tuple[Field, ...]
-    kind: Literal["answer", "input"]
+    kind: Literal["answer", "input", "mapping"]
+    """A `mapping` is an input whose class is hand-written."""
     identity: tuple[str, ...] = ()
     """The attributes of which an answer must have at least one."""
     item: str = ""
@@ -142,6 +143,11 @@ class Schema:
     def wire_fields(self) -> tuple[Field, ...]:
         """The fields that are on the wire."""
         return tuple(each for each in self.fields if not each.computed)
+
+    @property
+    def mapping(self) -> str:
+        """The name of the TypedDict of an input; empty for an answer."""
+        return "" if self.kind == "answer" else f"{self.name}Dict"
 
     @property
     def secrets(self) -> tuple[Field, ...]:

@@ -9,11 +9,13 @@ from generor_async.codegen.document import Document, Node, first_sentence, pytho
 from generor_async.codegen.ir import (
     Check,
     DocumentedError,
+    HandedOn,
     OperationSpec,
     Parameter,
     Place,
     Resource,
     Result,
+    Submission,
     WeightSpec,
 )
 from generor_async.codegen.ir_types import Scalar, Schema, SpecError
@@ -119,11 +121,13 @@ class OperationReader:
             others=schema.get("x-others", ""),
             derive=node.get("x-derive", ""),
             result=result,
+            takes_user=any(each.get("x-end-user") for each in schema.get("properties", {}).values()),
             secrets=self._secrets(result.schema),
             summary=node["summary"].strip(),
             description=_description(node),
             returns=next(text for status, text in self._responses(node) if status < 300),
             errors=tuple(self._errors(node)),
+            submissions=tuple(map(_submission, node.get("x-submissions", ()))),
         )
 
     def _parameters(self, node: Node, media: Node, schema: Node, body: Body) -> Iterator[Parameter]:
@@ -210,6 +214,23 @@ def _description(node: Node) -> str:
     elif node.get("x-answer") == "assumed" and "x-result-none" not in node:
         source = "Source: documented; what the answer holds is assumed."
     return "\n\n".join(part for part in (text, source) if part)
+
+
+def _submission(node: Node) -> Submission:
+    return Submission(
+        method=node["method"],
+        summary=node["summary"].strip(),
+        description=node.get("description", "").strip(),
+        more=tuple(
+            HandedOn(
+                name=each["name"], annotation=each["annotation"], default=str(each["default"]), doc=each["description"]
+            )
+            for each in node["parameters"]
+        ),
+        returns=node["returns"],
+        returns_doc=node["returns-what"],
+        errors=tuple(node["raises"].items()),
+    )
 
 
 def _weights(node: Node | None) -> WeightSpec | None:

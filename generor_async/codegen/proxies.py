@@ -12,18 +12,24 @@ from attrs import frozen
 from generor_async.codegen.resolved_annotations import class_at, names_in, resolve
 from generor_async.codegen.sources import Class, Function, Module, SourceRef, attributes, functions, load
 
-__all__ = ["FUNCTIONS", "ROOTS", "ProxyClass", "find_proxy_classes", "is_property", "target_of"]
+__all__ = ["FUNCTIONS", "MADE_WITH_CLIENT", "ROOTS", "ProxyClass", "find_proxy_classes", "is_property", "target_of"]
 
 ROOTS = (SourceRef("generor_async.generor", "AsyncGeneror"), SourceRef("generor_async.luma", "AsyncLuma"))
-FUNCTIONS = (SourceRef("generor_async.batch.runner", "run_batch"),)
-"""Functions that take a client and return an object of it."""
+FUNCTIONS = (
+    SourceRef("generor_async.batch.runner", "run_batch"),
+    SourceRef("generor_async.batch.shift", "run_shift"),
+)
+"""Functions whose first argument is a client."""
+
+MADE_WITH_CLIENT = (SourceRef("generor_async.storage", "Storage"),)
+"""Classes that users make, with a client: the event loop of that client runs their calls."""
 
 
 def target_of(ref: SourceRef) -> str:
     """Return the module of `sync/` for a proxy: that of its API, of the batch, or of shared classes."""
     parts = ref.module.split(".")[1:]
     target = parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
-    return target.removesuffix("_resources")
+    return target.removesuffix("_resources").removesuffix("_state")
 
 
 @frozen(eq=False)
@@ -47,6 +53,11 @@ class ProxyClass:
     def is_root(self) -> bool:
         """Whether it is a client."""
         return self.ref in ROOTS
+
+    @property
+    def is_made_with_client(self) -> bool:
+        """Whether users make it with a client."""
+        return self.ref in MADE_WITH_CLIENT
 
     @property
     def target(self) -> str:
@@ -83,7 +94,7 @@ def find_proxy_classes() -> Mapping[SourceRef, ProxyClass]:
         if ref in ROOTS or _is_async(impl, {ref}):
             found[ref] = ProxyClass(ref, impl)
 
-    for root in ROOTS:
+    for root in (*ROOTS, *MADE_WITH_CLIENT):
         visit(root)
     for function in FUNCTIONS:
         module = load(function.module)

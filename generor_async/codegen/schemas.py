@@ -2,7 +2,7 @@
 
 import builtins
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Literal, cast
 
 from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, with_source
 from generor_async.codegen.ir_types import HAND_WRITTEN, Field, Scalar, Schema, SpecError, classes_of
@@ -18,7 +18,7 @@ def read_schemas(document: Document, types: TypeReader) -> tuple[Schema, ...]:
     """Return the classes that answers and request bodies need, each after those to which it refers."""
     documented, assumed = _results(document)
     answers = _reachable(document, documented | assumed)
-    inputs = _reachable(document, _inputs(document)) - HAND_WRITTEN
+    inputs = _reachable(document, _inputs(document))
     if both := inputs & answers:
         raise SpecError(f"sent and answered alike: {', '.join(sorted(both))}")
     schemas: dict[str, Schema] = {}
@@ -33,7 +33,8 @@ def read_schemas(document: Document, types: TypeReader) -> tuple[Schema, ...]:
 def _input(types: TypeReader, name: str, node: Node) -> Schema:
     if any({"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()):
         raise SpecError(f"{name}: what is only sent inside a parameter is neither checked nor renamed")
-    return Schema(name=name, doc=with_source(node), fields=tuple(_fields(types, node)), kind="input")
+    kind: Literal["input", "mapping"] = "mapping" if name in HAND_WRITTEN else "input"
+    return Schema(name=name, doc=with_source(node), fields=tuple(_fields(types, node)), kind=kind)
 
 
 def _answer(types: TypeReader, name: str, node: Node, *, partial: bool) -> Schema:

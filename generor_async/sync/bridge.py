@@ -60,6 +60,13 @@ class Bridge:
             raise
         return call.result()
 
+    def release(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that releases something; nothing is left to release where the client was closed."""
+        if self._current() is None:
+            work.close()
+        else:
+            self.run(work)
+
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
         """Iterate over an async iterator. Leaving the iteration early waits for the iterator's clean-up."""
         found = self._next_item(source)

@@ -1,11 +1,11 @@
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`.
-"""Blocking proxies of `generor_async.generor` and `generor_async.api.generor.resources`."""
+"""Blocking proxies of `generor` and `api.generor.resources` and `generor_state`."""
 
 import builtins
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from ssl import SSLContext
@@ -20,20 +20,27 @@ from generor_async.api.generor.resources import ApiKeysResource as AsyncApiKeysR
 from generor_async.api.generor.resources import CommentsResource as AsyncCommentsResource
 from generor_async.api.generor.resources import CreditsResource as AsyncCreditsResource
 from generor_async.api.generor.resources import FeedResource as AsyncFeedResource
-from generor_async.api.generor.resources import GeneratorsResource as AsyncGeneratorsResource
 from generor_async.api.generor.resources import ModelsResource as AsyncModelsResource
 from generor_async.api.generor.resources import RatingsResource as AsyncRatingsResource
 from generor_async.api.generor.resources import TeamsResource as AsyncTeamsResource
 from generor_async.api.generor.resources import UsersResource as AsyncUsersResource
-from generor_async.engine.auth import as_secret, masked_texts
+from generor_async.engine.auth import as_secret, masked_texts, masked_url
+from generor_async.engine.call_map import MapOutcome
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import DownloadCallback
 from generor_async.engine.settings import MAX_BYTES
+from generor_async.engine.state.jobs import UnknownCall
+from generor_async.engine.writers import Writer
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
+from generor_async.generor import Generators as AsyncGenerators
+from generor_async.generor_state import GenerateJob as AsyncGenerateJob
+from generor_async.generor_state import GenerorJobs as AsyncGenerorJobs
 from generor_async.rules.http_types import Operation
-from generor_async.sync.bridge import SyncClient, SyncProxy
+from generor_async.sync.bridge import SyncClient, SyncProxy, streamed
+from generor_async.sync.output_stream import OutputStream
 from generor_async.sync.pages import Pages
+from generor_async.sync.state import Budgets
 from generor_async.values import JSON, UNSET, Clock, KeyCheck, Priority, RetrySafety, Secret, Unset
 
 __all__ = [
@@ -42,8 +49,10 @@ __all__ = [
     "Creations",
     "CreditsResource",
     "FeedResource",
-    "GeneratorsResource",
+    "GenerateJob",
+    "Generators",
     "Generor",
+    "GenerorJobs",
     "ModelsResource",
     "RatingsResource",
     "TeamsResource",
@@ -539,10 +548,46 @@ class FeedResource(SyncProxy[AsyncFeedResource]):
         )
 
 
-class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
+class Generators(SyncProxy[AsyncGenerators]):
     """What can be generated, for what price, and generating it."""
 
     __slots__ = ()
+
+    def map(
+        self,
+        requests: Iterable[Mapping[str, Any] | Operation[GenerateResult]]
+        | AsyncIterable[Mapping[str, Any] | Operation[GenerateResult]],
+        *,
+        ordered: bool = False,
+        concurrency: int | None = None,
+    ) -> Iterator[MapOutcome[GenerateResult]]:
+        """Generate for each of many requests, and yield their outcomes.
+
+        A failure is an outcome, and stops nothing; so is a request that can't be right. Requests are read as calls
+        start, and no more start while outcomes aren't taken: the source may be endless. Calls have bulk priority,
+        unless the client's view is interactive. A request is charged at most once.
+
+        Leaving the iteration, or cancelling it, cancels the calls under way and waits for their ends; a call that has
+        left may still be charged. Such calls, and outcomes that weren't taken, are named by notes of the exception, or
+        by a warning in the log after a `break`. An error of the source is raised after the outcomes of all calls that
+        have started. If the client is closed, the calls under way have outcomes, and then a ClientClosedError is
+        raised.
+
+        Args:
+            requests: Mappings of the parameters of `generate`, `slug` among them, or Operations that
+                `generor_async.api.generor.operations.generators_generate` has built.
+            ordered: Yield the outcomes in the order of the requests; by default as they come.
+            concurrency: The number of calls that are under way or whose outcomes haven't been taken; by default the
+                client's `max_connections`. The API's limits are kept in any case.
+
+        Yields:
+            The outcome of each request, once.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
+            ClientClosedError: The client was closed.
+        """
+        return self._bridge.iterate(self._impl.map(streamed(requests), ordered=ordered, concurrency=concurrency))
 
     def list(self, *, status: models.GeneratorFilter | Unset = UNSET) -> builtins.list[models.Generator]:
         """List the generators.
@@ -911,6 +956,131 @@ class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
                 source_language=source_language,
             )
         )
+
+
+class GenerateJob(SyncProxy[AsyncGenerateJob]):
+    """A `generate` that was paid for, and whose result nobody has taken yet."""
+
+    __slots__ = ()
+
+    @property
+    def creation_ids(self) -> tuple[int, ...]:
+        """The creations that it has made."""
+        return self._impl.creation_ids
+
+    @property
+    def context(self) -> JSON:
+        """What was attached to it by `with_options(context=)`; None if nothing was."""
+        return self._impl.context
+
+    def result(self) -> GenerateResult:
+        """Fetch its creations; it is then finished, unless it was made by `with_options(acknowledge=True)`.
+
+        Returns:
+            What `generate` would have returned: the creations, and the cost if it is known.
+
+        Raises:
+            APIError: A creation can't be fetched.
+        """
+        return self._bridge.run(self._impl.result())
+
+
+class GenerorJobs(SyncProxy[AsyncGenerorJobs]):
+    """The paid calls in the client's state: those that are unfinished or unknown after a restart."""
+
+    __slots__ = ()
+
+    def unfinished(self) -> Iterator[GenerateJob]:
+        """Iterate over the calls of `generate` that were charged, and whose results nobody has got.
+
+        They are those of processes of the same state that have ended, and those that were unknown and were found in
+        the account.
+
+        Yields:
+            Each of them, with its `context`, in the order of their beginning.
+
+        Raises:
+            InvalidRequestError: The client has no state, or it can't be used.
+        """
+        return (GenerateJob(self._bridge, each) for each in self._bridge.iterate(self._impl.unfinished()))
+
+    def find(self, idempotency_key: str) -> GenerateJob | None:
+        """Find the `generate` that was charged with an idempotency key, in whatever process of the state.
+
+        Args:
+            idempotency_key: The key, as in `with_options(idempotency_key=)`.
+
+        Returns:
+            The call with its `context`, whether its result was taken or not; None if no call with this key was
+            charged, or it is still under way.
+
+        Raises:
+            InvalidRequestError: The client has no state, or it can't be used.
+            OutcomeUnknownError: A call with this key may have been charged, and the account doesn't tell.
+        """
+        return (
+            None
+            if (found := self._bridge.run(self._impl.find(idempotency_key))) is None
+            else GenerateJob(self._bridge, found)
+        )
+
+    def acknowledge(self, creation_id: int) -> None:
+        """Say that the result of a call of `with_options(acknowledge=True)` has arrived where it is needed.
+
+        The call is then finished, and `unfinished()` doesn't return it any more. A call that isn't kept, or was
+        acknowledged before, is left alone.
+
+        Args:
+            creation_id: A creation that it has made.
+
+        Raises:
+            InvalidRequestError: This can be no id, or the client has no state.
+        """
+        self._bridge.run(self._impl.acknowledge(creation_id))
+
+    def settle(self, call: UnknownCall | str, *, creation_ids: Sequence[int] | None) -> None:
+        """Settle an unknown call by what you know of it.
+
+        Args:
+            call: The call, or its id.
+            creation_ids: The creations that it has made, which are then unfinished; None if it had no effect, so that
+                a call with its idempotency key is made anew.
+
+        Raises:
+            InvalidRequestError: No unknown call has this id, or these can be no ids.
+        """
+        self._bridge.run(self._impl.settle(call, creation_ids=creation_ids))
+
+    def unknown(self) -> Iterator[UnknownCall]:
+        """Iterate over the paid calls that may have been charged, and of which nobody knows what came of them.
+
+        They are those whose answer was lost, and those that were under way in a process that was killed. They are kept
+        until they are settled.
+
+        Yields:
+            Each of them, in the order of their beginning.
+
+        Raises:
+            InvalidRequestError: The client has no state, or it can't be used.
+        """
+        return self._bridge.iterate(self._impl.unknown())
+
+    def prune(self, *, older_than: float) -> int:
+        """Delete the calls that ended long ago, and with them their idempotency keys.
+
+        Those that ended more than the client's `keep_days` ago are deleted by themselves. Calls that have not ended,
+        and unknown ones, are kept.
+
+        Args:
+            older_than: Seconds since their end.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            InvalidRequestError: An argument can never be right, or the client has no state.
+        """
+        return self._bridge.run(self._impl.prune(older_than=older_than))
 
 
 class ModelsResource(SyncProxy[AsyncModelsResource]):
@@ -1514,9 +1684,20 @@ class Generor(SyncClient[AsyncGeneror]):
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
         inline_on_422: The same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
             programs. The refused request cost nothing.
-        on_event: A plain function that gets every event.
+        on_event: A plain function that gets every event, as after `events.subscribe`.
         clock: Where time comes from.
         limits: What is known of the key's limits, and who shares them; by default all clients of the address and key.
+        state: The path of a file that keeps the client's paid calls, so that after a crash or a restart it is known
+            what was paid for: see `jobs`. Processes of one machine may share it, and those of several machines a
+            `postgresql://` URL. None keeps nothing.
+        keep_days: For how many days the state keeps calls that have ended, and with them their idempotency keys.
+        keep_results: Keep the answers of Generor's `generate` in the state, and not only the ids of its creations.
+        budgets: What users, groups of users, or all of them may spend; they are kept in the `state`. A paid call that
+            one of them has no room for is a BudgetExceededError, and one without a known price an InvalidRequestError.
+            Calls of a batch don't count.
+        send_user: Send the user that `with_options(user=)` names along as `user_id`, when a generation is submitted or
+            a file uploaded without a `user_id` of its own; Luma alone takes one. It is no part of what an idempotency
+            key or a row of a batch is compared by.
 
     Raises:
         InvalidRequestError: An argument can never be right.
@@ -1551,9 +1732,14 @@ class Generor(SyncClient[AsyncGeneror]):
         return FeedResource(self._bridge, self._impl.feed)
 
     @property
-    def generators(self) -> GeneratorsResource:
+    def generators(self) -> Generators:
         """What can be generated, for what price, and generating it."""
-        return GeneratorsResource(self._bridge, self._impl.generators)
+        return Generators(self._bridge, self._impl.generators)
+
+    @property
+    def jobs(self) -> GenerorJobs:
+        """The paid calls in the client's state: those that are unfinished or unknown after a restart."""
+        return GenerorJobs(self._bridge, self._impl.jobs)
 
     @property
     def models(self) -> ModelsResource:
@@ -1643,6 +1829,95 @@ class Generor(SyncClient[AsyncGeneror]):
             self._impl.download(result, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
         )
 
+    def read(self, result: GenerateResult | GeneratedCreation | Creation, *, max_bytes: int = MAX_BYTES) -> list[bytes]:
+        """Return the bytes of all images, videos and sounds of a result or a creation, and of its text, without a file.
+
+        What breaks off is continued or tried again, as for `download`.
+
+        Args:
+            result: What `generate` or `creations.get` returned, or one creation of it.
+            max_bytes: The most that one output may have; 2 GiB by default. All of them are in memory at once.
+
+        Returns:
+            The bytes of each output, in the order of `download`, a text as UTF-8.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
+            DownloadError: There is nothing to download, it broke off, isn't what was asked for, or is too large.
+            DeadlineExceededError: The client's `timeout` is over.
+        """
+        return self._bridge.run(self._impl.read(result, max_bytes=max_bytes))
+
+    def stream(
+        self,
+        output: GenerateResult | GeneratedCreation | Creation,
+        *,
+        index: int | None = None,
+        range: str | None = None,
+        if_range: str | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> OutputStream:
+        """Stream an output as it arrives, for a handler that passes it on to a browser; nothing is kept.
+
+        `with client.stream(output, range=request.headers.get("Range")) as stream` sends the request. Then
+        `stream.status`, `stream.length`, `stream.content_type` and `stream.headers` are known, and `for chunk in
+        stream` yields the bytes, no faster than they are taken. A transfer that breaks off is resumed if its host sends
+        an ETag. To leave the block, or the iteration, ends it.
+
+        The client's `timeout` holds until the first bytes are here. Each stream takes one of the client's
+        `max_connections` for outputs.
+
+        Args:
+            output: A result or a creation with one output.
+            index: Which of several outputs, in the order of `download`, counted from 0.
+            range: The browser's Range header: one range of bytes is passed on; anything else is ignored, as RFC 9110
+                lets a server do.
+            if_range: The browser's If-Range header.
+            max_bytes: The largest output that is accepted; 2 GiB by default.
+
+        Returns:
+            The stream, which is not open yet.
+
+        Raises:
+            InvalidRequestError: An argument can never be right. When it is opened: `output` has several outputs.
+            DownloadError: When it is opened or read: there is no output, it broke off, isn't what was asked for, or is
+                too large.
+            DeadlineExceededError: When it is opened: the client's `timeout` is over.
+        """
+        return OutputStream(
+            self._bridge, self._impl.stream(output, index=index, range=range, if_range=if_range, max_bytes=max_bytes)
+        )
+
+    def save(
+        self,
+        result: GenerateResult | GeneratedCreation | Creation,
+        writer: Writer,
+        *,
+        index: int | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> int:
+        """Write an output to something that the caller has opened, as it arrives.
+
+        Files of the standard library are written to in a thread. After an error, a part of the output is written.
+
+        Args:
+            result: A result or a creation with one output.
+            writer: A file that was opened for binary writing, or another object whose `write` takes bytes; that may be
+                a coroutine function, as of the files of anyio or aiofiles.
+            index: Which of several outputs, in the order of `download`, counted from 0.
+            max_bytes: The largest output that is accepted; 2 GiB by default.
+
+        Returns:
+            The number of bytes.
+
+        Raises:
+            InvalidRequestError: An argument can never be right, or `result` has several outputs; nothing was written.
+            DownloadError: There is no output, it broke off and its host can't continue it, isn't what was asked for, or
+                is too large.
+            DeadlineExceededError: The client's `timeout` is over.
+        """
+        return self._bridge.run(self._impl.save(result, writer, index=index, max_bytes=max_bytes))
+
     def __init__(
         self,
         api_key: str | Secret | None = None,
@@ -1664,10 +1939,16 @@ class Generor(SyncClient[AsyncGeneror]):
         on_event: Callable[[generor_async.Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
         limits: generor_async.Limits | None = None,
+        state: str | PathLike[str] | None = None,
+        keep_days: float = 30.0,
+        keep_results: bool = False,
+        budgets: Sequence[generor_async.Budget] = (),
+        send_user: bool = False,
     ) -> None:
         api_key = as_secret(api_key)
         base_url = masked_texts(base_url)
         proxy = masked_texts(proxy)
+        state = masked_url(state)
         super().__init__(
             AsyncGeneror(
                 api_key,
@@ -1688,6 +1969,11 @@ class Generor(SyncClient[AsyncGeneror]):
                 on_event=on_event,
                 clock=clock,
                 limits=limits,
+                state=state,
+                keep_days=keep_days,
+                keep_results=keep_results,
+                budgets=budgets,
+                send_user=send_user,
             )
         )
 
@@ -1704,6 +1990,12 @@ class Generor(SyncClient[AsyncGeneror]):
         extra_body: Mapping[str, Any] | Unset = UNSET,
         on_progress: Callable[[generor_async.GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
+        context: JSON | Unset = UNSET,
+        idempotency_key: str | Unset | None = UNSET,
+        acknowledge: bool | Unset = UNSET,
+        check_parameters: bool | Unset = UNSET,
+        user: str | Unset | None = UNSET,
+        price: float | Unset | None = UNSET,
     ) -> Self:
         """Return a view of this client whose calls have other options; it shares connections and limits.
 
@@ -1720,6 +2012,24 @@ class Generor(SyncClient[AsyncGeneror]):
             on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
                 own estimate; None for none.
             request_id: The X-Request-Id of the first attempt. The view then serves one call.
+            context: Anything that is JSON, such as `{"channel": 7}`: the client's `state` keeps it with each paid call,
+                and `jobs.unfinished()` returns it.
+            idempotency_key: A paid call with this key is made once: a second one, in any process of the client's
+                `state`, gets the first one's result while that is under way and for `keep_days`. One that failed at no
+                cost is made anew; one whose outcome nobody knows is an OutcomeUnknownError until it is settled by
+                `jobs.settle`; other parameters under the same key are refused. None for no key.
+            acknowledge: Keep paid calls in `jobs.unfinished()` until `jobs.acknowledge` says that their results have
+                arrived where they are needed: a program that is killed before then finds them again.
+            check_parameters: Refuse what a generator would drop silently of the `parameters` of `generate` and
+                `estimate`: names that its schema doesn't have, and values that it doesn't take. The schema is fetched
+                once an hour for each generator, and again before a call is refused by one that is older than a minute.
+                If it can't be fetched within ten seconds, the call is sent unchecked, and the log has a warning.
+            user: Whose calls these are, by a name of yours such as `guild:42/ada`. The client's `budgets` count by it,
+                and users take turns: under the limits of the key, calls of one priority are admitted by a round robin
+                over their users, by the units that they take, whichever client, thread or event loop of the process
+                they are from. None for nobody's; these take turns like those of one more user.
+            price: What a paid call costs, in US dollars, if the client has budgets and neither a price list nor an
+                estimate says it.
 
         Returns:
             The view; what is not given stays as it is here.
@@ -1741,13 +2051,70 @@ class Generor(SyncClient[AsyncGeneror]):
                 extra_body=extra_body,
                 on_progress=on_progress,
                 request_id=request_id,
+                context=context,
+                idempotency_key=idempotency_key,
+                acknowledge=acknowledge,
+                check_parameters=check_parameters,
+                user=user,
+                price=price,
             )
         )
+
+    @property
+    def budgets(self) -> Budgets:
+        """The budgets of this client and its views: `budgets.status(user)`."""
+        return Budgets(self._bridge, self._impl.budgets)
+
+    @property
+    def events(self) -> generor_async.Events:
+        """The events of this client and its views: `events.subscribe(function)`."""
+        return self._impl.events
 
     @property
     def rate_limits(self) -> generor_async.RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
         return self._impl.rate_limits
+
+    def expected_wait(
+        self,
+        operation: Operation[Any] | None = None,
+        *,
+        user: str | Unset | None = UNSET,
+        priority: Priority | Unset = UNSET,
+    ) -> generor_async.ExpectedWait:
+        """Return how long a call that is made now will probably wait under the key's limits until it is sent.
+
+        It is told by what the client knows: the windows and what is used of them, the calls that wait and their order,
+        how often calls come that go first, other users of the key, other processes of the store, and, for Luma's jobs,
+        how long those run that hold the slots. While little is known the bounds are far apart. Nothing is sent.
+
+        Args:
+            operation: The call, as the API's `operations` build it; by default one that makes something (`generate`,
+                or a generation of an image).
+            user: Whose call it is; by default this view's.
+            priority: Its priority; by default this view's.
+
+        Returns:
+            The wait in seconds, and its bounds: it is below `low` about once in ten times, and above `high` as often.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
+        """
+        return self._impl.expected_wait(operation, user=user, priority=priority)
+
+    def waiting(self, user: str | None = None) -> list[generor_async.WaitingCall]:
+        """Return the calls of this process that wait under the key's limits, and how long each probably will.
+
+        Args:
+            user: Whose calls to return; by default all.
+
+        Returns:
+            The calls, the next one first: of Luma, those that wait for a window before those that wait for a slot.
+
+        Raises:
+            InvalidRequestError: `user` can be nobody's name.
+        """
+        return self._impl.waiting(user)
 
     def request(
         self,
@@ -1776,3 +2143,22 @@ class Generor(SyncClient[AsyncGeneror]):
             APIError: The call failed.
         """
         return self._bridge.run(self._impl.request(method, path, query=query, json=json, retry_safety=retry_safety))
+
+    def drain(self, timeout: float) -> list[str]:
+        """Take no new calls, and wait until those under way have ended: before a program ends, as on SIGTERM.
+
+        A new call that costs credits or makes something raises a ClientDrainingError. Calls under way go on, and so do
+        waits for jobs, polls, downloads and whatever else only reads, so that what was begun can end. The client stays
+        so until it is closed, which ends what is still under way.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The ids of the jobs that go on: those that are still waited for, and, if the client has a `state`, those
+            whose end nobody has seen.
+
+        Raises:
+            InvalidRequestError: `timeout` is no number of seconds.
+        """
+        return self._bridge.run(self._impl.drain(timeout))

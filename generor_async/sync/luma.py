@@ -1,7 +1,7 @@
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`.
-"""Blocking proxies of `generor_async.luma` and `generor_async.luma_resources`."""
+"""Blocking proxies of `luma` and `luma_state` and `luma_resources`."""
 
 import math
 import os
@@ -17,24 +17,28 @@ import aiohttp
 import generor_async
 from generor_async.api.luma import models
 from generor_async.api.luma.models import File, FilePurpose, Generation
-from generor_async.api.luma.resources import GenerationsCreateParams
-from generor_async.engine.auth import as_secret, masked_texts
+from generor_async.engine.auth import as_secret, masked_texts, masked_url
+from generor_async.engine.call_map import MapOutcome
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import DownloadCallback
 from generor_async.engine.settings import MAX_BYTES
+from generor_async.engine.state.jobs import UnknownCall
 from generor_async.engine.uploads import UploadCallback
 from generor_async.errors import GenerorAsyncError
 from generor_async.luma import AsyncLuma
 from generor_async.luma_resources import Files as AsyncFiles
 from generor_async.luma_resources import Generations as AsyncGenerations
 from generor_async.luma_resources import Job as AsyncJob
+from generor_async.luma_state import LumaJobs as AsyncLumaJobs
 from generor_async.rules.http_types import Operation
 from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.sync.bridge import SyncClient, SyncProxy, impls, streamed, wrapped
+from generor_async.sync.output_stream import OutputStream
 from generor_async.sync.pages import Pages
+from generor_async.sync.state import Budgets
 from generor_async.values import JSON, UNSET, Clock, KeyCheck, MediaRef, Priority, RetrySafety, Secret, Unset
 
-__all__ = ["Files", "Generations", "Job", "Luma"]
+__all__ = ["Files", "Generations", "Job", "Luma", "LumaJobs"]
 T = TypeVar("T")
 
 
@@ -52,6 +56,11 @@ class Job(SyncProxy[AsyncJob]):
         return self._impl.id
 
     @property
+    def context(self) -> JSON:
+        """What was attached to it by `with_options(context=)`; None if nothing was."""
+        return self._impl.context
+
+    @property
     def generation(self) -> Generation | None:
         """The generation as it was last seen; None before the first poll."""
         return self._impl.generation
@@ -65,6 +74,16 @@ class Job(SyncProxy[AsyncJob]):
     def error(self) -> GenerorAsyncError | None:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
         return self._impl.error
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """The seconds until the job is completed or fails: half of the known jobs that ran as long needed no more.
+
+        The client learns how long jobs of each model and type take, and begins with what they usually take (measured,
+        or else assumed). Never below 0; 0 once the job has ended. None where nothing is known: of a job that was never
+        polled, or whose age or type is unknown, or that runs longer than any job is known to.
+        """
+        return self._impl.expected_seconds
 
     def wait(self, *, timeout: float = math.inf) -> Generation:
         """Wait until the job is completed.
@@ -135,34 +154,6 @@ class Generations(SyncProxy[AsyncGenerations]):
 
     __slots__ = ()
 
-    def submit(
-        self, *, on_submitted: Callable[[Job], object] | None = None, **params: Unpack[GenerationsCreateParams]
-    ) -> Job:
-        """Submit a generation, and return its job.
-
-        Args:
-            on_submitted: A function or coroutine function that is given the job before anything else happens: write its
-                id down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
-            **params: The parameters of `create`.
-
-        Returns:
-            The job, which is queued.
-
-        Raises:
-            APIError: Whatever `create` raises.
-        """
-        return Job(
-            self._bridge,
-            self._bridge.run(
-                self._impl.submit(
-                    on_submitted=None
-                    if on_submitted is None
-                    else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
-                    **params,
-                )
-            ),
-        )
-
     def job(self, generation_id: str) -> Job:
         """Return the job of an id, without a request: after a restart, for example.
 
@@ -177,42 +168,40 @@ class Generations(SyncProxy[AsyncGenerations]):
         """
         return Job(self._bridge, self._impl.job(generation_id))
 
-    def run(
+    def map(
         self,
+        requests: Iterable[Mapping[str, Any] | Operation[Generation]]
+        | AsyncIterable[Mapping[str, Any] | Operation[Generation]],
         *,
-        resubmit: int = 0,
-        on_submitted: Callable[[Job], object] | None = None,
-        **params: Unpack[GenerationsCreateParams],
-    ) -> Generation:
-        """Submit a generation, wait for it, and return it completed.
+        ordered: bool = False,
+        concurrency: int | None = None,
+    ) -> Iterator[MapOutcome[Generation]]:
+        """Submit a generation for each of many requests, wait for each as `run` does, and yield their outcomes.
 
-        Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
-        long as it must.
+        A failure is an outcome, and stops nothing; so is a request that can't be right. Requests are read as calls
+        start, and no more start while outcomes aren't taken: the source may be endless. Calls have bulk priority,
+        unless the client's view is interactive. A request is charged at most once.
+
+        Leaving the iteration, or cancelling it, cancels the calls under way and waits for their ends. The jobs that go
+        on, and outcomes that weren't taken, are named by notes of the exception, or by a warning in the log after a
+        `break`. An error of the source is raised after the outcomes of all calls that have started. If the client is
+        closed, the calls under way have outcomes, and then a ClientClosedError is raised.
 
         Args:
-            resubmit: How often a job is submitted anew that failed for a reason that may pass (`generation_failed`,
-                `output_not_found`, and after a while `rate_limited`). Each is a new charge; that the first two are
-                refunded is what the vendor's FAQ says (page).
-            on_submitted: Given every job, as in `submit`.
-            **params: The parameters of `create`.
+            requests: Mappings of the parameters of `create`, or Operations that
+                `generor_async.api.luma.operations.generations_create` has built.
+            ordered: Yield the outcomes in the order of the requests; by default as they come.
+            concurrency: The number of calls that are under way or whose outcomes haven't been taken; by default 250, or
+                the known number of concurrent jobs if that is larger. The API's limits are kept in any case.
 
-        Returns:
-            The completed generation.
+        Yields:
+            The outcome of each request, once.
 
         Raises:
-            APIError: Whatever `create` raises.
-            GenerationFailedError: The job failed; the class tells why.
-            DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
+            InvalidRequestError: An argument can never be right.
+            ClientClosedError: The client was closed.
         """
-        return self._bridge.run(
-            self._impl.run(
-                resubmit=resubmit,
-                on_submitted=None
-                if on_submitted is None
-                else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
-                **params,
-            )
-        )
+        return self._bridge.iterate(self._impl.map(streamed(requests), ordered=ordered, concurrency=concurrency))
 
     def wait_all(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> list[Job]:
         """Wait until each of many jobs has ended, or time is up.
@@ -255,6 +244,156 @@ class Generations(SyncProxy[AsyncGenerations]):
         )
 
     @without_others
+    def submit(
+        self,
+        *,
+        prompt: str,
+        model: models.GenerationModel | Unset = UNSET,
+        type: models.GenerationType | Unset = UNSET,
+        aspect_ratio: models.GenerationAspectRatio | Unset | None = UNSET,
+        style: models.GenerationStyle | Unset = UNSET,
+        output_format: models.GenerationOutputFormat | Unset | None = UNSET,
+        web_search: bool | Unset = UNSET,
+        image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+        source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+        layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+        video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
+        user_id: str | Unset | None = UNSET,
+        on_submitted: Callable[[Job], object] | None = None,
+        **others: Unpack[NoOthers],
+    ) -> Job:
+        """Submit a generation, and return its job.
+
+        Args:
+            prompt: What to generate or how to edit the source, 1 to 6,000 characters.
+            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a
+                higher price, `ray-3.2` makes videos.
+            type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model
+                and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+            style: A style preset; the server's default is `auto`.
+            output_format: The image format of the output; None lets the model choose.
+            web_search: Whether the model may search the web and download references before it generates (client).
+            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at
+                most 50 MB each.
+            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+                `video_reframe` and `layering`; not valid for `image`.
+            layering: How to take an image apart; for type `layering` only (client).
+            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
+            user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
+            on_submitted: A function or coroutine function that is given the job before anything else happens: write its
+                id down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+
+        Returns:
+            The job, which is queued.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: Whatever `create` raises.
+        """
+        return Job(
+            self._bridge,
+            self._bridge.run(
+                self._impl.submit(
+                    prompt=prompt,
+                    model=model,
+                    type=type,
+                    aspect_ratio=aspect_ratio,
+                    style=style,
+                    output_format=output_format,
+                    web_search=web_search,
+                    image_ref=image_ref,
+                    source=source,
+                    layering=layering,
+                    video=video,
+                    user_id=user_id,
+                    on_submitted=None
+                    if on_submitted is None
+                    else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
+                    **others,
+                )
+            ),
+        )
+
+    @without_others
+    def run(
+        self,
+        *,
+        prompt: str,
+        model: models.GenerationModel | Unset = UNSET,
+        type: models.GenerationType | Unset = UNSET,
+        aspect_ratio: models.GenerationAspectRatio | Unset | None = UNSET,
+        style: models.GenerationStyle | Unset = UNSET,
+        output_format: models.GenerationOutputFormat | Unset | None = UNSET,
+        web_search: bool | Unset = UNSET,
+        image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+        source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+        layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+        video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
+        user_id: str | Unset | None = UNSET,
+        resubmit: int = 0,
+        on_submitted: Callable[[Job], object] | None = None,
+        **others: Unpack[NoOthers],
+    ) -> models.Generation:
+        """Submit a generation, wait for it, and return it completed.
+
+        Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
+        long as it must.
+
+        Args:
+            prompt: What to generate or how to edit the source, 1 to 6,000 characters.
+            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a
+                higher price, `ray-3.2` makes videos.
+            type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model
+                and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+            style: A style preset; the server's default is `auto`.
+            output_format: The image format of the output; None lets the model choose.
+            web_search: Whether the model may search the web and download references before it generates (client).
+            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at
+                most 50 MB each.
+            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+                `video_reframe` and `layering`; not valid for `image`.
+            layering: How to take an image apart; for type `layering` only (client).
+            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
+            user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
+            resubmit: How often a job is submitted anew that failed for a reason that may pass (`generation_failed`,
+                `output_not_found`, and after a while `rate_limited`). Each is a new charge; that the first two are
+                refunded is what the vendor's FAQ says (page).
+            on_submitted: Given every job, as in `submit`.
+
+        Returns:
+            The completed generation.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: Whatever `create` raises.
+            GenerationFailedError: The job failed; the class tells why.
+            DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
+        """
+        return self._bridge.run(
+            self._impl.run(
+                prompt=prompt,
+                model=model,
+                type=type,
+                aspect_ratio=aspect_ratio,
+                style=style,
+                output_format=output_format,
+                web_search=web_search,
+                image_ref=image_ref,
+                source=source,
+                layering=layering,
+                video=video,
+                user_id=user_id,
+                resubmit=resubmit,
+                on_submitted=None
+                if on_submitted is None
+                else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
+                **others,
+            )
+        )
+
+    @without_others
     def create(
         self,
         *,
@@ -265,10 +404,10 @@ class Generations(SyncProxy[AsyncGenerations]):
         style: models.GenerationStyle | Unset = UNSET,
         output_format: models.GenerationOutputFormat | Unset | None = UNSET,
         web_search: bool | Unset = UNSET,
-        image_ref: Sequence[MediaRef | Mapping[str, Any]] | Unset = UNSET,
-        source: MediaRef | Mapping[str, Any] | Unset | None = UNSET,
-        layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
-        video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
+        image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+        source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+        layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+        video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
         user_id: str | Unset | None = UNSET,
         **others: Unpack[NoOthers],
     ) -> models.Generation:
@@ -425,6 +564,7 @@ class Files(SyncProxy[AsyncFiles]):
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
         """
+        state = masked_url(state)
         return Pages(
             self._bridge, self._impl.list(limit=limit, cursor=cursor, purpose=purpose, state=state, max_items=max_items)
         )
@@ -578,6 +718,102 @@ class Files(SyncProxy[AsyncFiles]):
         return self._bridge.run(self._impl.complete(file_id))
 
 
+class LumaJobs(SyncProxy[AsyncLumaJobs]):
+    """The jobs and calls in the client's state: those that are unfinished or unknown after a restart."""
+
+    __slots__ = ()
+
+    def unfinished(self) -> Iterator[Job]:
+        """Iterate over the jobs that were submitted and whose end nobody has seen, or acknowledged, yet.
+
+        They are this process's own, and those of processes of the same state that have ended: each of these belongs to
+        the process that asks first. Those that another living process has submitted are left to it.
+
+        Yields:
+            Each job, with its `context`, in the order of submission.
+
+        Raises:
+            InvalidRequestError: The client has no state, or it can't be used.
+        """
+        return (Job(self._bridge, each) for each in self._bridge.iterate(self._impl.unfinished()))
+
+    def find(self, idempotency_key: str) -> Job | None:
+        """Find the job that was submitted with an idempotency key, in whatever process of the state.
+
+        Args:
+            idempotency_key: The key, as in `with_options(idempotency_key=)`.
+
+        Returns:
+            The job with its `context`, whether it has ended or not; None if no call with this key has submitted one,
+            or the call is still under way. Nothing is sent.
+
+        Raises:
+            InvalidRequestError: The client has no state, or it can't be used.
+            OutcomeUnknownError: A call with this key may have been charged, and nobody knows what came of it.
+        """
+        return (
+            None if (found := self._bridge.run(self._impl.find(idempotency_key))) is None else Job(self._bridge, found)
+        )
+
+    def acknowledge(self, job_id: str) -> None:
+        """Say that the result of a job of `with_options(acknowledge=True)` has arrived where it is needed.
+
+        The job is then finished, and `unfinished()` doesn't return it any more. A job that isn't kept, or was
+        acknowledged before, is left alone.
+
+        Args:
+            job_id: The job's id.
+
+        Raises:
+            InvalidRequestError: This can be no id, or the client has no state.
+        """
+        self._bridge.run(self._impl.acknowledge(job_id))
+
+    def settle(self, call: UnknownCall | str, *, job_id: str | None) -> None:
+        """Settle an unknown call by what the vendor's dashboard, or its support, says of it.
+
+        Args:
+            call: The call, or its id.
+            job_id: The job that it has submitted, which is then unfinished; None if it had no effect, so that a call
+                with its idempotency key is made anew.
+
+        Raises:
+            InvalidRequestError: No unknown call has this id, or this can be no id of a job.
+        """
+        self._bridge.run(self._impl.settle(call, job_id=job_id))
+
+    def unknown(self) -> Iterator[UnknownCall]:
+        """Iterate over the paid calls that may have been charged, and of which nobody knows what came of them.
+
+        They are those whose answer was lost, and those that were under way in a process that was killed. They are kept
+        until they are settled.
+
+        Yields:
+            Each of them, in the order of their beginning.
+
+        Raises:
+            InvalidRequestError: The client has no state, or it can't be used.
+        """
+        return self._bridge.iterate(self._impl.unknown())
+
+    def prune(self, *, older_than: float) -> int:
+        """Delete the calls that ended long ago, and with them their idempotency keys.
+
+        Those that ended more than the client's `keep_days` ago are deleted by themselves. Calls that have not ended,
+        and unknown ones, are kept.
+
+        Args:
+            older_than: Seconds since their end.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            InvalidRequestError: An argument can never be right, or the client has no state.
+        """
+        return self._bridge.run(self._impl.prune(older_than=older_than))
+
+
 class Luma(SyncClient[AsyncLuma]):
     """The Luma Agents API, blocking.
 
@@ -619,9 +855,20 @@ class Luma(SyncClient[AsyncLuma]):
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
         inline_on_422: The same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
             programs. The refused request cost nothing.
-        on_event: A plain function that gets every event.
+        on_event: A plain function that gets every event, as after `events.subscribe`.
         clock: Where time comes from.
         limits: What is known of the key's limits, and who shares them; by default all clients of the address and key.
+        state: The path of a file that keeps the client's paid calls, so that after a crash or a restart it is known
+            what was paid for: see `jobs`. Processes of one machine may share it, and those of several machines a
+            `postgresql://` URL. None keeps nothing.
+        keep_days: For how many days the state keeps calls that have ended, and with them their idempotency keys.
+        keep_results: Keep the answers of Generor's `generate` in the state, and not only the ids of its creations.
+        budgets: What users, groups of users, or all of them may spend; they are kept in the `state`. A paid call that
+            one of them has no room for is a BudgetExceededError, and one without a known price an InvalidRequestError.
+            Calls of a batch don't count.
+        send_user: Send the user that `with_options(user=)` names along as `user_id`, when a generation is submitted or
+            a file uploaded without a `user_id` of its own; Luma alone takes one. It is no part of what an idempotency
+            key or a row of a batch is compared by.
 
     Raises:
         InvalidRequestError: An argument can never be right.
@@ -639,6 +886,11 @@ class Luma(SyncClient[AsyncLuma]):
     def files(self) -> Files:
         """Upload media once and refer to it from generations."""
         return Files(self._bridge, self._impl.files)
+
+    @property
+    def jobs(self) -> LumaJobs:
+        """The jobs and calls in the client's state: those that are unfinished or unknown after a restart."""
+        return LumaJobs(self._bridge, self._impl.jobs)
 
     def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before.
@@ -670,21 +922,21 @@ class Luma(SyncClient[AsyncLuma]):
 
     def download(
         self,
-        result: generor_async.luma_resources.Generation | Job,
+        result: generor_async.luma_resources.Generation | generor_async.luma_resources.Output | Job,
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
         on_progress: Callable[[generor_async.DownloadProgress], object] | None = None,
     ) -> list[Path]:
-        """Download the outputs of a completed generation.
+        """Download the outputs of a completed generation, or one of them.
 
         A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all. One
         that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when
         it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew.
 
         Args:
-            result: The generation, or its job.
+            result: The generation, its job, or one of its outputs.
             to: A folder, made if need be. Where there is one output, it may be the file's path, with a suffix of media.
             overwrite: Replace files that exist.
             max_bytes: The most that one file may have; 2 GiB by default.
@@ -709,6 +961,113 @@ class Luma(SyncClient[AsyncLuma]):
             )
         )
 
+    def read(
+        self,
+        result: generor_async.luma_resources.Generation | generor_async.luma_resources.Output | Job,
+        *,
+        max_bytes: int = MAX_BYTES,
+    ) -> list[bytes]:
+        """Return the bytes of the outputs of a completed generation, without a file.
+
+        What breaks off is continued or tried again, and an expired URL is fetched anew, as for `download`.
+
+        Args:
+            result: The generation, its job, or one of its outputs.
+            max_bytes: The most that one output may have; 2 GiB by default. All of them are in memory at once.
+
+        Returns:
+            The bytes of each output, in the order of `download`.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
+            DownloadError: There is nothing to download, it broke off, isn't what was asked for, or is too large.
+            DeadlineExceededError: The client's `timeout` is over.
+        """
+        return self._bridge.run(
+            self._impl.read(result._impl if isinstance(result, Job) else result, max_bytes=max_bytes)
+        )
+
+    def stream(
+        self,
+        output: generor_async.luma_resources.Generation | generor_async.luma_resources.Output | Job,
+        *,
+        index: int | None = None,
+        range: str | None = None,
+        if_range: str | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> OutputStream:
+        """Stream an output as it arrives, for a handler that passes it on to a browser; nothing is kept.
+
+        `with client.stream(output, range=request.headers.get("Range")) as stream` sends the request. Then
+        `stream.status`, `stream.length`, `stream.content_type` and `stream.headers` are known, and `for chunk in
+        stream` yields the bytes, no faster than they are taken. A transfer that breaks off is resumed if its host sends
+        an ETag, with a fresh URL where the old one has expired. To leave the block, or the iteration, ends it.
+
+        The client's `timeout` holds until the first bytes are here. Each stream takes one of the client's
+        `max_connections` for outputs.
+
+        Args:
+            output: A generation with one output, its job, or an output of a generation.
+            index: Which of several outputs, in the order of `download`, counted from 0.
+            range: The browser's Range header: one range of bytes is passed on; anything else is ignored, as RFC 9110
+                lets a server do.
+            if_range: The browser's If-Range header.
+            max_bytes: The largest output that is accepted; 2 GiB by default.
+
+        Returns:
+            The stream, which is not open yet.
+
+        Raises:
+            InvalidRequestError: An argument can never be right. When it is opened: `output` has several outputs.
+            DownloadError: When it is opened or read: there is no output, it broke off, isn't what was asked for, or is
+                too large.
+            DeadlineExceededError: When it is opened: the client's `timeout` is over.
+        """
+        return OutputStream(
+            self._bridge,
+            self._impl.stream(
+                output._impl if isinstance(output, Job) else output,
+                index=index,
+                range=range,
+                if_range=if_range,
+                max_bytes=max_bytes,
+            ),
+        )
+
+    def save(
+        self,
+        result: generor_async.luma_resources.Generation | generor_async.luma_resources.Output | Job,
+        writer: generor_async.luma_resources.Writer,
+        *,
+        index: int | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> int:
+        """Write an output to something that the caller has opened, as it arrives.
+
+        Files of the standard library are written to in a thread. After an error, a part of the output is written.
+
+        Args:
+            result: A generation with one output, its job, or an output of a generation.
+            writer: A file that was opened for binary writing, or another object whose `write` takes bytes; that may be
+                a coroutine function, as of the files of anyio or aiofiles.
+            index: Which of several outputs, in the order of `download`, counted from 0.
+            max_bytes: The largest output that is accepted; 2 GiB by default.
+
+        Returns:
+            The number of bytes.
+
+        Raises:
+            InvalidRequestError: An argument can never be right, or `result` has several outputs; nothing was written.
+            DownloadError: There is no output, it broke off and its host can't continue it, isn't what was asked for, or
+                is too large.
+            DeadlineExceededError: The client's `timeout` is over.
+        """
+        return self._bridge.run(
+            self._impl.save(
+                result._impl if isinstance(result, Job) else result, writer, index=index, max_bytes=max_bytes
+            )
+        )
+
     def __init__(
         self,
         api_key: str | Secret | None = None,
@@ -730,10 +1089,16 @@ class Luma(SyncClient[AsyncLuma]):
         on_event: Callable[[generor_async.Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
         limits: generor_async.Limits | None = None,
+        state: str | PathLike[str] | None = None,
+        keep_days: float = 30.0,
+        keep_results: bool = False,
+        budgets: Sequence[generor_async.Budget] = (),
+        send_user: bool = False,
     ) -> None:
         api_key = as_secret(api_key)
         base_url = masked_texts(base_url)
         proxy = masked_texts(proxy)
+        state = masked_url(state)
         super().__init__(
             AsyncLuma(
                 api_key,
@@ -754,6 +1119,11 @@ class Luma(SyncClient[AsyncLuma]):
                 on_event=on_event,
                 clock=clock,
                 limits=limits,
+                state=state,
+                keep_days=keep_days,
+                keep_results=keep_results,
+                budgets=budgets,
+                send_user=send_user,
             )
         )
 
@@ -770,6 +1140,12 @@ class Luma(SyncClient[AsyncLuma]):
         extra_body: Mapping[str, Any] | Unset = UNSET,
         on_progress: Callable[[generor_async.GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
+        context: JSON | Unset = UNSET,
+        idempotency_key: str | Unset | None = UNSET,
+        acknowledge: bool | Unset = UNSET,
+        check_parameters: bool | Unset = UNSET,
+        user: str | Unset | None = UNSET,
+        price: float | Unset | None = UNSET,
     ) -> Self:
         """Return a view of this client whose calls have other options; it shares connections and limits.
 
@@ -786,6 +1162,24 @@ class Luma(SyncClient[AsyncLuma]):
             on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
                 own estimate; None for none.
             request_id: The X-Request-Id of the first attempt. The view then serves one call.
+            context: Anything that is JSON, such as `{"channel": 7}`: the client's `state` keeps it with each paid call,
+                and `jobs.unfinished()` returns it.
+            idempotency_key: A paid call with this key is made once: a second one, in any process of the client's
+                `state`, gets the first one's result while that is under way and for `keep_days`. One that failed at no
+                cost is made anew; one whose outcome nobody knows is an OutcomeUnknownError until it is settled by
+                `jobs.settle`; other parameters under the same key are refused. None for no key.
+            acknowledge: Keep paid calls in `jobs.unfinished()` until `jobs.acknowledge` says that their results have
+                arrived where they are needed: a program that is killed before then finds them again.
+            check_parameters: Refuse what a generator would drop silently of the `parameters` of `generate` and
+                `estimate`: names that its schema doesn't have, and values that it doesn't take. The schema is fetched
+                once an hour for each generator, and again before a call is refused by one that is older than a minute.
+                If it can't be fetched within ten seconds, the call is sent unchecked, and the log has a warning.
+            user: Whose calls these are, by a name of yours such as `guild:42/ada`. The client's `budgets` count by it,
+                and users take turns: under the limits of the key, calls of one priority are admitted by a round robin
+                over their users, by the units that they take, whichever client, thread or event loop of the process
+                they are from. None for nobody's; these take turns like those of one more user.
+            price: What a paid call costs, in US dollars, if the client has budgets and neither a price list nor an
+                estimate says it.
 
         Returns:
             The view; what is not given stays as it is here.
@@ -807,13 +1201,70 @@ class Luma(SyncClient[AsyncLuma]):
                 extra_body=extra_body,
                 on_progress=on_progress,
                 request_id=request_id,
+                context=context,
+                idempotency_key=idempotency_key,
+                acknowledge=acknowledge,
+                check_parameters=check_parameters,
+                user=user,
+                price=price,
             )
         )
+
+    @property
+    def budgets(self) -> Budgets:
+        """The budgets of this client and its views: `budgets.status(user)`."""
+        return Budgets(self._bridge, self._impl.budgets)
+
+    @property
+    def events(self) -> generor_async.Events:
+        """The events of this client and its views: `events.subscribe(function)`."""
+        return self._impl.events
 
     @property
     def rate_limits(self) -> generor_async.RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
         return self._impl.rate_limits
+
+    def expected_wait(
+        self,
+        operation: Operation[Any] | None = None,
+        *,
+        user: str | Unset | None = UNSET,
+        priority: Priority | Unset = UNSET,
+    ) -> generor_async.ExpectedWait:
+        """Return how long a call that is made now will probably wait under the key's limits until it is sent.
+
+        It is told by what the client knows: the windows and what is used of them, the calls that wait and their order,
+        how often calls come that go first, other users of the key, other processes of the store, and, for Luma's jobs,
+        how long those run that hold the slots. While little is known the bounds are far apart. Nothing is sent.
+
+        Args:
+            operation: The call, as the API's `operations` build it; by default one that makes something (`generate`,
+                or a generation of an image).
+            user: Whose call it is; by default this view's.
+            priority: Its priority; by default this view's.
+
+        Returns:
+            The wait in seconds, and its bounds: it is below `low` about once in ten times, and above `high` as often.
+
+        Raises:
+            InvalidRequestError: An argument can never be right.
+        """
+        return self._impl.expected_wait(operation, user=user, priority=priority)
+
+    def waiting(self, user: str | None = None) -> list[generor_async.WaitingCall]:
+        """Return the calls of this process that wait under the key's limits, and how long each probably will.
+
+        Args:
+            user: Whose calls to return; by default all.
+
+        Returns:
+            The calls, the next one first: of Luma, those that wait for a window before those that wait for a slot.
+
+        Raises:
+            InvalidRequestError: `user` can be nobody's name.
+        """
+        return self._impl.waiting(user)
 
     def request(
         self,
@@ -842,3 +1293,22 @@ class Luma(SyncClient[AsyncLuma]):
             APIError: The call failed.
         """
         return self._bridge.run(self._impl.request(method, path, query=query, json=json, retry_safety=retry_safety))
+
+    def drain(self, timeout: float) -> list[str]:
+        """Take no new calls, and wait until those under way have ended: before a program ends, as on SIGTERM.
+
+        A new call that costs credits or makes something raises a ClientDrainingError. Calls under way go on, and so do
+        waits for jobs, polls, downloads and whatever else only reads, so that what was begun can end. The client stays
+        so until it is closed, which ends what is still under way.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The ids of the jobs that go on: those that are still waited for, and, if the client has a `state`, those
+            whose end nobody has seen.
+
+        Raises:
+            InvalidRequestError: `timeout` is no number of seconds.
+        """
+        return self._bridge.run(self._impl.drain(timeout))

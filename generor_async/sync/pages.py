@@ -1,7 +1,7 @@
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`.
-"""Blocking proxies of `generor_async.engine.pages`."""
+"""Blocking proxies of `engine.pages`."""
 
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar

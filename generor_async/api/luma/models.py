@@ -1,9 +1,9 @@
 # Generated from spec/luma.yaml by `python -m generor_async.codegen`: do not edit.
 """What the Luma Agents API answers, and the objects that it takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, Required, TypeAlias, TypedDict
 
 from attrs import define, field, frozen
 
@@ -21,10 +21,14 @@ __all__ = [
     "PRESIGNED_UPLOAD",
     "CreatedFile",
     "DepthControl",
+    "DepthControlDict",
     "EditControls",
+    "EditControlsDict",
     "EditOptions",
+    "EditOptionsDict",
     "EditStrength",
     "FaceControl",
+    "FaceControlDict",
     "File",
     "FilePurpose",
     "FileState",
@@ -39,18 +43,25 @@ __all__ = [
     "Layer",
     "LayerAlphaHint",
     "LayeringOptions",
+    "LayeringOptionsDict",
     "LayeringResolution",
+    "MediaRefDict",
     "NormalsControl",
+    "NormalsControlDict",
     "Output",
     "OutputType",
     "PoseControl",
+    "PoseControlDict",
     "PoseControlStrength",
     "PresignedUpload",
     "PresignedUploadMethod",
     "SourcePosition",
+    "SourcePositionDict",
     "TrajectoryControl",
+    "TrajectoryControlDict",
     "VideoDuration",
     "VideoOptions",
+    "VideoOptionsDict",
     "VideoResolution",
     "decode_created_file",
     "decode_file",
@@ -136,11 +147,37 @@ VideoResolution: TypeAlias = Literal["360p", "540p", "720p", "1080p"] | str
 """The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type `video` (client)."""
 
 
+class MediaRefDict(TypedDict, total=False):
+    """A mapping of the same keys as `MediaRef`."""
+
+    url: str | None
+    """A publicly accessible URL of an image, or of a video where `media_type` says so, as the source of `video_edit`
+    and `video_reframe`.
+    """
+    data: str | None
+    """The bytes in base64; needs `media_type`."""
+    media_type: str | None
+    """The MIME type, such as `image/jpeg`. Required with `data`, and as `video/*` with a `url` that is the source of
+    `video_edit` or `video_reframe`.
+    """
+    generation_id: str | None
+    """The UUID of an earlier generation of the same caller, whose output is meant (client)."""
+    file_id: str | None
+    """The UUID of an uploaded file of the same caller, in state `ready` (client)."""
+
+
 @frozen(kw_only=True)
 class LayeringOptions:
     """How an image is taken apart into layers (client)."""
 
     resolution: LayeringResolution | Unset = UNSET
+    """The resolution of every layer; `2k` renders each again and costs more a layer."""
+
+
+class LayeringOptionsDict(TypedDict, total=False):
+    """A mapping of the same keys as `LayeringOptions`."""
+
+    resolution: LayeringResolution
     """The resolution of every layer; `2k` renders each again and costs more a layer."""
 
 
@@ -158,6 +195,19 @@ class SourcePosition:
     """The height as a fraction of the canvas's height, up to 2."""
 
 
+class SourcePositionDict(TypedDict, total=False):
+    """A mapping of the same keys as `SourcePosition`."""
+
+    x_norm: Required[float]
+    """The left edge as a fraction of the canvas's width; negative where the source lies outside."""
+    y_norm: Required[float]
+    """The top edge as a fraction of the canvas's height; negative where the source lies outside."""
+    w_norm: Required[float]
+    """The width as a fraction of the canvas's width, up to 2."""
+    h_norm: Required[float]
+    """The height as a fraction of the canvas's height, up to 2."""
+
+
 @frozen(kw_only=True)
 class DepthControl:
     """Guidance of a video edit by the scene's depth (client)."""
@@ -168,11 +218,27 @@ class DepthControl:
     """The blur of the depth map, 0 to 1; more gives the geometry more freedom."""
 
 
+class DepthControlDict(TypedDict, total=False):
+    """A mapping of the same keys as `DepthControl`."""
+
+    enabled: bool | None
+    """Whether the control is on; the model's default when left out."""
+    blur: float | None
+    """The blur of the depth map, 0 to 1; more gives the geometry more freedom."""
+
+
 @frozen(kw_only=True)
 class FaceControl:
     """Guidance of a video edit by the identity of faces (client)."""
 
     enabled: bool | Unset | None = UNSET
+    """Whether the control is on; the model's default when left out."""
+
+
+class FaceControlDict(TypedDict, total=False):
+    """A mapping of the same keys as `FaceControl`."""
+
+    enabled: bool | None
     """Whether the control is on; the model's default when left out."""
 
 
@@ -186,6 +252,15 @@ class NormalsControl:
     """How far surfaces may be reinterpreted, 0 to 1."""
 
 
+class NormalsControlDict(TypedDict, total=False):
+    """A mapping of the same keys as `NormalsControl`."""
+
+    enabled: bool | None
+    """Whether the control is on; the model's default when left out."""
+    augmentation: float | None
+    """How far surfaces may be reinterpreted, 0 to 1."""
+
+
 @frozen(kw_only=True)
 class PoseControl:
     """Guidance of a video edit by the pose of bodies (client)."""
@@ -193,6 +268,15 @@ class PoseControl:
     enabled: bool | Unset | None = UNSET
     """Whether the control is on; the model's default when left out."""
     strength: PoseControlStrength | Unset | None = UNSET
+    """How closely the pose is followed."""
+
+
+class PoseControlDict(TypedDict, total=False):
+    """A mapping of the same keys as `PoseControl`."""
+
+    enabled: bool | None
+    """Whether the control is on; the model's default when left out."""
+    strength: PoseControlStrength | None
     """How closely the pose is followed."""
 
 
@@ -206,19 +290,43 @@ class TrajectoryControl:
     """The sparsity of the points, 0 to 1; more means fewer anchors of motion."""
 
 
+class TrajectoryControlDict(TypedDict, total=False):
+    """A mapping of the same keys as `TrajectoryControl`."""
+
+    enabled: bool | None
+    """Whether the control is on; the model's default when left out."""
+    sparsity: float | None
+    """The sparsity of the points, 0 to 1; more means fewer anchors of motion."""
+
+
 @frozen(kw_only=True)
 class EditControls:
     """The signals of the source that guide a video edit (client)."""
 
-    depth: DepthControl | Mapping[str, Any] | Unset | None = UNSET
+    depth: DepthControl | DepthControlDict | Unset | None = UNSET
     """Guidance by the scene's depth."""
-    face: FaceControl | Mapping[str, Any] | Unset | None = UNSET
+    face: FaceControl | FaceControlDict | Unset | None = UNSET
     """Guidance by the identity of faces."""
-    normals: NormalsControl | Mapping[str, Any] | Unset | None = UNSET
+    normals: NormalsControl | NormalsControlDict | Unset | None = UNSET
     """Guidance by the directions of surfaces."""
-    pose: PoseControl | Mapping[str, Any] | Unset | None = UNSET
+    pose: PoseControl | PoseControlDict | Unset | None = UNSET
     """Guidance by the pose of bodies."""
-    trajectory: TrajectoryControl | Mapping[str, Any] | Unset | None = UNSET
+    trajectory: TrajectoryControl | TrajectoryControlDict | Unset | None = UNSET
+    """Guidance by the paths of moving points."""
+
+
+class EditControlsDict(TypedDict, total=False):
+    """A mapping of the same keys as `EditControls`."""
+
+    depth: DepthControl | DepthControlDict | None
+    """Guidance by the scene's depth."""
+    face: FaceControl | FaceControlDict | None
+    """Guidance by the identity of faces."""
+    normals: NormalsControl | NormalsControlDict | None
+    """Guidance by the directions of surfaces."""
+    pose: PoseControl | PoseControlDict | None
+    """Guidance by the pose of bodies."""
+    trajectory: TrajectoryControl | TrajectoryControlDict | None
     """Guidance by the paths of moving points."""
 
 
@@ -233,13 +341,30 @@ class EditOptions:
     """Whether the model derives the controls from the source; `strength` or `controls` imply that it doesn't."""
     strength: EditStrength | Unset | None = UNSET
     """How far the edit may go, from `adhere_1` (keeps most) to `reimagine_3` (keeps least)."""
-    keyframes: Sequence[MediaRef | Mapping[str, Any]] | Unset | None = UNSET
+    keyframes: Sequence[MediaRef | MediaRefDict] | Unset | None = UNSET
     """Up to 64 guide frames, each anchored by the same position in `keyframe_indexes`; excludes the video's
     `start_frame`.
     """
     keyframe_indexes: Sequence[int] | Unset | None = UNSET
     """The source frame of each of `keyframes`, unique, non-negative and as many as `keyframes`."""
-    controls: EditControls | Mapping[str, Any] | Unset | None = UNSET
+    controls: EditControls | EditControlsDict | Unset | None = UNSET
+    """What of the source guides the edit, signal by signal."""
+
+
+class EditOptionsDict(TypedDict, total=False):
+    """A mapping of the same keys as `EditOptions`."""
+
+    auto_controls: bool | None
+    """Whether the model derives the controls from the source; `strength` or `controls` imply that it doesn't."""
+    strength: EditStrength | None
+    """How far the edit may go, from `adhere_1` (keeps most) to `reimagine_3` (keeps least)."""
+    keyframes: Sequence[MediaRef | MediaRefDict] | None
+    """Up to 64 guide frames, each anchored by the same position in `keyframe_indexes`; excludes the video's
+    `start_frame`.
+    """
+    keyframe_indexes: Sequence[int] | None
+    """The source frame of each of `keyframes`, unique, non-negative and as many as `keyframes`."""
+    controls: EditControls | EditControlsDict | None
     """What of the source guides the edit, signal by signal."""
 
 
@@ -257,11 +382,11 @@ class VideoOptions:
     """Whether to export EXR beside the MP4; needs `hdr`."""
     loop: bool | Unset | None = UNSET
     """Whether the video loops seamlessly; only for type `video`, not with `10s` or `hdr`."""
-    start_frame: MediaRef | Mapping[str, Any] | Unset | None = UNSET
+    start_frame: MediaRef | MediaRefDict | Unset | None = UNSET
     """The first frame, or the earlier video generation to extend."""
-    end_frame: MediaRef | Mapping[str, Any] | Unset | None = UNSET
+    end_frame: MediaRef | MediaRefDict | Unset | None = UNSET
     """The last frame, or the earlier video generation to lead to."""
-    keyframes: Sequence[MediaRef | Mapping[str, Any]] | Unset | None = UNSET
+    keyframes: Sequence[MediaRef | MediaRefDict] | Unset | None = UNSET
     """1 to 64 guide frames for type `video`, each anchored by the same position in `keyframe_indexes`; excludes
     `start_frame`, `end_frame` and `loop`.
     """
@@ -269,9 +394,40 @@ class VideoOptions:
     """The output frame of each of `keyframes`, at 24 frames a second (0 to 120 for `5s`, 0 to 240 for `10s`): unique,
     non-negative, as many as `keyframes`.
     """
-    source_position: SourcePosition | Mapping[str, Any] | Unset | None = UNSET
+    source_position: SourcePosition | SourcePositionDict | Unset | None = UNSET
     """Where the source lies on the canvas of a `video_reframe`; the model centres it when left out."""
-    edit: EditOptions | Mapping[str, Any] | Unset | None = UNSET
+    edit: EditOptions | EditOptionsDict | Unset | None = UNSET
+    """How the source video is edited; for type `video_edit` only."""
+
+
+class VideoOptionsDict(TypedDict, total=False):
+    """A mapping of the same keys as `VideoOptions`."""
+
+    duration: VideoDuration | None
+    """The video's length, in seconds with the letter s."""
+    resolution: VideoResolution | None
+    """The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type `video`."""
+    hdr: bool | None
+    """Whether to make HDR video, which the account must be allowed to; not for `video_reframe`."""
+    exr_export: bool | None
+    """Whether to export EXR beside the MP4; needs `hdr`."""
+    loop: bool | None
+    """Whether the video loops seamlessly; only for type `video`, not with `10s` or `hdr`."""
+    start_frame: MediaRef | MediaRefDict | None
+    """The first frame, or the earlier video generation to extend."""
+    end_frame: MediaRef | MediaRefDict | None
+    """The last frame, or the earlier video generation to lead to."""
+    keyframes: Sequence[MediaRef | MediaRefDict] | None
+    """1 to 64 guide frames for type `video`, each anchored by the same position in `keyframe_indexes`; excludes
+    `start_frame`, `end_frame` and `loop`.
+    """
+    keyframe_indexes: Sequence[int] | None
+    """The output frame of each of `keyframes`, at 24 frames a second (0 to 120 for `5s`, 0 to 240 for `10s`): unique,
+    non-negative, as many as `keyframes`.
+    """
+    source_position: SourcePosition | SourcePositionDict | None
+    """Where the source lies on the canvas of a `video_reframe`; the model centres it when left out."""
+    edit: EditOptions | EditOptionsDict | None
     """How the source video is edited; for type `video_edit` only."""
 
 

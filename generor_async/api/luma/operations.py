@@ -56,6 +56,7 @@ GENERATIONS_CREATE: Final = Endpoint(
     timeout=60.0,
     attempt_timeout=60.0,
     weighing=Weighing("uni-1", "image", {("uni-1-max", "image_edit"): 3}),
+    takes_user=True,
 )
 
 
@@ -69,10 +70,10 @@ def generations_create(
     style: models.GenerationStyle | Unset = UNSET,
     output_format: models.GenerationOutputFormat | Unset | None = UNSET,
     web_search: bool | Unset = UNSET,
-    image_ref: Sequence[MediaRef | Mapping[str, Any]] | Unset = UNSET,
-    source: MediaRef | Mapping[str, Any] | Unset | None = UNSET,
-    layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
-    video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
+    image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+    source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+    layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+    video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
     user_id: str | Unset | None = UNSET,
     **others: Unpack[NoOthers],
 ) -> Operation[models.Generation]:
@@ -81,7 +82,7 @@ def generations_create(
     The client's `generations.create` has the same arguments, and describes them.
     """
     if others:
-        older_api.refuse_unknown_arguments(others)
+        older_api.refuse_unknown_arguments(others, generations_create)
     body: dict[str, Any] = {"prompt": arguments.text(prompt, "prompt")}
     if model is not UNSET:
         body["model"] = arguments.text(model, "model")
@@ -189,6 +190,7 @@ FILES_CREATE: Final = Endpoint(
     decode=plain(models.CREATED_FILE),
     timeout=60.0,
     attempt_timeout=60.0,
+    takes_user=True,
 )
 
 
@@ -232,6 +234,7 @@ FILES_CREATE_INLINE: Final = Endpoint(
     decode=plain(models.CREATED_FILE),
     timeout=60.0,
     attempt_timeout=60.0,
+    takes_user=True,
 )
 
 

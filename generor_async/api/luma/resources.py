@@ -1,12 +1,14 @@
 # Generated from spec/luma.yaml by `python -m generor_async.codegen`: do not edit.
 """The methods of the Luma Agents API, by resource: each builds one operation and sends it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Required, TypedDict, Unpack
+from typing import Required, TypedDict, Unpack
 
+import generor_async  # noqa: TC001 - whoever evaluates annotations finds its names
 from generor_async.api.luma import models, operations
 from generor_async.engine.pages import Pages, Sender
+from generor_async.rules.http_types import Operation
 from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.values import UNSET, MediaRef, Unset
 
@@ -14,6 +16,7 @@ __all__ = [
     "FilesResource",
     "GenerationsCreateParams",
     "GenerationsResource",
+    "SubmittingGenerationsResource",
 ]
 
 
@@ -27,10 +30,10 @@ class GenerationsCreateParams(TypedDict, total=False):
     style: models.GenerationStyle | Unset
     output_format: models.GenerationOutputFormat | Unset | None
     web_search: bool | Unset
-    image_ref: Sequence[MediaRef | Mapping[str, Any]] | Unset
-    source: MediaRef | Mapping[str, Any] | Unset | None
-    layering: models.LayeringOptions | Mapping[str, Any] | Unset | None
-    video: models.VideoOptions | Mapping[str, Any] | Unset | None
+    image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset
+    source: MediaRef | models.MediaRefDict | Unset | None
+    layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None
+    video: models.VideoOptions | models.VideoOptionsDict | Unset | None
     user_id: str | Unset | None
 
 
@@ -53,10 +56,10 @@ class GenerationsResource:
         style: models.GenerationStyle | Unset = UNSET,
         output_format: models.GenerationOutputFormat | Unset | None = UNSET,
         web_search: bool | Unset = UNSET,
-        image_ref: Sequence[MediaRef | Mapping[str, Any]] | Unset = UNSET,
-        source: MediaRef | Mapping[str, Any] | Unset | None = UNSET,
-        layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
-        video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
+        image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+        source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+        layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+        video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
         user_id: str | Unset | None = UNSET,
         **others: Unpack[NoOthers],
     ) -> models.Generation:
@@ -140,6 +143,172 @@ class GenerationsResource:
             NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the answer is the same.
         """
         return await self._client.send(operations.generations_get(generation_id))
+
+
+class SubmittingGenerationsResource(GenerationsResource):
+    """Submit generations and poll them.
+
+    What submits them is written by hand, in a subclass.
+    """
+
+    __slots__ = ()
+
+    async def _submit(
+        self,
+        operation: Operation[models.Generation],
+        *,
+        on_submitted: "Callable[[generor_async.Job], object] | None" = None,
+    ) -> "generor_async.Job":
+        """Do what `submit` says, with an operation that was built."""
+        raise NotImplementedError
+
+    @without_others
+    async def submit(
+        self,
+        *,
+        prompt: str,
+        model: models.GenerationModel | Unset = UNSET,
+        type: models.GenerationType | Unset = UNSET,
+        aspect_ratio: models.GenerationAspectRatio | Unset | None = UNSET,
+        style: models.GenerationStyle | Unset = UNSET,
+        output_format: models.GenerationOutputFormat | Unset | None = UNSET,
+        web_search: bool | Unset = UNSET,
+        image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+        source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+        layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+        video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
+        user_id: str | Unset | None = UNSET,
+        on_submitted: "Callable[[generor_async.Job], object] | None" = None,
+        **others: Unpack[NoOthers],
+    ) -> "generor_async.Job":
+        """Submit a generation, and return its job.
+
+        Args:
+            prompt: What to generate or how to edit the source, 1 to 6,000 characters.
+            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a
+                higher price, `ray-3.2` makes videos.
+            type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model
+                and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+            style: A style preset; the server's default is `auto`.
+            output_format: The image format of the output; None lets the model choose.
+            web_search: Whether the model may search the web and download references before it generates (client).
+            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at
+                most 50 MB each.
+            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+                `video_reframe` and `layering`; not valid for `image`.
+            layering: How to take an image apart; for type `layering` only (client).
+            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
+            user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
+            on_submitted: A function or coroutine function that is given the job before anything else happens: write its
+                id down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+
+        Returns:
+            The job, which is queued.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: Whatever `create` raises.
+        """
+        operation = operations.generations_create(
+            prompt=prompt,
+            model=model,
+            type=type,
+            aspect_ratio=aspect_ratio,
+            style=style,
+            output_format=output_format,
+            web_search=web_search,
+            image_ref=image_ref,
+            source=source,
+            layering=layering,
+            video=video,
+            user_id=user_id,
+            **others,
+        )
+        return await self._submit(operation, on_submitted=on_submitted)
+
+    async def _run(
+        self,
+        operation: Operation[models.Generation],
+        *,
+        resubmit: int = 0,
+        on_submitted: "Callable[[generor_async.Job], object] | None" = None,
+    ) -> models.Generation:
+        """Do what `run` says, with an operation that was built."""
+        raise NotImplementedError
+
+    @without_others
+    async def run(
+        self,
+        *,
+        prompt: str,
+        model: models.GenerationModel | Unset = UNSET,
+        type: models.GenerationType | Unset = UNSET,
+        aspect_ratio: models.GenerationAspectRatio | Unset | None = UNSET,
+        style: models.GenerationStyle | Unset = UNSET,
+        output_format: models.GenerationOutputFormat | Unset | None = UNSET,
+        web_search: bool | Unset = UNSET,
+        image_ref: Sequence[MediaRef | models.MediaRefDict] | Unset = UNSET,
+        source: MediaRef | models.MediaRefDict | Unset | None = UNSET,
+        layering: models.LayeringOptions | models.LayeringOptionsDict | Unset | None = UNSET,
+        video: models.VideoOptions | models.VideoOptionsDict | Unset | None = UNSET,
+        user_id: str | Unset | None = UNSET,
+        resubmit: int = 0,
+        on_submitted: "Callable[[generor_async.Job], object] | None" = None,
+        **others: Unpack[NoOthers],
+    ) -> models.Generation:
+        """Submit a generation, wait for it, and return it completed.
+
+        Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
+        long as it must.
+
+        Args:
+            prompt: What to generate or how to edit the source, 1 to 6,000 characters.
+            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a
+                higher price, `ray-3.2` makes videos.
+            type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model
+                and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+            style: A style preset; the server's default is `auto`.
+            output_format: The image format of the output; None lets the model choose.
+            web_search: Whether the model may search the web and download references before it generates (client).
+            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at
+                most 50 MB each.
+            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+                `video_reframe` and `layering`; not valid for `image`.
+            layering: How to take an image apart; for type `layering` only (client).
+            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
+            user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
+            resubmit: How often a job is submitted anew that failed for a reason that may pass (`generation_failed`,
+                `output_not_found`, and after a while `rate_limited`). Each is a new charge; that the first two are
+                refunded is what the vendor's FAQ says (page).
+            on_submitted: Given every job, as in `submit`.
+
+        Returns:
+            The completed generation.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            APIError: Whatever `create` raises.
+            GenerationFailedError: The job failed; the class tells why.
+            DeadlineExceededError: Time is up. The job goes on: the error has its id, for `job(id)`.
+        """
+        operation = operations.generations_create(
+            prompt=prompt,
+            model=model,
+            type=type,
+            aspect_ratio=aspect_ratio,
+            style=style,
+            output_format=output_format,
+            web_search=web_search,
+            image_ref=image_ref,
+            source=source,
+            layering=layering,
+            video=video,
+            user_id=user_id,
+            **others,
+        )
+        return await self._run(operation, resubmit=resubmit, on_submitted=on_submitted)
 
 
 class FilesResource:
