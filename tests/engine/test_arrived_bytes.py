@@ -22,6 +22,7 @@ from generor_async import (
     OutcomeUnknownError,
 )
 from generor_async.engine.tracking import SeenJobs
+from generor_async.testing import VirtualTimeLoop
 
 JOB = "11111111-2222-4333-8444-555555555555"
 GENERATION: dict[str, Any] = {
@@ -59,8 +60,12 @@ def then_silence(data: bytes, told: asyncio.Event) -> Step:
             await answer(404, {"detail": "Generation not found"})(peer, arrived)
             return
         start = data.index(b"\r\n\r\n") + 4
-        await peer.send(data[:start])
-        await peer.send(data[start:])
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        with loop.hold("the answer arrives"):  # else time may end the call while some of it is on its way
+            await peer.send(data[:start])
+            await peer.send(data[start:])
+            await peer.delivered()
         told.set()
         await asyncio.Event().wait()
 

@@ -35,7 +35,6 @@ def test_the_vendors_own_address_is_the_default(vendor: Vendor, monkeypatch: pyt
         "http://127.0.0.1:8080",
         "http://127.8.9.1",
         "http://localhost:1/v1",
-        "http://LOCALHOST",
         "http://api.localhost",
         "http://[::1]:8080/v1",
     ],
@@ -60,6 +59,18 @@ def test_plain_http_to_another_host_is_refused_unless_it_is_meant(url: str) -> N
         address(url)
     assert "allow_insecure=True" in str(caught.value)
     assert address(url, allow_insecure=True) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "one"),
+    [
+        ("http://LOCALHOST", "http://localhost"),
+        ("HTTPS://Mirror.example:443/V1/", "https://mirror.example/V1"),
+        ("https://mirror.example:8443/%7E//", "https://mirror.example:8443/%7E"),
+    ],
+)
+def test_spellings_of_one_address_are_one(url: str, one: str) -> None:
+    assert address(url) == one
 
 
 @pytest.mark.parametrize(

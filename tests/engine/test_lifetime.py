@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.calls import KEY, BareLuma, operation
+from support.clock import in_virtual_time
 from support.generor_service import until
 from support.wire import Wire, answer
 
@@ -18,10 +19,12 @@ from generor_async.simulator import Simulator
 
 WAVES: dict[str, Any] = {"prompt": "Waves", "model": "ray-3.2", "type": "video"}
 
+anyio_backend = in_virtual_time
+
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(seed=7, speed=60, luma_rpm=10_000, luma_jobs=1_000) as simulator:
+    async with Simulator(seed=7, luma_rpm=10_000, luma_jobs=1_000) as simulator:
         yield simulator
 
 

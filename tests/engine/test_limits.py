@@ -19,7 +19,7 @@ from generor_async import AsyncGeneror, DeadlineExceededError, Limits, RateLimit
 from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.queue import QueueTimeoutError
 from generor_async.rules.http_types import Operation
-from generor_async.rules.own_usage import ENTRIES_PER_SPAN
+from generor_async.rules.own_usage import SLICES
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
@@ -650,6 +650,6 @@ def test_a_generor_key_keeps_to_three_windows_at_once() -> None:
         assert queue.left[29][1] < 1
         assert queue.left[30][1] == pytest.approx(TURN, abs=1)
         assert queue.left[499][1] < 17 * MINUTE
-        assert 3_600 <= queue.left[500][1] <= 3_600 + 3_600 / ENTRIES_PER_SPAN + 1
+        assert 3_600 <= queue.left[500][1] <= 3_600 + 3_600 / SLICES + 1
 
     run(scene())

@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 from support.clock import LoopClock
 
-from generor_async.engine.queue import MAX_PASSED_BY, Queue
+from generor_async.engine.queue import Queue
+from generor_async.rules.priority_order import MAX_PASSED_BY
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.testing import run
@@ -45,10 +46,19 @@ class Scene:
     )
 
     async def come(
-        self, name: str, request_type: RequestType, priority: Priority = "normal", *, again: bool = False
+        self,
+        name: str,
+        request_type: RequestType,
+        priority: Priority = "normal",
+        *,
+        again: bool = False,
+        user: str | None = None,
+        deadline: float = 100.0,
     ) -> None:
         async def wait() -> None:
-            await self.queue.enter(priority, 100.0, lambda _: None, again=again, request_type=request_type)
+            await self.queue.enter(
+                priority, deadline, lambda _: None, again=again, request_type=request_type, user=user
+            )
             self.went.append(name)
 
         self.tasks.append(asyncio.create_task(wait()))
@@ -141,6 +151,61 @@ async def test_a_heavy_call_that_is_cancelled_lets_the_others_be_admitted(scene:
     scene.tasks[0].cancel()
     await asyncio.sleep(0.01)
     assert len(scene.went) == MAX_PASSED_BY + 1
+
+
+@virtual
+async def test_users_take_turns_within_a_priority(scene: Scene) -> None:
+    for number in range(5):
+        await scene.come(f"ada {number}", LIGHT, user="ada")
+        await scene.come(f"nobody {number}", LIGHT)
+    await scene.come("ben", LIGHT, user="ben")
+    await scene.come("urgent", LIGHT, "interactive", user="ada")
+    await scene.free(1)
+    assert scene.went == ["urgent"]
+    await scene.free(4)
+    assert scene.went == ["urgent", "ada 0", "nobody 0", "ben", "ada 1"]
+
+
+@virtual
+async def test_a_call_that_leaves_leaves_its_users_turn_to_the_next_one_of_it(scene: Scene) -> None:
+    for number in range(3):
+        await scene.come(f"ada {number}", LIGHT, user="ada")
+    await scene.come("ben", LIGHT, user="ben", deadline=1.0)
+    await scene.come("cyd", LIGHT, user="cyd")
+    scene.tasks[0].cancel()
+    await asyncio.sleep(2.0)
+    await scene.free(3)
+    assert scene.went == ["ada 1", "cyd", "ada 2"]
+
+
+@virtual
+async def test_a_users_heavy_call_without_room_holds_up_nobodys_light_one(scene: Scene) -> None:
+    for number in range(2):
+        await scene.come(f"ada {number}", HEAVY, user="ada")
+    for number in range(3):
+        await scene.come(f"ben {number}", LIGHT, user="ben")
+    await scene.free(2)
+    assert scene.went == ["ben 0", "ben 1"]
+    await scene.free(4)
+    assert scene.went[2:] == ["ada 0", "ben 2"], "ada's second waits until it has paid for the first"
+
+
+@virtual
+async def test_the_order_and_the_calls_ahead_are_known(scene: Scene) -> None:
+    priorities: list[Priority] = ["normal", "bulk", "interactive"]
+    for number in range(40):
+        await scene.come("", LIGHT, priorities[number % 7 % 3], user=f"user {number % 5}", again=number % 11 == 5)
+    await scene.free(3)
+    ahead = scene.queue.ahead_of("bulk", "user 2")
+    await scene.come("new", LIGHT, "bulk", user="user 2")
+    order = list(scene.queue.order())
+    assert len(order) == len(scene.queue) == 38
+    assert [call.user for call in order].index("user 2", ahead) == ahead
+    waiting = [call for call in order if not call.future.done()]
+    for call in waiting:
+        await scene.free(1)
+        assert call.future.done()
+    assert scene.went.index("new") == 3 + ahead
 
 
 @virtual

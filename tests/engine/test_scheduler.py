@@ -1,7 +1,7 @@
 """One look for each job that is due: shared by all who wait, bounded, in time, and none where nobody waits."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
 import pytest
@@ -245,7 +245,7 @@ def test_long_jobs_are_polled_when_they_may_be_done() -> None:
 
 
 def test_the_usual_duration_spaces_the_polls_of_first_jobs_unless_calls_wait() -> None:
-    def usual(_: Thing) -> float:
+    def usual(_: Hashable) -> float:
         return 60.0
 
     def scene(ages: list[float], backlog: int) -> Callable[[World], Coroutine[Any, Any, None]]:

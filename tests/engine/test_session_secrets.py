@@ -159,7 +159,7 @@ async def test_each_attempt_has_a_request_id_of_its_own_and_the_call_one_id() ->
     assert len({uuid.UUID(one) for one in sent}) == 4
     assert (caught.value.call_id, caught.value.request_id) == (sent[0], sent[2]), "support can find the last one"
     told: list[Any] = [event for event in events if not isinstance(event, Throttled)]
-    assert [event.call_id for event in told] == [sent[0]] * 8 + [sent[3]] * 2
+    assert [event.call_id for event in told] == [sent[0]] * 10 + [sent[3]] * 4
     began = [event.request_id for event in told if isinstance(event, AttemptStarted)]
     assert began == [event.request_id for event in told if isinstance(event, AttemptEnded)] == sent
     assert [event.request_id for event in told if isinstance(event, RetryScheduled)] == sent[:2], "what failed"
@@ -206,18 +206,21 @@ async def test_the_events_tell_each_attempt() -> None:
     ):
         await client.with_options(request_id="r").send(operation())
     assert [(type(event).__name__, getattr(event, "attempt", None)) for event in events] == [
+        ("CallStarted", None),
         ("AttemptStarted", 1),
         ("AttemptEnded", 1),
         ("RetryScheduled", 2),
         ("AttemptStarted", 2),
         ("AttemptEnded", 2),
+        ("CallEnded", None),
     ]
     ends = [event for event in events if type(event).__name__ == "AttemptEnded"]
     assert [(getattr(event, "outcome"), getattr(event, "status")) for event in ends] == [  # noqa: B009
         ("unknown", None),
         ("done", 200),
     ]
-    assert {getattr(event, "request_id") for event in events} == {"r"}  # noqa: B009
+    assert {getattr(event, "request_id", "r") for event in events} == {"r"}
+    assert {getattr(event, "call_id", None) for event in events} == {"r"}
 
 
 async def test_a_listener_that_fails_costs_nobody_a_result(caplog: pytest.LogCaptureFixture) -> None:

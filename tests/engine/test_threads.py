@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from generor_async.engine.threads import SingleFlight, run_to_completion
+from generor_async.stores.threads import SingleFlight, run_to_completion
 
 
 class Held:

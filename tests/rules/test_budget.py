@@ -175,3 +175,41 @@ def test_an_invalid_cost_counts_as_the_estimate(told: float | None, cost: float 
     assert 0 <= budget.charges.spent <= 24
     if cost is None:
         assert budget.charges.spent == 7.0
+
+
+@given(data=st.data())
+def test_what_processes_reserve_together_never_exceeds_the_cap(data: st.DataObject) -> None:
+    """Each knows only what the account held when it looked last, and asks the account itself at the end."""
+    cap = data.draw(st.floats(1.0, 200.0))
+    account = {"reserved": 0.0, "spent": 0.0}
+    budgets = [Budget(cap) for _ in range(3)]
+    holds: list[tuple[Budget, Reservation]] = []
+    for _ in range(data.draw(st.integers(1, 40))):
+        budget = data.draw(st.sampled_from(budgets))
+        match data.draw(st.sampled_from(["look", "reserve", "settle"])):
+            case "look":
+                budget.charges = Charges()
+                budget.unresolved = account["reserved"] + account["spent"] - budget.booked
+            case "reserve":
+                fixed, estimated = data.draw(st.booleans()), data.draw(st.floats(0.1, 30.0))
+                hold = budget.reserve_beside_others("m", estimated, fixed=fixed)
+                if hold is None:
+                    assert budget.committed + estimated > cap
+                    continue
+                assert estimated <= hold.credits <= (estimated if fixed else 4 * estimated) * (1 + 1e-9)
+                assert not hold.alone
+                if account["reserved"] + account["spent"] + hold.credits <= cap + 1e-6:
+                    account["reserved"] += hold.credits
+                    hold.booked = True
+                    holds.append((budget, hold))
+                else:
+                    budget.release(hold)
+            case _ if holds:
+                owner, hold = holds.pop()
+                account["reserved"] -= hold.credits
+                account["spent"] += hold.estimated
+                owner.settle(hold, hold.estimated)
+            case _:
+                pass
+        assert account["reserved"] + account["spent"] <= cap + 1e-5
+    assert sum(budget.booked for budget in budgets) == pytest.approx(account["reserved"])

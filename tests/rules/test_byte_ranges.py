@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from generor_async.rules.byte_ranges import (
     STALE_SECONDS,
+    ByteRange,
     PartialFile,
     RejectedBody,
     UsableBody,
     check_response,
     is_stale,
+    parse_if_range,
+    parse_range,
     range_headers,
     strong,
 )
@@ -117,21 +120,26 @@ PART = PartialFile(5, ETAG)
 OF_NINE = PartialFile(5, ETAG, 9)
 
 
+def to_end(start: int, total: int | None, etag: str | None) -> UsableBody:
+    """Return a body that reaches the end of its file."""
+    return UsableBody(start, total, etag, total, continues=start > 0)
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "have", "found"),
     [
-        (200, {"Content-Length": "9", "ETag": ETAG}, PartialFile(), UsableBody(0, 9, ETAG)),
-        (200, {}, PART, UsableBody(0, None, None)),
-        (200, {"Content-Length": "nonsense"}, PartialFile(), UsableBody(0, None, None)),
-        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, PART, UsableBody(5, 9, ETAG)),
-        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, OF_NINE, UsableBody(5, 9, ETAG)),
-        (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, OF_NINE, UsableBody(5, 9, ETAG)),
-        (200, {"ETag": ETAG}, OF_NINE, UsableBody(0, 9, ETAG)),
-        (200, {"ETag": OTHER}, OF_NINE, UsableBody(0, None, OTHER)),
-        (200, {"Content-Length": "7", "ETag": ETAG}, OF_NINE, UsableBody(0, 7, ETAG)),
-        (200, {"Content-Length": "9", "Content-Encoding": "Identity"}, PartialFile(), UsableBody(0, 9, None)),
-        (200, {"Content-Length": "9", "Content-Encoding": "aws-chunked"}, PartialFile(), UsableBody(0, 9, None)),
-        (206, {"Content-Range": "bytes 0-8/9", "ETag": OTHER}, PartialFile(), UsableBody(0, 9, OTHER)),
+        (200, {"Content-Length": "9", "ETag": ETAG}, PartialFile(), to_end(0, 9, ETAG)),
+        (200, {}, PART, to_end(0, None, None)),
+        (200, {"Content-Length": "nonsense"}, PartialFile(), to_end(0, None, None)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, PART, to_end(5, 9, ETAG)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, OF_NINE, to_end(5, 9, ETAG)),
+        (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, OF_NINE, to_end(5, 9, ETAG)),
+        (200, {"ETag": ETAG}, OF_NINE, to_end(0, 9, ETAG)),
+        (200, {"ETag": OTHER}, OF_NINE, to_end(0, None, OTHER)),
+        (200, {"Content-Length": "7", "ETag": ETAG}, OF_NINE, to_end(0, 7, ETAG)),
+        (200, {"Content-Length": "9", "Content-Encoding": "Identity"}, PartialFile(), to_end(0, 9, None)),
+        (200, {"Content-Length": "9", "Content-Encoding": "aws-chunked"}, PartialFile(), to_end(0, 9, None)),
+        (206, {"Content-Range": "bytes 0-8/9", "ETag": OTHER}, PartialFile(), to_end(0, 9, OTHER)),
     ],
 )
 def test_what_an_answer_brings(status: int, headers: dict[str, str], have: PartialFile, found: UsableBody) -> None:
@@ -181,3 +189,99 @@ def test_a_url_is_stale_before_it_expires_if_anybody_knows_how_old_it_is() -> No
     assert not is_stale(1_000.0, 1_000.0 + STALE_SECONDS - 1)
     assert is_stale(1_000.0, 1_000.0 + STALE_SECONDS)
     assert not is_stale(2_000.0, 1_000.0), "a clock that runs behind"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("bytes=0-", ByteRange(0, None)),
+        ("bytes=0-1", ByteRange(0, 1)),
+        (" Bytes = 5-9 ", ByteRange(5, 9)),
+        ("bytes=-500", ByteRange(None, 500)),
+        ("bytes=-0", ByteRange(None, 0)),
+        ("bytes=9-5", None),
+        ("bytes=-", None),
+        ("bytes=0-1,4-5", None),
+        ("seconds=1-2", None),
+        ("bytes=\u0661-", None),
+        ("bytes=0-\r\nX: y", None),
+        (f"bytes={'9' * 20}-", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_one_range_of_bytes_is_passed_on_and_anything_else_is_ignored(
+    text: str | None, found: ByteRange | None
+) -> None:
+    assert parse_range(text) == found
+
+
+@given(st.binary(max_size=30), st.integers(0, 40) | st.none(), st.integers(0, 40) | st.none())
+def test_the_bounds_of_a_range_are_those_of_its_bytes(content: bytes, first: int | None, last: int | None) -> None:
+    places = range(len(content))
+    if first is None:
+        wanted = [place for place in places if place >= len(content) - (last or 0)]
+    else:
+        wanted = [place for place in places if place >= first and (last is None or place <= last)]
+    bounds = ByteRange(first, last).bounds(len(content))
+    assert (list(range(*bounds)) if bounds else []) == wanted
+
+
+WANTED = ByteRange(2, 5)
+TAIL = ByteRange(None, 4)
+
+
+@pytest.mark.parametrize(
+    ("have", "sent"),
+    [
+        (PartialFile(wanted=WANTED), {"Range": "bytes=2-5"}),
+        (PartialFile(wanted=TAIL, if_range=ETAG), {"Range": "bytes=-4", "If-Range": ETAG}),
+        (PartialFile(3, ETAG, 9, WANTED), {"Range": "bytes=3-5", "If-Range": ETAG}),
+        (PartialFile(3, None, 9, WANTED), {"Range": "bytes=2-5"}),
+    ],
+)
+def test_the_rest_of_a_range_is_asked_for_with_its_etag(have: PartialFile, sent: dict[str, str]) -> None:
+    assert range_headers(have) == sent
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "have", "found"),
+    [
+        (206, {"Content-Range": "bytes 2-5/9"}, PartialFile(wanted=WANTED), UsableBody(2, 9, None, 6)),
+        (206, {"Content-Range": "bytes 2-3/4"}, PartialFile(wanted=WANTED), UsableBody(2, 4, None, 4)),
+        (206, {"Content-Range": "bytes 2-5/*"}, PartialFile(wanted=WANTED), UsableBody(2, None, None, 6)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, PartialFile(wanted=TAIL), UsableBody(5, 9, ETAG, 9)),
+        (200, {"Content-Length": "9"}, PartialFile(wanted=WANTED), UsableBody(0, 9, None, 9)),
+        (
+            206,
+            {"Content-Range": "bytes 3-5/9", "ETag": ETAG},
+            PartialFile(3, ETAG, 9, WANTED),
+            UsableBody(3, 9, ETAG, 6, continues=True),
+        ),
+        (206, {"Content-Range": "bytes 2-6/9"}, PartialFile(wanted=WANTED), "final"),
+        (206, {"Content-Range": "bytes 0-5/9"}, PartialFile(wanted=WANTED), "final"),
+        (206, {"Content-Range": "bytes 4-8/*"}, PartialFile(wanted=TAIL), "final"),
+        (206, {"Content-Range": "bytes 3-8/9", "ETag": ETAG}, PartialFile(3, ETAG, 9, WANTED), "part"),
+        (206, {"Content-Range": "bytes 3-5/9", "ETag": OTHER}, PartialFile(3, ETAG, 9, WANTED), "part"),
+        (416, {"Content-Range": "bytes */9"}, PartialFile(wanted=WANTED), RejectedBody("range", "", 9)),
+        (416, {}, PartialFile(wanted=WANTED), RejectedBody("range", "", None)),
+        (416, {}, PartialFile(3, ETAG, 9, WANTED), "part"),
+    ],
+)
+def test_what_an_answer_brings_of_a_range(
+    status: int, headers: dict[str, str], have: PartialFile, found: UsableBody | RejectedBody | str
+) -> None:
+    answer = check_response(status, headers, have, most=MOST)
+    if isinstance(found, UsableBody):
+        assert answer == found
+    else:
+        assert isinstance(answer, RejectedBody)
+        assert (answer.why, answer.total) == ((found, None) if isinstance(found, str) else (found.why, found.total))
+
+
+def test_a_condition_that_cannot_be_passed_on_takes_the_range_with_it() -> None:
+    assert parse_if_range(None) is None
+    assert parse_if_range(ETAG) == ETAG
+    for text in ("", "\r\nX: y", '"\u00e9"', "x" * 2_000):
+        with pytest.raises(ValueError, match="ETag"):
+            parse_if_range(text)

@@ -28,9 +28,11 @@ def test_a_file_is_known_by_what_is_in_it_and_how_it_is_read(
     assert CompletedRead(content=content, terms=terms).is_known(terms_now, content_now) is same
 
 
-@given(CONTENTS, TERMS, st.lists(st.text()).map(tuple))
-def test_what_is_noted_is_what_was_read(content: FileFingerprint, terms: str, said: tuple[str, ...]) -> None:
-    whole = CompletedRead(content=content, terms=terms, said=said)
+@given(CONTENTS, TERMS, st.lists(st.text()).map(tuple), st.none() | st.integers(0))
+def test_what_is_noted_is_what_was_read(
+    content: FileFingerprint, terms: str, said: tuple[str, ...], rows: int | None
+) -> None:
+    whole = CompletedRead(content=content, terms=terms, said=said, rows=rows)
     assert parse_completed_read(json.loads(json.dumps(whole.as_json()))) == whole
 
 

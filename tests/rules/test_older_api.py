@@ -61,7 +61,7 @@ def test_type_checkers_refuse_what_the_call_tells_apart() -> None:
 
 
 def test_an_earlier_generation_is_named_otherwise_there() -> None:
-    frame = {"type": "generation", "id": "5f0e8b1c-0000-4c57-9f60-000000000000"}
+    frame: Any = {"type": "generation", "id": "5f0e8b1c-0000-4c57-9f60-000000000000"}
     with pytest.raises(InvalidRequestError, match=r"older API: here .* MediaRef\.generation") as caught:
         generations_create(prompt="a heron", type="video", video=VideoOptions(start_frame=frame))
     assert caught.value.field == "video.start_frame"

@@ -56,7 +56,7 @@ from generor_async.rules.vendors import GENEROR, LUMA
 
 JOB = "d290f1ee-6c54-4b01-90e6-d701748f0851"
 STEPS: dict[type[RowStep], RowStep] = {
-    Submit: Submit(at=0.0, call_id="r", model="m", estimated=1.0, reserved=1.0),
+    Submit: Submit(at=0.0, request_id="r", model="m", estimated=1.0, reserved=1.0),
     Defer: Defer(),
     Accept: Accept(remote_ids=(JOB,)),
     Download: Download(),
@@ -127,6 +127,7 @@ def test_a_step_is_legal_where_the_table_has_it() -> None:
         ("submitting", "Fail"),
         ("submitting", "MarkUnknown"),
         ("accepted", "Download"),
+        ("accepted", "Finish"),
         ("accepted", "Release"),
         ("accepted", "Fail"),
         ("accepted", "MarkUnknown"),

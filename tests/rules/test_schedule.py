@@ -260,3 +260,42 @@ def test_polls_get_rarer_as_their_quota_runs_out() -> None:
     assert poll_value(backlog=0, running=10, free=0.25) == 0.25
     assert poll_value(backlog=0, running=10, free=0) > 0
     assert JobDurations().spacing(60, poll_value(backlog=0, running=10, free=0.25)) == 10
+
+
+@given(st.lists(SECONDS, max_size=80), PRIORS, AGES, st.floats(min_value=0.01, max_value=0.9))
+def test_what_remains_is_never_negative_and_grows_with_the_share(
+    seconds: list[float], prior: float | None, age: float, share: float
+) -> None:
+    durations = learned(seconds, prior=prior)
+    some, more = durations.remaining(age, share), durations.remaining(age, share + 0.09)
+    if not durations.known and prior is None:
+        assert some is None
+    elif age < 86_400:
+        assert some is not None
+        assert more is not None
+        assert 0 <= some <= more
+    assert durations.remaining(1e6, share) is None
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("age", [0.0, 20.0, 45.0])
+def test_what_remains_is_that_of_the_jobs_which_ran_as_long(age: float, share: float) -> None:
+    seconds = spread_out(40.0, 0.4, 64)
+    left = sorted(each - age for each in seconds if each > age)
+    remaining = learned(seconds).remaining(age, share)
+    assert remaining is not None
+    assert abs(remaining - left[int(share * len(left))]) < 6
+
+
+def test_what_remains_of_jobs_with_two_typical_durations_depends_on_the_age() -> None:
+    durations = learned([20.0] * 40 + [100.0] * 20)
+    young, old = durations.remaining(5.0), durations.remaining(40.0)
+    assert young == pytest.approx(15, abs=4)
+    assert old == pytest.approx(60, abs=6)
+    assert durations.known == 60
+
+
+def test_what_usually_remains_is_known_before_any_job_has_ended() -> None:
+    assert JobDurations(60.0).remaining(0.0) == pytest.approx(60, abs=3)
+    assert JobDurations(60.0).remaining(50.0) == pytest.approx(14, abs=4)
+    assert JobDurations().remaining(0.0) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.slot_worlds import JobServer, SlotWorld
 
-from generor_async.rules.concurrency_limit import CONFIRM_SECONDS, PROBE_BELOW, REPORTED_SECONDS
+from generor_async.rules.concurrency_limit import CONFIRM_SECONDS, PROBE_BELOW, REPORTED_SECONDS, ConcurrencyLimit
 from generor_async.rules.slot_usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.wait import Wait
@@ -264,6 +264,18 @@ def test_a_submission_whose_process_died_expires() -> None:
     assert slots.state(SUBMISSION_SECONDS).used == 1, "the other is still there"
 
 
+def test_a_submission_that_its_process_confirms_keeps_its_slot() -> None:
+    process, other = Slots(1), Slots(1)
+    slow = grant(process, 0.0)
+    for now in range(0, 100, 10):
+        process.renew(float(now))
+        other.load(json.loads(json.dumps(process.dump())), float(now))
+        assert full(other, float(now)).until == now + SUBMISSION_SECONDS
+        process.load(json.loads(json.dumps(other.dump())), float(now))
+    process.release(slow)
+    assert process.state(100.0).used == 0, "it is still this process's own"
+
+
 def test_an_own_submission_keeps_its_slot_for_the_longest_time_that_one_may_take() -> None:
     slots = Slots(1)
     slow = grant(slots, 0.0)
@@ -419,6 +431,19 @@ def test_submissions_of_a_killed_process_use_slots_and_block_nobody() -> None:
     grant(other, 1.0)
     assert other.state(1.0).used == 2
     assert other.state(SUBMISSION_SECONDS + 0.5).used == 1
+
+
+def test_a_limit_that_was_lowered_below_the_configured_one_stays_so_in_another_process() -> None:
+    lowered, other = ConcurrencyLimit(3), ConcurrencyLimit(3)
+    lowered.lower_to(2)
+    other.load(json.loads(json.dumps(lowered.dump())), 0.0)
+    assert other.value == 2
+
+
+def test_a_limit_that_was_only_configured_is_not_shared() -> None:
+    other = ConcurrencyLimit(5)
+    other.load(json.loads(json.dumps(ConcurrencyLimit(3).dump())), 0.0)
+    assert other.value == 5
 
 
 def test_the_configured_limit_of_this_process_holds_whatever_another_one_stored() -> None:

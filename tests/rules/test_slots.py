@@ -664,5 +664,25 @@ def test_a_later_share_applies_to_a_limit_that_was_named_before() -> None:
     ceiling = ConcurrencyLimit(None)
     ceiling.report(10, 0.0)
     ceiling.reach_upper_bound(0.0)
-    ceiling.restrict(None, 0.5)
-    assert (ceiling.value, ceiling.upper_bound, ceiling.next_probe) == (5, 5, math.inf)
+    for _ in range(2):
+        ceiling.restrict(None, 0.5)
+        assert (ceiling.value, ceiling.upper_bound, ceiling.next_probe) == (5, 5, math.inf)
+
+
+def test_a_process_applies_its_own_share_to_a_limit_that_another_was_named() -> None:
+    ceiling, half, same = ConcurrencyLimit(None), ConcurrencyLimit(None, 0.5), ConcurrencyLimit(None)
+    ceiling.report(10, 0.0)
+    ceiling.reach_upper_bound(0.0)
+    half.load(ceiling.dump(), 1.0)
+    assert half.value == 5
+    half.reach_upper_bound(1.0)
+    same.load(half.dump(), 2.0)
+    assert same.upper_bound == 10
+
+
+@pytest.mark.parametrize("configured", [None, 3, 20])
+def test_a_number_of_jobs_that_another_process_was_given_ends_with_it(configured: int | None) -> None:
+    earlier, slots = Slots(10), Slots(configured)
+    submit(earlier, 0.0, "0")
+    slots.load(earlier.dump(), 1.0)
+    assert slots.ceiling == configured

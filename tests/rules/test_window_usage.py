@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from generor_async.rules.foreign_usage import PARTS, ForeignUsage
-from generor_async.rules.own_usage import ENTRIES_PER_SPAN, JITTER, OwnUsage
+from generor_async.rules.long_windows import LongWindows
+from generor_async.rules.own_usage import JITTER, SLICES, OwnUsage
 from generor_async.rules.permit import Permit
+from generor_async.rules.window import HOUR, Window
 from generor_async.values import is_array
 
 SPAN = 60.0
-grains = st.sampled_from([0.0, SPAN / ENTRIES_PER_SPAN, SPAN / 12])
+grains = st.sampled_from([0.0, SPAN / SLICES, SPAN / 12])
 seeds = st.integers(0, 2**32)
 ENOUGH = 10**15
 """Units that no header exceeds."""
@@ -36,7 +38,7 @@ class Request:
 def send(usage: OwnUsage, now: float, units: int) -> Permit:
     """Send a request as the usage of a minute, or of an hour or a day, takes note of it."""
     permit = Permit(units, now, 1)
-    if usage.entry_seconds:
+    if usage.slice_seconds:
         permit.place = usage.add(units, now)
     else:
         usage.sent(permit, now)
@@ -153,12 +155,44 @@ def test_the_oldest_go_where_the_window_holds_less_than_ours() -> None:
 
 
 def test_a_log_holds_no_more_entries_than_grains_or_requests() -> None:
-    usage = OwnUsage(SPAN, SPAN / ENTRIES_PER_SPAN)
+    usage = OwnUsage(SPAN, SPAN / SLICES)
     for number in range(20_000):
         usage.add(1, number / 100)
         usage.expire(number / 100)
     dumped: Any = usage.dump()
-    assert max(len(each) for each in dumped if is_array(each)) <= ENTRIES_PER_SPAN + 8
+    assert max(len(each) for each in dumped if is_array(each)) <= SLICES + 8
+
+
+def test_a_slice_lasts_for_its_latest_request_in_whatever_order_processes_report_them() -> None:
+    usage = OwnUsage(SPAN, SPAN / SLICES)
+    usage.add(1, 0.0)
+    usage.add(1, 0.9)
+    usage.add(1, 0.5)
+    usage.expire(0.9 + JITTER + SPAN - 0.01)
+    assert usage.units == 3
+    usage.expire(0.9 + JITTER + SPAN)
+    assert usage.units == 0
+
+
+def test_no_more_of_a_slice_goes_than_the_server_has_removed() -> None:
+    usage = OwnUsage(SPAN, SPAN / SLICES)
+    usage.add(10, 0.0)
+    usage.add(10, 2.0)
+    usage.drop_oldest(4)
+    assert usage.units == 16
+    usage.drop_oldest(8)
+    assert usage.units == 8
+    usage.expire(0.0 + JITTER + SPAN)
+    assert usage.units == 8, "the rest of the second slice"
+
+
+def test_requests_that_are_recorded_together_last_for_the_latest_of_them() -> None:
+    hour = Window("hour", 10)
+    longs = LongWindows((hour,))
+    for sent in (0.0, 0.9, 0.5):
+        longs.sent(1, sent)
+    until, scope = longs.blocked_until(1.0, 0, 8)
+    assert (until, scope) == (0.9 + JITTER + HOUR, "hour")
 
 
 # --- others ---------------------------------------------------------------------------------------------------------
@@ -273,3 +307,53 @@ def test_they_go_in_the_order_in_which_they_came() -> None:
     assert usage.earliest_expiry == 70.0
     usage.expire(90.0)
     assert usage.units == 0
+
+
+@define
+class Told:
+    """A request that its process tells of some time after it was sent."""
+
+    sent: float
+    arrives: float
+    answered: float
+    units: int
+    told: float
+
+
+@st.composite
+def told_late(draw: st.DrawFn) -> list[Told]:
+    """Draw requests in the order in which they are told of."""
+    requests: list[Told] = []
+    sent = 0.0
+    for _ in range(draw(st.integers(1, 30))):
+        sent += draw(st.sampled_from([0.0, 0.01, 0.1, 0.5, 4.0, 31.0]))
+        arrives = sent + draw(st.sampled_from([0.0, 0.02, JITTER - 0.01]))
+        answered = arrives + draw(st.sampled_from([0.0, 0.05, 8.0]))
+        told = max(sent, answered + draw(st.sampled_from([-8.0, 0.0, 0.05, 1.0, 5.0])))
+        requests.append(Told(sent, arrives, answered, draw(st.integers(1, 3)), told))
+    return sorted(requests, key=lambda each: each.told)
+
+
+@given(told_late())
+@examples(200)
+def test_requests_that_are_told_of_late_and_in_any_order_are_counted_as_the_server_may_count_them(
+    requests: list[Told],
+) -> None:
+    usage = OwnUsage(SPAN, 0.0)
+    known: list[Told] = []
+    for each in requests:
+        permit = Permit(each.units, each.sent, 1)
+        usage.sent(permit, each.sent)
+        known.append(each)
+        counted = sum(one.units for one in requests if each.arrives - SPAN < one.arrives <= each.arrives)
+        untold = sum(one.units for one in requests[len(known) :])
+        assert permit.least <= counted <= permit.most + usage.sent_just_after(permit, each.told) + untold
+        if each.answered <= each.told:
+            usage.answered(permit, each.answered)
+        usage.expire(each.told)
+        held = sum(one.units for one in known if one.arrives + SPAN > each.told)
+        late = sum(one.units for one in known if one.sent + JITTER + SPAN > each.told)
+        assert held <= usage.units <= late
+        again = OwnUsage(SPAN, 0.0)
+        again.load(json.loads(json.dumps(usage.dump())), each.told)
+        assert (again.units, again.next_place) == (usage.units, usage.next_place)

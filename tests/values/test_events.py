@@ -9,7 +9,8 @@ from generor_async.values import AttemptEnded, Event
 
 HARMLESS = {
     "operation", "call_id", "request_id", "attempt", "outcome", "status", "elapsed", "delay", "reason", "scope",
-    "job_id", "model", "state", "failure_code", "name", "received", "sent", "total",
+    "job_id", "model", "state", "failure_code", "name", "received", "sent", "total", "base_url", "method",
+    "path", "billable", "error", "cost", "attempts", "waited",
 }  # fmt: skip
 
 

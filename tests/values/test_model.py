@@ -1,10 +1,12 @@
 """Models keep the JSON they came from; timestamps are read as the wire has them."""
 
+import json
 from typing import Any, ClassVar
 
 import pytest
 from attrs import define
 
+from generor_async.api.luma.models import Generation
 from generor_async.values import (
     UNSET,
     Model,
@@ -78,3 +80,14 @@ def test_problems_are_neither_shown_nor_compared() -> None:
     assert odd == Thing(id=1)
     assert "problems" not in repr(odd)
     assert Thing(id=1).problems == ()
+
+
+def test_what_is_nested_deeper_than_writers_of_json_go_is_left_out_of_to_dict() -> None:
+    nested: Any = "the end"
+    for level in range(900):
+        nested = [nested] if level % 2 else {"a": nested}
+    generation = Generation.from_dict({"id": "gen-1", "state": "queued", "new": nested})
+    text = json.dumps(json.loads(generation.to_json())["new"])
+    assert text.count("[") + text.count("{") == 99
+    assert "null" in text
+    assert generation.raw["new"] is nested

@@ -3,7 +3,11 @@
 import asyncio
 import json
 import logging
+import math
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,8 +20,7 @@ from support.stores import SCOPE, Memory, Process, locked, on, use_store
 
 from generor_async import AsyncLuma, InvalidRequestError, Limits
 from generor_async.engine.limit_keeper import LimitKeeper
-from generor_async.engine.shared_rules import BUSY_LIMIT, LATEST_TIME, RECHECK_SECONDS, RETRY_SECONDS
-from generor_async.engine.store import SCHEMA, SQLiteStore
+from generor_async.engine.shared_rules import BUSY_LIMIT, RECHECK_SECONDS, RETRY_SECONDS
 from generor_async.rules.holds import Hold
 from generor_async.rules.pending import LEAVING_SECONDS, PENDING_SECONDS
 from generor_async.rules.permit import Permit
@@ -25,6 +28,8 @@ from generor_async.rules.vendors import LUMA
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
 from generor_async.simulator import Simulator
+from generor_async.stores.shared_clock import LATEST_TIME
+from generor_async.stores.sqlite_limits import SCHEMA, SqliteLimitStore
 from generor_async.testing import run
 
 
@@ -85,14 +90,40 @@ def test_a_few_that_a_dead_process_let_go_do_not_stop_the_last_quarter_of_a_wind
     assert isinstance(alone.reserve(), Wait), "they count all the same"
 
 
+def test_a_process_that_ends_without_closing_its_client_has_told_of_its_requests(tmp_path: Path) -> None:
+    program = """
+        import asyncio, sys
+        from generor_async import AsyncGeneror, Limits
+        from generor_async.simulator import Simulator
+
+        async def scene():
+            simulator = await Simulator(tier="free").__aenter__()
+            generor = AsyncGeneror(**simulator.generor_options, limits=Limits(store=sys.argv[1], name="x"))
+            await asyncio.gather(*(generor.users.me() for _ in range(5)))
+            asyncio.get_running_loop().call_soon(sys.exit)
+            await asyncio.sleep(1)
+
+        asyncio.run(scene())
+    """
+    path = tmp_path / "limits"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(program), str(path)], check=True, timeout=100)
+    with closing(sqlite3.connect(path)) as connection:
+        (text,) = connection.execute("SELECT state FROM limits").fetchone()
+    minute, (_, _, _, (hour, _)), pending, *_ = json.loads(text)["rules"]["windows"]
+    assert pending == []
+    assert sum(units for *_, units, _ in minute[0][-1]) == 5
+    assert sum(units for *_, units, _ in hour[0][-1]) + json.loads(text)["rules"]["windows"][1][0] == 5
+
+
 # --- clocks that differ ---------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.floats(-1e5, 1e5), min_size=2, max_size=4), st.lists(st.integers(0, 3), max_size=40))
 def test_the_stores_time_is_that_of_the_clock_that_is_ahead(skews: list[float], order: list[int]) -> None:
-    store, now = Memory(), 1_000.0
+    rows: dict[str, tuple[float, str]] = {}
+    now = 1_000.0
     clocks = [FakeClock(now=now, epoch=1_775_000_000.0 + skew) for skew in skews]
-    processes = [Process(store, clock, rpm=1_000) for clock in clocks]
+    processes = [Process(Memory(clock, rows), clock, rpm=1_000) for clock in clocks]
     all_known, known = len(processes), 0
     for at, which in enumerate([*range(all_known), *order]):
         now += 0.5
@@ -104,19 +135,6 @@ def test_the_stores_time_is_that_of_the_clock_that_is_ahead(skews: list[float], 
         assert process.clock.time() - 0.001 <= process.shared.now() <= latest + 0.001
         known = process.used() if at < all_known else known + 1
         assert process.used() == known
-
-
-# --- a file of an earlier version -----------------------------------------------------------------------------------
-
-
-def test_a_row_that_an_earlier_version_had_name_another_one_holds_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    store = Memory()
-    store.text = "see 0012"
-    process = Process(store, FakeClock())
-    process.send()
-    assert process.used() == 1
-    assert list(store.rows) == [SCOPE]
-    assert not caplog.records
 
 
 # --- holds ----------------------------------------------------------------------------------------------------------
@@ -146,7 +164,7 @@ def test_a_call_that_draws_on_nothing_keeps_to_what_another_process_was_told(tmp
 
 def test_calls_that_draw_on_nothing_look_at_the_store_once_a_second_at_most(tmp_path: Path) -> None:
     async def scene() -> None:
-        limits, memory = Limits(store=tmp_path / "limits"), Memory()
+        limits, memory = Limits(store=tmp_path / "limits"), Memory(LoopClock())
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
             use_store(luma, memory)
             began = asyncio.get_running_loop().time()
@@ -198,6 +216,12 @@ def test_a_database_of_something_else_is_refused_and_stays_as_it_is(tmp_path: Pa
             "INSERT INTO limits VALUES ('0123abcd', 'x')",
             "PRAGMA user_version = 2",
         ],
+        [
+            "CREATE TABLE limits (scope TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID",
+            "INSERT INTO limits VALUES ('0123abcd', '[1.0]\n{}')",
+            "PRAGMA application_id = 1734700641",
+            "PRAGMA user_version = 3",
+        ],
     ],
 )
 def test_an_empty_file_and_one_of_an_earlier_version_are_taken(
@@ -229,7 +253,7 @@ def test_a_file_that_is_locked_at_the_start_costs_speed_and_one_warning(
 ) -> None:
     clock = FakeClock()
     if known:
-        SQLiteStore(tmp_path / "limits")
+        SqliteLimitStore(tmp_path / "limits", clock)
     with locked(tmp_path / "limits"):
         process = on(tmp_path / "limits", clock)
         until = clock.now + 10 * RETRY_SECONDS
@@ -273,30 +297,41 @@ def test_a_file_that_is_deleted_or_replaced_is_opened_again(tmp_path: Path, inst
     assert one.used() == other.used() == on(path, clock).used()
 
 
-@pytest.mark.parametrize("text", ["", "[]\n{}", "[0, 0]\n{}", f"[{2 * LATEST_TIME}]\n{{}}", "[NaN]\n{}", "[null]\n{}"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[NaN]", "null", "[" * 100_000])
 def test_a_state_that_cannot_be_read_is_replaced_and_told_once(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    clock, store = FakeClock(), Memory()
-    processes = [Process(store, clock) for _ in range(2)]
+    clock, rows = FakeClock(), dict[str, tuple[float, str]]()
+    stores = [Memory(clock, rows) for _ in range(2)]
+    processes = [Process(store, clock) for store in stores]
     processes[0].used()
-    store.text = text
+    stores[0].text = text
     for each in processes:
         each.used()
         clock.now += 1.0
         each.send()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert [each.used() for each in processes] == [2, 2]
-    (last,) = json.loads(store.text.partition("\n")[0])
-    assert last <= clock.time()
+
+
+@pytest.mark.parametrize("at", [2 * LATEST_TIME, -2 * LATEST_TIME, math.nan, math.inf, "x", None, b"x"])
+def test_a_time_that_cannot_be_right_is_ignored(at: Any) -> None:
+    clock = FakeClock()
+    store = Memory(clock)
+    process = Process(store, clock)
+    process.send()
+    store.rows[SCOPE] = at, store.text
+    process.send()
+    assert process.used() == 2
+    assert store.rows[SCOPE][0] == clock.time()
 
 
 def test_a_hold_of_an_absurd_length_in_the_file_holds_nobody() -> None:
-    clock, store = FakeClock(), Memory()
+    clock = FakeClock()
+    store = Memory(clock)
     one = Process(store, clock)
     one.send()
-    head, _, state = store.text.partition("\n")
-    known = json.loads(state)
+    known = json.loads(store.text)
     known["holds"] = [["abuse", 1e300, "x"]]
-    store.text = f"{head}\n{json.dumps(known)}"
+    store.text = json.dumps(known)
     clock.now += MINUTE
     one.send()
-    assert json.loads(store.text.partition("\n")[2])["holds"] == []
+    assert json.loads(store.text)["holds"] == []
