@@ -16,9 +16,11 @@ from pathlib import Path
 
 from support.forks import die, forked
 
-from generor_async.batch.journal import NewRow, Row, RunKey
-from generor_async.batch.sqlite import open_journal, open_reader
+from generor_async.batch.journal import open_journal, open_reader
+from generor_async.batch.run_key import RunKey
 from generor_async.rules.row_states import PAID_STATES, Accept, Download, Finish, MarkUnknown, Submit
+from generor_async.stores.ledger import write_step
+from generor_async.stores.records import CallRecord, NewRow
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 AMBIGUOUS = 0.15
@@ -43,11 +45,11 @@ class Worker:
     async def run(self) -> None:
         journal = await open_journal(self.folder, key=KEY)
 
-        async def work(row: Row) -> None:
+        async def work(row: CallRecord) -> None:
             self.boundary()
             if row.state == "leased":
-                await journal.step(
-                    row, Submit(at=1.0, call_id=f"r{row.attempt}", model="m", estimated=2.0, reserved=3.0)
+                await write_step(
+                    journal, row, Submit(at=1.0, request_id=f"r{row.attempt}", model="m", estimated=2.0, reserved=3.0)
                 )
                 self.boundary()
                 ambiguous = random.random() < AMBIGUOUS
@@ -56,21 +58,21 @@ class Worker:
                 self.boundary()
                 await asyncio.sleep(0)
                 if ambiguous:
-                    await journal.step(row, MarkUnknown(at=2.0, problem={"message": "reset"}))
+                    await write_step(journal, row, MarkUnknown(at=2.0, problem={"message": "reset"}))
                     self.boundary()
                     return
-                await journal.step(row, Accept(remote_ids=(f"job-{row.id}",)))
+                await write_step(journal, row, Accept(remote_ids=(f"job-{row.id}",)))
                 self.boundary()
             assert row.remote_ids == (f"job-{row.id}",)
             if row.state == "accepted":
-                await journal.step(row, Download())
+                await write_step(journal, row, Download())
                 self.boundary()
-            await journal.step(row, Finish(at=3.0, result={"files": [f"{row.id}.png"]}))
+            await write_step(journal, row, Finish(at=3.0, result={"files": [f"{row.id}.png"]}))
             self.boundary()
 
         await journal.add(NewRow(id=str(n), parameters={"prompt": str(n)}, place="-") for n in range(self.rows))
         self.boundary()
-        await asyncio.gather(*[work(row) async for row in journal.rows(*PAID_STATES)])
+        await asyncio.gather(*[work(row) async for row in journal.scan(*PAID_STATES)])
         while claimed := await journal.claim(3):
             self.boundary()
             await asyncio.gather(*map(work, claimed))
@@ -80,9 +82,9 @@ class Worker:
 def checked(folder: Path, rows: int) -> Counter[str]:
     """Check the journal against the ledger, and count the states."""
 
-    async def look() -> list[Row]:
+    async def look() -> list[CallRecord]:
         reader = await open_reader(folder)
-        found = [row async for row in reader.rows()]
+        found = [row async for row in reader.scan()]
         await reader.close()
         return found
 

@@ -14,9 +14,9 @@ from support.attacks import Signal
 from support.books import check, made
 from support.workers import run_beside
 
-from generor_async.batch.journal import Row
 from generor_async.simulator import Simulator
 from generor_async.simulator.ledger import Entry
+from generor_async.stores.records import CallRecord
 
 SPEEDS: Final = {"luma": 10.0, "generor": 200.0}
 """Slow enough for a busy machine to answer in time; the last unknown call of Generor's is given up after 900 s."""
@@ -78,7 +78,7 @@ def test_attacked(
     unknown = [row for row in rows if row.state == "unknown"]
     lost = [how_lost(row, calls, killed, speed=SPEEDS[api]) for row in unknown]
     answered = [row for row, how in zip(unknown, lost, strict=True) if not how]
-    assert not answered, (answered, came, [calls.get(str(row.call_id)) for row in answered])
+    assert not answered, (answered, came, [calls.get(str(row.request_id)) for row in answered])
     states, exits, why = Counter(row.state for row in rows), Counter[int](came["exits"]), Counter(lost)
     with capsys.disabled():
         print(  # noqa: T201 - figures to read
@@ -103,16 +103,18 @@ def calls_of(requests: tuple[Entry, ...], api: str) -> Iterator[tuple[str, list[
         yield entry.request_id, [other for other in paid if other.call == entry.call]
 
 
-def how_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *, speed: float) -> str:
+def how_lost(row: CallRecord, calls: Mapping[str, list[Entry]], killed: list[float], *, speed: float) -> str:
     """Return how the answer to a row's call was lost, on the way or with its process; empty if it was not.
 
-    The server's ledger tells. A refusal that arrived is no lost answer, unless it arrived at the very end.
+    The server's ledger tells. A refusal that arrived is no lost answer, unless it arrived at the very end; one that a
+    fault has replaced never did.
     """
-    assert row.call_id is not None
+    assert row.request_id is not None
     assert row.submitted_at is not None
-    tried = calls.get(row.call_id)
+    tried = calls.get(row.request_id)
     last = None if tried is None else tried[-1]
-    refused = last is not None and last.status is not None and 400 <= last.status < 500
+    replaced = last is not None and last.when is not None and not last.answered
+    refused = last is not None and last.status is not None and 400 <= last.status < 500 and not replaced
     if last is not None and last.when is not None and not refused:
         return str(last.fault)
     # It may have been killed between the intent and the call, or before the server came to read that.

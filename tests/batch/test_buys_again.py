@@ -35,7 +35,7 @@ def begun_long_ago(folder: Path, version: int = 1) -> None:
     connection = sqlite3.connect(folder / "journal.sqlite")
     connection.execute("DELETE FROM notes WHERE name = 'fingerprint'")
     if version > 1:
-        connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (version,))
+        connection.execute("INSERT INTO notes VALUES ('', 'fingerprint', ?)", (version,))
     connection.commit()
     connection.close()
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from generor_async import AsyncLuma
+from generor_async.batch.recover import recover
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.sqlite.recover import recover
 from generor_async.batch.status import read_status
 from generor_async.simulator import Simulator
 from generor_async.testing import run

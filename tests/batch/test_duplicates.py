@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from generor_async import AsyncLuma
 from generor_async.batch.duplicates import RowDeduplicator
-from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.runner import run_batch
 from generor_async.simulator import Simulator
+from generor_async.stores.records import NewRow, Reject
 from generor_async.testing import run
 
 IDS = st.lists(st.sampled_from(["a", "b", "a-2", "a-2-2", "a-3"]), max_size=12)

@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.batch.export import FIELDS, ExportFormat, export_lines
-from generor_async.batch.journal import NewRow, Row, RunKey
+from generor_async.batch.journal import open_journal, open_reader
 from generor_async.batch.outcomes import write_atomically
 from generor_async.batch.parameters import Parameters
-from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
+from generor_async.batch.run_key import RunKey
 from generor_async.rules.row_states import Accept, Download, Fail, Finish, Submit
+from generor_async.stores.ledger import Ledger, write_step
+from generor_async.stores.records import CallRecord, NewRow
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
-SUBMIT = Submit(at=1_700_000_000.25, call_id="r1", model="uni-1", estimated=6.0, reserved=6.0)
+SUBMIT = Submit(at=1_700_000_000.25, request_id="r1", model="uni-1", estimated=6.0, reserved=6.0)
 
 
 def new(id_: str, **parameters: Any) -> NewRow:
@@ -44,7 +47,7 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def begun(folder: Path, *rows: NewRow) -> SqliteJournal:
+async def begun(folder: Path, *rows: NewRow) -> Ledger:
     journal = await open_journal(folder, key=KEY)
     await journal.add(rows)
     return journal
@@ -59,9 +62,9 @@ async def test_every_row_is_exported_while_a_run_writes_it(tmp_path: Path) -> No
         Download(),
         Finish(at=1_700_000_009.0, result={"files": ["a.png"]}),
     ):
-        await journal.step(done, step)
-    await journal.step(failed, SUBMIT)
-    await journal.step(failed, Fail(at=1_700_000_002.0, problem={"message": "no herons"}, cost=0.0))
+        await write_step(journal, done, step)
+    await write_step(journal, failed, SUBMIT)
+    await write_step(journal, failed, Fail(at=1_700_000_002.0, problem={"message": "no herons"}, cost=0.0))
     first, second, third = [json.loads(line) for line in await lines(tmp_path, "jsonl")]
     assert first == {
         "id": "a",
@@ -107,7 +110,7 @@ async def test_other_columns_are_exported_and_duplicates_have_their_own(tmp_path
     done, _ = await journal.claim(2)
     assert done.columns == {"Note": "=1", "state": "new"}
     for step in (SUBMIT, Accept(remote_ids=("j1",)), Download(), Finish(at=1.0, result={"files": ["a.png"]})):
-        await journal.step(done, step)
+        await write_step(journal, done, step)
     await journal.close()
     told = [json.loads(line) for line in await lines(tmp_path, "jsonl")]
     assert [(one["place"], one["duplicate_of"], one.get("columns")) for one in told] == [
@@ -135,12 +138,12 @@ async def test_every_text_is_exported_and_none_is_a_formula(texts: list[str]) ->
 
     class Kept:
         async def read_note(self, _: str) -> Any:
-            return {"operation": "luma.generations.create"}
+            return asdict(KEY)
 
         async def parameter_names(self) -> tuple[int, list[str]]:
             return len(rows), ["prompt"]
 
-        async def rows(self) -> AsyncIterator[Any]:
+        async def scan(self) -> AsyncIterator[Any]:
             for number, row in enumerate(rows):
                 yield _row(number, row)
 
@@ -160,8 +163,10 @@ async def test_every_text_is_exported_and_none_is_a_formula(texts: list[str]) ->
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def _row(number: int, row: NewRow) -> Row:
-    return Row(number=number + 1, id=row.id, parameters=row.parameters, place=row.place, state="ready", attempt=0)
+def _row(number: int, row: NewRow) -> CallRecord:
+    return CallRecord(
+        number=number + 1, id=row.id, parameters=row.parameters, place=row.place, state="ready", attempt=0
+    )
 
 
 async def test_rows_that_arrive_meanwhile_do_not_change_a_tables_columns(tmp_path: Path) -> None:

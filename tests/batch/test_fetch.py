@@ -121,7 +121,7 @@ def test_retry_makes_rows_ready_by_their_ids(tmp_path: Path) -> None:
 
         with pytest.raises(InvalidRequestError, match=r"'c' may have been charged, and nobody knows.*--unknown"):
             await make_ready(tmp_path, ids=["a", "c"])
-        with pytest.raises(InvalidRequestError, match="'x' is in no row"):
+        with pytest.raises(InvalidRequestError, match="there is no row 'x'"):
             await make_ready(tmp_path, ids=["a", "x"])
         assert (await read_status(tmp_path)).counts == counts
         assert await make_ready(tmp_path, ids=["a"]) == 1

@@ -16,12 +16,12 @@ from support.books import made, rows_of
 from support.programs import environment, finished
 
 from generor_async import AsyncLuma
-from generor_async.batch.journal import Row
+from generor_async.batch.journal import open_reader
 from generor_async.batch.parameters import Parameters
 from generor_async.batch.runner import run_batch
-from generor_async.batch.sqlite import open_reader
 from generor_async.errors import InvalidRequestError
 from generor_async.simulator import Simulator
+from generor_async.stores.records import CallRecord
 from generor_async.testing import run
 
 PAID = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
@@ -108,10 +108,10 @@ class HangingResolver(AbstractResolver):
         pass
 
 
-async def rows_in(folder: Path) -> list[Row]:
+async def rows_in(folder: Path) -> list[CallRecord]:
     reader = await open_reader(folder)
     try:
-        return [row async for row in reader.rows()]
+        return [row async for row in reader.scan()]
     finally:
         await reader.close()
 

@@ -19,10 +19,9 @@ import pytest
 from attrs import asdict, evolve
 
 import generor_async
-from generor_async.batch.journal import AddResult, NewRow, Reject, Row, RunKey
-from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
-from generor_async.batch.sqlite.schema import SCHEMA, connect
-from generor_async.batch.sqlite.writer import Writer
+from generor_async.batch.folder_place import FolderPlace
+from generor_async.batch.journal import open_journal, open_reader
+from generor_async.batch.run_key import RunKey
 from generor_async.errors import FolderError, InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.charges import ChargedCalls
 from generor_async.rules.row_states import (
@@ -38,10 +37,16 @@ from generor_async.rules.row_states import (
     Submit,
 )
 from generor_async.rules.spend_attribution import UnattributedCall
+from generor_async.stores.ledger import FOLDER_RUN, Ledger, write_step
+from generor_async.stores.records import AddResult, CallRecord, NewRow, Reject
+from generor_async.stores.sqlite import SqliteLedger
+from generor_async.stores.sqlite.schema import connect
+from generor_async.stores.sqlite.tables import SCHEMA
+from generor_async.stores.sqlite.writer import Writer
 from generor_async.testing import run
 
 KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")
-SUBMIT = Submit(at=10.0, call_id="r-1", model="uni-1", estimated=6.0, reserved=7.0, longest=60.0)
+SUBMIT = Submit(at=10.0, request_id="r-1", model="uni-1", estimated=6.0, reserved=7.0, longest=60.0)
 ACCEPT = Accept(remote_ids=("job-1",))
 PROBLEM = {"message": "no"}
 HERE = Path(__file__).parent
@@ -52,39 +57,39 @@ def new_rows(*ids: str, **parameters: Any) -> list[NewRow]:
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
+async def journal(tmp_path: Path) -> AsyncIterator[Ledger]:
     opened = await open_journal(tmp_path, key=KEY)
     yield opened
     await opened.close()
 
 
-async def again(journal: SqliteJournal, folder: Path) -> SqliteJournal:
+async def again(journal: Ledger, folder: Path) -> Ledger:
     """Close a journal, and open it as the next run does."""
     await journal.close()
     return await open_journal(folder, key=KEY)
 
 
-async def claimed(journal: SqliteJournal, *steps: Any, id_: str = "a") -> Row:
+async def claimed(journal: Ledger, *steps: Any, id_: str = "a") -> CallRecord:
     """Add a row, claim it, and take steps."""
     await journal.add(new_rows(id_))
     (row,) = await journal.claim(1)
     for step in steps:
-        await journal.step(row, step)
+        await write_step(journal, row, step)
     return row
 
 
-async def all_rows(journal: SqliteJournal) -> list[Row]:
-    return [row async for row in journal.rows()]
+async def all_rows(journal: Ledger) -> list[CallRecord]:
+    return [row async for row in journal.scan()]
 
 
-def shown(row: Row) -> dict[str, Any]:
+def shown(row: CallRecord) -> dict[str, Any]:
     return asdict(row)
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_row_takes_all_steps_to_done(journal: SqliteJournal) -> None:
+async def test_a_row_takes_all_steps_to_done(journal: Ledger) -> None:
     row = await claimed(journal)
     assert (row.state, row.attempt, row.parameters, row.place) == ("leased", 1, {"prompt": "a"}, "prompts.jsonl:a")
     for step, state in (
@@ -93,7 +98,7 @@ async def test_a_row_takes_all_steps_to_done(journal: SqliteJournal) -> None:
         (Download(), "downloading"),
         (Finish(at=99.0, result={"files": ["é.png"]}), "done"),
     ):
-        await journal.step(row, step)
+        await write_step(journal, row, step)
         assert row.state == state
         (found,) = await all_rows(journal)
         assert shown(found) == shown(row)
@@ -104,7 +109,7 @@ async def test_a_row_takes_all_steps_to_done(journal: SqliteJournal) -> None:
 
 
 @pytest.mark.parametrize("lost", ["state", "attempt", "owner"])
-async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journal: SqliteJournal, lost: str) -> None:
+async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journal: Ledger, lost: str) -> None:
     row = await claimed(journal, SUBMIT)
     before = shown((await all_rows(journal))[0])
     if lost == "state":
@@ -114,34 +119,36 @@ async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journ
     else:
         row.owner = 77
     with pytest.raises(StaleRowError, match="row a was taken"):
-        await journal.step(row, Download() if lost == "state" else ACCEPT)
+        await write_step(journal, row, Download() if lost == "state" else ACCEPT)
     assert shown((await all_rows(journal))[0]) == before
 
 
 @pytest.mark.parametrize("count", [6, 40, 600])
-async def test_a_stale_step_does_not_spoil_the_others_of_its_transaction(journal: SqliteJournal, count: int) -> None:
+async def test_a_stale_step_does_not_spoil_the_others_of_its_transaction(journal: Ledger, count: int) -> None:
     await journal.add(new_rows(*map(str, range(count))))
     rows, stale = await journal.claim(count), [2, count - 3]
     for at in stale:
         rows[at].attempt = 9
-    results = await asyncio.gather(*(journal.step(row, SUBMIT) for row in rows), return_exceptions=True)
+    results = await asyncio.gather(*(write_step(journal, row, SUBMIT) for row in rows), return_exceptions=True)
     assert [at for at, result in enumerate(results) if isinstance(result, StaleRowError)] == stale
     assert [result for result in results if result is not None] == [results[at] for at in stale]
     assert [row.state for row in rows] == [row.state for row in await all_rows(journal)]
     assert (await journal.counts())["submitting"] == count - 2
 
 
-async def test_of_two_steps_on_one_row_in_a_transaction_one_is_written(journal: SqliteJournal) -> None:
+async def test_of_two_steps_on_one_row_in_a_transaction_one_is_written(journal: Ledger) -> None:
     await journal.add(new_rows(*map(str, range(40))))
     rows = await journal.claim(40)
     other = evolve(rows[7])
-    results = await asyncio.gather(*(journal.step(row, SUBMIT) for row in [*rows, other]), return_exceptions=True)
+    results = await asyncio.gather(
+        *(write_step(journal, row, SUBMIT) for row in [*rows, other]), return_exceptions=True
+    )
     assert [type(results[at]) for at in (7, 40)] == [type(None), StaleRowError]
     assert (rows[7].state, other.state) == ("submitting", "leased")
     assert (await journal.counts())["submitting"] == 40
 
 
-async def test_steps_of_many_rows_write_the_same_as_steps_of_one(journal: SqliteJournal) -> None:
+async def test_steps_of_many_rows_write_the_same_as_steps_of_one(journal: Ledger) -> None:
     await journal.add(new_rows(*map(str, range(40))))
     rows = await journal.claim(40)
     for step in (
@@ -150,65 +157,65 @@ async def test_steps_of_many_rows_write_the_same_as_steps_of_one(journal: Sqlite
         Download(),
         Finish(at=9.0, result=[]),
     ):
-        await asyncio.gather(*(journal.step(row, step) for row in rows))
+        await asyncio.gather(*(write_step(journal, row, step) for row in rows))
     assert [shown(row) for row in rows] == [shown(row) for row in await all_rows(journal)]
 
 
-async def test_an_illegal_step_is_an_assertion_error(journal: SqliteJournal) -> None:
+async def test_an_illegal_step_is_an_assertion_error(journal: Ledger) -> None:
     row = await claimed(journal)
     with pytest.raises(AssertionError):
-        await journal.step(row, ACCEPT)
+        await write_step(journal, row, ACCEPT)
 
 
-async def test_rows_are_claimed_once_and_in_input_order(journal: SqliteJournal) -> None:
+async def test_rows_are_claimed_once_and_in_input_order(journal: Ledger) -> None:
     await journal.add(new_rows(*map(str, range(50))))
     pages = await asyncio.gather(*(journal.claim(7) for _ in range(9)))
     assert [row.id for page in pages for row in page] == [str(n) for n in range(50)]
     assert await journal.claim(1) == []
 
 
-async def test_a_released_row_is_claimed_again_as_another_attempt(journal: SqliteJournal) -> None:
+async def test_a_released_row_is_claimed_again_as_another_attempt(journal: Ledger) -> None:
     row = await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM, cost=None))
     (released,) = await all_rows(journal)
     assert (released.state, released.owner, released.counted, released.problem) == ("ready", None, 7.0, PROBLEM)
     (retried,) = await journal.claim(1)
     assert (retried.id, retried.attempt, retried.counted, retried.charged_before) == ("a", 2, 0.0, 7.0)
-    assert retried.call_id is None
-    await journal.step(retried, SUBMIT)
-    await journal.step(retried, Accept(remote_ids=("job-2",), cost=6.0))
+    assert retried.request_id is None
+    await write_step(journal, retried, SUBMIT)
+    await write_step(journal, retried, Accept(remote_ids=("job-2",), cost=6.0))
     assert await journal.charges() == [ChargedCalls(model="uni-1", estimated=6.0, cost=6.0, source="overlapped")]
     assert await journal.unresolved_credits() == 7.0
     row.state = "submitting"
     with pytest.raises(StaleRowError):  # its former holder can't go on where it was
-        await journal.step(row, ACCEPT)
+        await write_step(journal, row, ACCEPT)
 
 
-async def test_an_attempt_without_cost_counts_nothing(journal: SqliteJournal) -> None:
+async def test_an_attempt_without_cost_counts_nothing(journal: Ledger) -> None:
     await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, Fail(at=20.0, problem=PROBLEM, cost=0.0), id_="b")
     assert (await journal.charges(), await journal.unresolved_credits()) == ([], 0.0)
 
 
-async def test_an_unknown_attempt_counts_its_reservation(journal: SqliteJournal) -> None:
+async def test_an_unknown_attempt_counts_its_reservation(journal: Ledger) -> None:
     await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, ACCEPT, Fail(at=20.0, problem=PROBLEM), id_="b")
     assert (await journal.charges(), await journal.unresolved_credits()) == ([], 14.0)
 
 
-async def test_a_reconciled_unknown_row_is_resumed(journal: SqliteJournal) -> None:
+async def test_a_reconciled_unknown_row_is_resumed(journal: Ledger) -> None:
     await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
-    (row,) = [found async for found in journal.rows("unknown")]
-    await journal.step(row, Accept(remote_ids=("7",), cost=5.0))
-    await journal.step(row, Download())
-    await journal.step(row, Finish(at=30.0, result=None))
+    (row,) = [found async for found in journal.scan("unknown")]
+    await write_step(journal, row, Accept(remote_ids=("7",), cost=5.0))
+    await write_step(journal, row, Download())
+    await write_step(journal, row, Finish(at=30.0, result=None))
     assert (await journal.counts())["done"] == 1
 
 
-async def test_a_cancelled_step_waits_until_it_is_committed(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_a_cancelled_step_waits_until_it_is_committed(journal: Ledger, tmp_path: Path) -> None:
     row = await claimed(journal)
     blocker = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    step = asyncio.ensure_future(journal.step(row, SUBMIT))
+    step = asyncio.ensure_future(write_step(journal, row, SUBMIT))
     await asyncio.sleep(0.05)
     for _ in range(3):
         step.cancel()
@@ -231,7 +238,7 @@ def test_virtual_time_stands_still_while_a_commit_is_waited_for(tmp_path: Path) 
         blocker = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None, check_same_thread=False)
         blocker.execute("BEGIN IMMEDIATE")
         threading.Timer(0.1, blocker.close).start()
-        await journal.step(row, SUBMIT)
+        await write_step(journal, row, SUBMIT)
         assert asyncio.get_running_loop().time() == 0
         assert not leap.done()
         await journal.close()
@@ -239,7 +246,7 @@ def test_virtual_time_stands_still_while_a_commit_is_waited_for(tmp_path: Path) 
     run(main())
 
 
-async def test_rows_of_a_cancelled_claim_are_returned_by_the_next(journal: SqliteJournal) -> None:
+async def test_rows_of_a_cancelled_claim_are_returned_by_the_next(journal: Ledger) -> None:
     await journal.add(new_rows(*"abc"))
     claim = asyncio.ensure_future(journal.claim(2))
     await asyncio.sleep(0)
@@ -255,7 +262,7 @@ async def test_work_requested_during_a_commit_shares_the_next_one() -> None:
     connection.execute("CREATE TABLE t (x)")
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
-    writer, gathered, done = Writer(connection, Path("a file")), threading.Event(), list[None]()
+    writer, gathered, done = Writer(connection, Path("a file"), FOLDER_RUN), threading.Event(), list[None]()
 
     def insert(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO t VALUES (1)")
@@ -273,39 +280,39 @@ async def test_work_requested_during_a_commit_shares_the_next_one() -> None:
     connection.close()
 
 
-async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: SqliteJournal) -> None:
+async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: Ledger) -> None:
     variable: ContextVar[int] = ContextVar("variable")
     await journal.add(new_rows("a"))
 
     async def task() -> int:
         (row,) = await journal.claim(1)
         variable.set(1)
-        await journal.step(row, SUBMIT)
+        await write_step(journal, row, SUBMIT)
         await asyncio.sleep(0)  # goes on in the task's own context, whatever the commit did
         return variable.get()
 
     assert await asyncio.create_task(task(), context=Context()) == 1
 
 
-async def test_a_task_that_ended_before_its_commit_is_not_resumed(journal: SqliteJournal) -> None:
+async def test_a_task_that_ended_before_its_commit_is_not_resumed(journal: Ledger) -> None:
     await journal.add(new_rows("a"))
     (row,) = await journal.claim(1)
-    waiting = journal.step(row, SUBMIT)
+    waiting = write_step(journal, row, SUBMIT)
     waiting.send(None)
     waiting.close()  # as when the loop is closed under it
     assert row.state == "leased"
 
 
 def test_an_interrupted_waiter_leaves_no_other_waiting(tmp_path: Path) -> None:
-    rows: list[Row] = []
+    rows: list[CallRecord] = []
 
     async def main() -> None:
         journal = await open_journal(tmp_path, key=KEY)
         await journal.add(new_rows(*"abc"))
         rows.extend(await journal.claim(3))
 
-        async def take(row: Row) -> None:
-            await journal.step(row, SUBMIT)
+        async def take(row: CallRecord) -> None:
+            await write_step(journal, row, SUBMIT)
             if row is rows[0]:
                 raise KeyboardInterrupt  # as by a signal's handler, in the midst of a task
 
@@ -328,7 +335,7 @@ def test_an_interrupted_part_leaves_no_other_unfinished() -> None:
 
     async def main() -> None:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        writer = Writer(connection, Path("a file"))
+        writer = Writer(connection, Path("a file"), FOLDER_RUN)
         try:
             await asyncio.gather(writer.run(lambda _: "one", interrupted), writer.run(lambda _: "other", told.append))
         finally:
@@ -343,7 +350,7 @@ def test_an_interrupted_part_leaves_no_other_unfinished() -> None:
 async def test_failing_work_fails_its_transaction_and_not_the_writer() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x)")
-    writer = Writer(connection, Path("a file"))
+    writer = Writer(connection, Path("a file"), FOLDER_RUN)
     with pytest.raises(OverflowError):
         await writer.run(lambda it: it.execute("INSERT INTO t VALUES (?)", (2**70,)), lambda _: None)
     with pytest.raises(JournalError, match="a file cannot be written to"):
@@ -357,7 +364,7 @@ async def test_failing_work_fails_its_transaction_and_not_the_writer() -> None:
 # --- rows and notes ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_same_row_is_known_and_another_of_its_id_rejected(journal: SqliteJournal) -> None:
+async def test_the_same_row_is_known_and_another_of_its_id_rejected(journal: Ledger) -> None:
     assert await journal.add(new_rows("b", "a")) == AddResult(new=2, known=0)
     assert [row.id for row in await journal.claim(1)] == ["b"]
     await journal.begin_reading()
@@ -375,7 +382,7 @@ async def test_the_same_row_is_known_and_another_of_its_id_rejected(journal: Sql
     assert [row.id for row in await all_rows(journal)] == ["b", "a", "c"]
 
 
-async def test_a_waiting_row_takes_the_latest_parameters_of_its_id(journal: SqliteJournal) -> None:
+async def test_a_waiting_row_takes_the_latest_parameters_of_its_id(journal: Ledger) -> None:
     await journal.add(new_rows("a", "b"))
     await journal.begin_reading()
     assert await journal.add(new_rows("b", style="manga")) == AddResult(new=0, known=1)
@@ -399,23 +406,23 @@ async def test_rejects_and_notes_are_kept(tmp_path: Path) -> None:
     await journal.close()
 
 
-async def test_rows_are_read_page_by_page_and_by_state(journal: SqliteJournal) -> None:
+async def test_rows_are_read_page_by_page_and_by_state(journal: Ledger) -> None:
     await journal.add(new_rows(*map(str, range(1_201))))
     for row in await journal.claim(3):
-        await journal.step(row, SUBMIT)
+        await write_step(journal, row, SUBMIT)
     assert [row.id for row in await all_rows(journal)] == [str(n) for n in range(1_201)]
-    assert [row.id async for row in journal.rows("submitting")] == ["0", "1", "2"]
+    assert [row.id async for row in journal.scan("submitting")] == ["0", "1", "2"]
     counts = await journal.counts()
     assert counts == {**dict.fromkeys(ROW_STATES, 0), "ready": 1_198, "submitting": 3}
 
 
-async def test_half_a_surrogate_pair_in_a_files_name_is_kept(journal: SqliteJournal) -> None:
+async def test_half_a_surrogate_pair_in_a_files_name_is_kept(journal: Ledger) -> None:
     row = await claimed(journal, SUBMIT, ACCEPT, Download(), Finish(at=1.0, result={"files": ["\udcff.png"]}))
     (found,) = await all_rows(journal)
     assert found.result == row.result
 
 
-async def test_charges_include_all_attempts(journal: SqliteJournal) -> None:
+async def test_charges_include_all_attempts(journal: Ledger) -> None:
     """Brute force: random rows, counted beside."""
     dice, charged, doubtful = random.Random(7), Counter[tuple[str, float, float, bool]](), 0.0
     await journal.add(new_rows(*map(str, range(60))))
@@ -427,10 +434,10 @@ async def test_charges_include_all_attempts(journal: SqliteJournal) -> None:
                 dice.choice([None, 2.0, 3.0]),
                 dice.random() < 0.5,
             )
-            await journal.step(row, Submit(at=1.0, call_id="r", model=model, estimated=held, reserved=held))
-            await journal.step(row, Accept(remote_ids=("1",), cost=cost, alone=alone))
+            await write_step(journal, row, Submit(at=1.0, request_id="r", model=model, estimated=held, reserved=held))
+            await write_step(journal, row, Accept(remote_ids=("1",), cost=cost, alone=alone))
             outcomes: list[RowStep] = [Release(at=1.0, problem=PROBLEM, cost=None), Fail(at=1.0, problem=PROBLEM)]
-            await journal.step(row, dice.choice(outcomes))
+            await write_step(journal, row, dice.choice(outcomes))
             if cost is None:
                 doubtful += held
             else:
@@ -440,7 +447,7 @@ async def test_charges_include_all_attempts(journal: SqliteJournal) -> None:
     assert await journal.unresolved_credits() == doubtful
 
 
-async def test_costs_of_a_better_source_replace_earlier_ones(journal: SqliteJournal) -> None:
+async def test_costs_of_a_better_source_replace_earlier_ones(journal: Ledger) -> None:
     row = await claimed(journal, SUBMIT, Accept(remote_ids=("1", "2"), cost=99.0, likely=6.0))
     assert (row.cost, row.counted, row.cost_source) == (99.0, 6.0, "overlapped")
     told = ChargedCalls(model="uni-1", estimated=6.0, cost=99.0, source="overlapped")
@@ -482,10 +489,10 @@ async def test_a_restart_changes_states_by_the_table(tmp_path: Path) -> None:
     assert found["submitting"].counted == 7.0, "its worst cost"
     assert found["submitting"].problem["message"].endswith("(its first request had the id r-1)"), "to ask the vendor by"
     assert found["leased"].problem["message"].endswith("what came of it"), "nothing was sent"
-    taken_up = [row async for row in journal.rows(*PAID_STATES)]
+    taken_up = [row async for row in journal.scan(*PAID_STATES)]
     further: tuple[RowStep, ...] = (Download(), Finish(at=2.0, result=None))
     for row, step in zip(taken_up, further, strict=True):
-        await journal.step(row, step)
+        await write_step(journal, row, step)
     assert [row.id for row in await journal.claim(9)] == ["leased", "ready"]
     await journal.close()
 
@@ -495,7 +502,7 @@ async def test_an_owner_from_before_the_restart_can_write_no_step(tmp_path: Path
     row = await claimed(journal, SUBMIT, ACCEPT)
     journal = await again(journal, tmp_path)
     with pytest.raises(StaleRowError):
-        await journal.step(row, Download())
+        await write_step(journal, row, Download())
     await journal.close()
 
 
@@ -525,7 +532,7 @@ def test_killed_at_random_moments_nothing_is_charged_twice_and_nothing_lost(
     assert totals["done"] > totals["unknown"]
 
 
-async def test_a_commit_has_reached_the_disk_when_it_returns(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_a_commit_has_reached_the_disk_when_it_returns(journal: Ledger, tmp_path: Path) -> None:
     """No kill of a process shows this, only a cut of the power."""
     connection = connect(tmp_path / "journal.sqlite")
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
@@ -547,8 +554,10 @@ async def test_a_journal_without_tables_holds_no_batch(tmp_path: Path) -> None:
 
 HEAD = f"""
 import asyncio, concurrent.futures.thread, os, resource, sys
-from generor_async.batch.journal import NewRow, RunKey
-from generor_async.batch.sqlite import open_journal
+from generor_async.batch.run_key import RunKey
+from generor_async.stores.ledger import write_step
+from generor_async.stores.records import NewRow
+from generor_async.batch.journal import open_journal
 from generor_async.errors import JournalError
 from generor_async.rules.row_states import Submit
 
@@ -579,21 +588,21 @@ async def main():
     size = os.path.getsize(os.path.join(sys.argv[1], "journal.sqlite-wal"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, hard))
-    submit = Submit(at=1.0, call_id="r" * 36, model="m", estimated=1.0, reserved=1.0)
+    submit = Submit(at=1.0, request_id="r" * 36, model="m", estimated=1.0, reserved=1.0)
     written = []
     for row in rows:
         try:
-            await journal.step(row, submit)
+            await write_step(journal, row, submit)
         except JournalError as error:
             print(error)
             break
         written.append(row.id)
     assert row.state == "leased"
     assert 0 < len(written) < 400
-    found = [found.id async for found in journal.rows("submitting")]
+    found = [found.id async for found in journal.scan("submitting")]
     assert found == written, "what was told to be written is there, and nothing else"
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    await journal.step(row, submit)
+    await write_step(journal, row, submit)
     await journal.close()
     print(len(written) + 1)
 
@@ -635,7 +644,7 @@ async def test_a_folder_in_use_is_refused_with_the_pid_until_its_process_is_kill
     await (await open_journal(tmp_path, key=KEY)).close()
 
 
-async def test_two_journals_of_one_process_do_not_share_a_folder(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_two_journals_of_one_process_do_not_share_a_folder(journal: Ledger, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match=f"in use by process {os.getpid()}"):
         await open_journal(tmp_path, key=KEY)
 
@@ -654,12 +663,13 @@ def locked(folder: Path) -> sqlite3.Connection:
     return other
 
 
-async def test_another_programs_lock_is_waited_for_and_then_reported(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_another_programs_lock_is_waited_for_and_then_reported(journal: Ledger, tmp_path: Path) -> None:
     other = locked(tmp_path)
     adding = asyncio.create_task(journal.write_note("began", 1.0))
     assert (await asyncio.wait([adding], timeout=0.1))[1] == {adding}, "it waits"
     other.execute("ROLLBACK")
     await adding
+    assert isinstance(journal, SqliteLedger)
     journal._write_connection.execute("PRAGMA busy_timeout = 1")  # pyright: ignore[reportPrivateUsage] # a minute is long
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalError) as caught:
@@ -676,27 +686,27 @@ async def test_take_over_opens_a_folder_whose_owner_cannot_be_checked(tmp_path: 
     def no_locks(_: IO[str]) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    journal = await open_journal(tmp_path, key=KEY, lock=no_locks)
+    journal = await open_journal(FolderPlace(tmp_path, lock=no_locks), key=KEY)
     there = json.loads((tmp_path / "journal.lock").read_text())
     await journal.close()
     (tmp_path / "journal.lock").write_text(json.dumps({**there, "host": "elsewhere", "boot": "another"}))
     with pytest.raises(InvalidRequestError, match=r"may be in use by process \d+ .on elsewhere.*No locks.*--take-over"):
-        await open_journal(tmp_path, key=KEY, lock=no_locks)
-    await (await open_journal(tmp_path, key=KEY, lock=no_locks, take_over=True)).close()
+        await open_journal(FolderPlace(tmp_path, lock=no_locks), key=KEY)
+    await (await open_journal(FolderPlace(tmp_path, lock=no_locks), key=KEY, take_over=True)).close()
 
 
 async def test_a_run_that_was_taken_over_makes_no_more_calls(tmp_path: Path) -> None:
     def no_locks(_: IO[str]) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    first = await open_journal(tmp_path, key=KEY, lock=no_locks)
+    first = await open_journal(FolderPlace(tmp_path, lock=no_locks), key=KEY)
     await first.add([NewRow(id="a", parameters={"prompt": "a"}, place="prompts.jsonl:1")])
     (row,) = await first.claim(1)
-    second = await open_journal(tmp_path, key=KEY, lock=no_locks, take_over=True)
+    second = await open_journal(FolderPlace(tmp_path, lock=no_locks), key=KEY, take_over=True)
     with pytest.raises(FolderError, match="was taken over by another process: nothing more is bought by this one"):
-        await first.step(row, SUBMIT)
+        await write_step(first, row, SUBMIT)
     (row,) = await second.claim(1)
-    await second.step(row, SUBMIT)
+    await write_step(second, row, SUBMIT)
     await second.close()
     await first.close()
 
@@ -802,12 +812,12 @@ def test_a_full_disk_loses_nothing_and_the_step_can_be_taken_again(tmp_path: Pat
     assert "journal.sqlite cannot be written to (" in sentence
     assert sentence.endswith("Free some space or mend the disk, and run it again: what was committed is not lost.")
     connection = sqlite3.connect(tmp_path / "journal.sqlite")
-    (count,) = connection.execute("SELECT count(*) FROM rows WHERE state = 'submitting'").fetchone()
+    (count,) = connection.execute("SELECT count(*) FROM calls WHERE state = 'submitting'").fetchone()
     connection.close()
     assert count == int(written)
 
 
-async def test_reading_a_broken_journal_is_an_error_of_the_journal(journal: SqliteJournal, tmp_path: Path) -> None:
+async def test_reading_a_broken_journal_is_an_error_of_the_journal(journal: Ledger, tmp_path: Path) -> None:
     reader = await open_reader(tmp_path)
     change(tmp_path, "DROP TABLE notes")
     with pytest.raises(JournalError, match="no such table: notes"):

@@ -18,6 +18,8 @@ from support.clock import SetClock
 from support.small_disk import full, run_on_small_disk
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError
+from generor_async.batch import run as run_module
+from generor_async.batch.journal import open_journal
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
@@ -25,6 +27,7 @@ from generor_async.batch.status import read_status
 from generor_async.errors import InvalidRequestError, JournalError
 from generor_async.rules.poll_failures import ODD_SECONDS
 from generor_async.simulator import Simulator
+from generor_async.stores.ledger import Ledger
 from generor_async.testing import run
 
 UNI_1 = 0.0404 / 0.003
@@ -144,6 +147,35 @@ async def full_from_the_start(disk: Path) -> None:
 )
 def test_a_full_disk_loses_nothing(program: Callable[[Path], object]) -> None:
     run_on_small_disk(program, kilobytes=4_000)
+
+
+@pytest.mark.parametrize("api", ["luma", "generor"])
+def test_ids_of_paid_calls_that_the_journal_does_not_take_are_in_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str
+) -> None:
+    async def refuse(*_: Any) -> None:
+        raise JournalError("journal.sqlite cannot be written to (disk I/O error)")
+
+    async def opened(folder: Path, **options: Any) -> Ledger:
+        journal = await open_journal(folder, **options)
+        monkeypatch.setattr(journal, "accept", refuse)
+        return journal
+
+    async def main() -> None:
+        monkeypatch.setattr(run_module, "open_journal", opened)
+        async with Simulator() as simulator:
+            luma, generor = AsyncLuma(**simulator.luma_options), AsyncGeneror(**simulator.generor_options)
+            async with luma, generor:
+                client, rows = (luma, pictures(2)) if api == "luma" else (generor, jokes(2))
+                with pytest.raises(JournalError) as caught:
+                    _ = [outcome async for outcome in run_batch(client, rows, to=tmp_path)]
+            made = [*simulator.luma.generations, *(one.creation_id for one in simulator.generor.account.creations)]
+        (note,) = (note for note in caught.value.__notes__ if note.startswith("Paid for and not stored: "))
+        assert made
+        named = note.removeprefix("Paid for and not stored: ").removesuffix(".").split(", ")
+        assert sorted(named) == sorted(map(str, made))
+
+    run(main())
 
 
 # --- outputs that can't be had ----------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Rows written into a journal: new ones, known ones, those that come again, and those of a folder of before."""
 
-import json
-import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.batch.journal import AddResult, Duplicate, NewRow, RunKey
-from generor_async.batch.sqlite import open_journal, open_reader
-from generor_async.batch.sqlite.new_rows import RowNumbers
-from generor_async.batch.sqlite.schema import SCHEMA, TABLES, TABLES_2
+from generor_async.batch.journal import open_journal
+from generor_async.batch.run_key import RunKey
+from generor_async.rules.row_numbers import RowNumbers
+from generor_async.stores.records import AddResult, Duplicate, NewRow
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 READINGS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=20), min_size=1, max_size=3)
@@ -49,7 +47,7 @@ async def test_each_row_of_a_reading_is_new_known_or_a_duplicate(readings: list[
             assert sum(one.known for one in found) == len(met & before)
             assert [(one.place, one.first) for added in found for one in added.duplicates] == again
             assert [(one.place, one.first) async for one in journal.duplicates()] == again
-        assert [row.id async for row in journal.rows()] == list(known)
+        assert [row.id async for row in journal.scan()] == list(known)
         await journal.close()
 
 
@@ -72,43 +70,9 @@ async def test_columns_are_kept_as_they_were_last_read_and_those_of_a_duplicate_
     await journal.add([new("a", "x:1", {"Note": "old"}), new("b", "x:2")])
     await journal.begin_reading()
     await journal.add([new("a", "x:1", {"Note": "new"}), new("a", "x:3", {"Note": "again", "No": 3})])
-    assert [(row.id, row.columns) async for row in journal.rows()] == [("a", {"Note": "new"}), ("b", {})]
+    assert [(row.id, row.columns) async for row in journal.scan()] == [("a", {"Note": "new"}), ("b", {})]
     assert [again async for again in journal.duplicates()] == [
         Duplicate(place="x:3", number=1, first="x:1", columns={"Note": "again", "No": 3})
     ]
     assert await journal.column_names() == ["No", "Note"]
     await journal.close()
-
-
-async def test_a_folder_of_version_1_is_read_as_it_is_and_upgraded_by_a_run(tmp_path: Path) -> None:
-    await (await open_journal(tmp_path, key=KEY)).close()
-    old = sqlite3.connect(tmp_path / "journal.sqlite")
-    for table in ("beside", "duplicates"):
-        old.execute(f"DROP TABLE {table}")
-    old.execute("DELETE FROM notes WHERE name = 'fingerprint'")
-    old.execute("INSERT INTO inputs VALUES (1, 'a', ?, 'x:1')", [json.dumps({"prompt": "a"})])
-    old.execute("INSERT INTO rows (number, state, attempt) VALUES (1, 'ready', 0)")
-    old.execute("PRAGMA user_version = 1")
-    old.commit()
-    reader = await open_reader(tmp_path, key=KEY)
-    assert [(row.id, row.columns) async for row in reader.rows()] == [("a", {})]
-    assert not [again async for again in reader.duplicates()]
-    assert not await reader.column_names()
-    await reader.close()
-    assert old.execute("PRAGMA user_version").fetchone() == (1,)
-    journal = await open_journal(tmp_path, key=KEY)
-    assert (await journal.add([new("a", "x:1", {"Note": "n"})])).known == 1
-    assert await journal.column_names() == ["Note"]
-    assert await journal.read_note("fingerprint") is None
-    await journal.close()
-    assert old.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
-    old.close()
-
-
-def test_the_tables_of_the_first_version_stay_what_they_were() -> None:
-    connection = sqlite3.connect(":memory:")
-    connection.executescript(TABLES)
-    connection.executescript(TABLES_2)
-    names = [row[1] for row in connection.execute("PRAGMA table_info(inputs)")]
-    assert names == ["number", "id", "parameters", "place"]
-    connection.close()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async import AsyncGeneror
-from generor_async.batch.prices import EstimateCache, luma_quote, price_key, unpriced_error
 from generor_async.errors import ResponseShapeError
+from generor_async.prices import EstimateCache, luma_quote, price_key, unpriced_error
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.simulator import Simulator
 

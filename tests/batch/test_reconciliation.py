@@ -13,15 +13,16 @@ from support.clock import FakeClock, SetClock
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
-from generor_async.batch.account_view import CreationListing, list_creations
-from generor_async.batch.clock import BatchClock
-from generor_async.batch.journal import Row
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
-from generor_async.batch.unresolved import LAG, Unresolved
+from generor_async.batch.unresolved import Unresolved
+from generor_async.reconciliation.account_view import CreationListing, list_creations
+from generor_async.reconciliation.clock import ServerClock
+from generor_async.reconciliation.unresolved import LAG
 from generor_async.rules.creation_matching import GENERATE_SECONDS
 from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
 from generor_async.simulator import Simulator
+from generor_async.stores.records import CallRecord
 from generor_async.testing import run
 
 GENERATE = "generor.generators.generate"
@@ -240,12 +241,12 @@ LISTED: list[tuple[list[Any], bool]] = [
 
 async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[str] = ()) -> CreationListing | None:
     """Read a list of creations of one page, beside rows whose creations are known."""
-    rows = [Row(number, "row", {}, "", "done", 1, remote_ids=(id_,)) for number, id_ in enumerate(known)]
+    rows = [CallRecord(number, "row", {}, "", "done", 1, remote_ids=(id_,)) for number, id_ in enumerate(known)]
     async with (
         Wire(answer(200, {"success": True, **page})) as wire,
         AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
     ):
-        return await list_creations(generor.creations.list(), since, BatchClock(FakeClock()), rows)
+        return await list_creations(generor.creations.list(), since, ServerClock(FakeClock()), rows)
 
 
 @pytest.mark.parametrize(("items", "told"), LISTED)

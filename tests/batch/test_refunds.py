@@ -13,6 +13,7 @@ from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import Status, read_status
 from generor_async.cli.batch_options import OutputOptions
+from generor_async.cli.batch_places import Place
 from generor_async.cli.status_view import print_status
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -90,7 +91,7 @@ def test_refunds_covers_failures_of_earlier_runs(tmp_path: Path, again: bool) ->
 
 def test_status_has_refunds_in_credits_and_dollars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, status = in_luma(lambda _, luma: both(run_batch(luma, ROWS, to=tmp_path, max_credits=100.0), tmp_path))
-    print_status(status, tmp_path, OutputOptions())
+    print_status(status, Place(tmp_path), OutputOptions())
     printed = json.loads(capsys.readouterr().out)
     assert printed["credits"] == {
         "spent": 0,

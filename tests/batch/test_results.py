@@ -9,24 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 
-from generor_async.batch.journal import NewRow, RunKey
+from generor_async.batch.journal import open_journal
 from generor_async.batch.outcomes import ResultsFile
-from generor_async.batch.sqlite import SqliteJournal, open_journal
+from generor_async.batch.run_key import RunKey
 from generor_async.rules.row_states import Accept, Download, Finish, Submit
+from generor_async.stores.ledger import Ledger, write_step
+from generor_async.stores.records import NewRow
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 ROWS = 6
 
 
-async def with_rows_done(folder: Path, ends: Sequence[float]) -> SqliteJournal:
+async def with_rows_done(folder: Path, ends: Sequence[float]) -> Ledger:
     """Open a journal whose rows ended at these moments."""
     journal = await open_journal(folder, key=KEY)
     rows = [NewRow(id=f"row-{at}", parameters={"prompt": "a"}, place=f"rows:{at}") for at in range(len(ends))]
     await journal.add(rows)
     for row, at in zip(await journal.claim(len(ends)), ends, strict=True):
-        submit = Submit(at=at, call_id=row.id, model="uni-1 image", estimated=4.0, reserved=4.0, longest=60.0)
+        submit = Submit(at=at, request_id=row.id, model="uni-1 image", estimated=4.0, reserved=4.0, longest=60.0)
         for step in (submit, Accept(remote_ids=(row.id,)), Download(), Finish(at=at, result={"files": []})):
-            await journal.step(row, step)
+            await write_step(journal, row, step)
     return journal
 
 

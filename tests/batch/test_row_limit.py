@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,27 @@ def test_an_endless_iterator_does_not_keep_a_limited_run_from_ending(tmp_path: P
             batch = run_batch(luma, rows(), to=tmp_path, limit=4)
             assert len(await ended(batch)) == 4
             assert batch.reason == "done"
+
+    run(main())
+
+
+def test_a_row_that_comes_as_the_run_ends_is_kept_and_the_run_ends(tmp_path: Path) -> None:
+    async def rows() -> AsyncIterator[str]:
+        for number in range(6):
+            yield f"heron {number}"
+        with suppress(asyncio.CancelledError):  # as `asyncio.wait_for` does in Python 3.11 where both come at once
+            await asyncio.Event().wait()
+        yield "the late heron"
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            batch = run_batch(luma, rows(), to=tmp_path, limit=4)
+            working = asyncio.create_task(ended(batch))
+            await asyncio.wait([working], timeout=60.0)
+            assert working.done()
+            counts = (await batch.status()).counts
+            assert (counts["done"], counts["ready"]) == (4, 3)
 
     run(main())
 

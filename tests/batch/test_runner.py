@@ -14,13 +14,15 @@ from unittest.mock import patch
 import pytest
 
 from generor_async import AsyncGeneror, AsyncLuma, AuthenticationError, InsufficientCreditsError, InvalidRequestError
-from generor_async.batch.journal import Row
+from generor_async.batch.journal import open_journal
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status, report
-from generor_async.rules.row_states import Finish, RowStep
+from generor_async.rules.row_states import Fail, Finish, MarkUnknown
 from generor_async.simulator import Simulator
+from generor_async.stores.ledger import Ledger
+from generor_async.stores.records import CallRecord
+from generor_async.stores.sqlite import SqliteLedger
 from generor_async.testing import run
 
 CREATE, GENERATE = "luma.generations.create", "generor.generators.generate"
@@ -365,16 +367,16 @@ def test_a_row_that_is_being_committed_at_the_stop_is_reported(tmp_path: Path) -
         reported: list[RowOutcome] = []
         batch = run_batch(luma, pictures(3), to=tmp_path, on_row=reported.append)
 
-        class Stopping(SqliteJournal):
+        class Stopping(SqliteLedger):
             """Stops everything at once while the end of a row is committed."""
 
-            async def step(self, row: Row, step: RowStep) -> None:
+            async def settle(self, call: CallRecord, step: Finish | Fail | MarkUnknown) -> None:
                 if isinstance(step, Finish):
                     batch.stop()
                     batch.stop()
-                await super().step(row, step)
+                await super().settle(call, step)
 
-        async def opened(*place: Any, **key: Any) -> SqliteJournal:
+        async def opened(*place: Any, **key: Any) -> Ledger:
             journal = await open_journal(*place, **key)
             journal.__class__ = Stopping
             return journal
@@ -425,13 +427,11 @@ def test_unknown_generor_rows_are_found_or_run_again(tmp_path: Path, when: str) 
 
 
 def test_a_failed_check_of_the_account_is_repeated(tmp_path: Path) -> None:
-    async def main(simulator: Simulator) -> None:
+    async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         simulator.faults.add_spec(f"{GENERATE}=reset:after_charge:2x")
         looks = simulator.faults.add_spec("generor.creations.list=503:7x")  # more than a call is tried
-        async with AsyncGeneror(**simulator.generor_options) as generor:
-            await ended(run_batch(generor, jokes(4), to=tmp_path))
+        await ended(run_batch(generor, jokes(4), to=tmp_path))
         assert looks.struck == 7
         assert (await read_status(tmp_path)).is_complete
 
-    with Simulator(speed=200, tier="pro", exact_cost=True) as simulator:
-        asyncio.run(main(simulator))
+    in_generor(test, tier="pro", exact_cost=True)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from generor_async import AsyncLuma
-from generor_async.batch.call_log import READ_WHOLE_NOTE
+from generor_async.batch.recover import recover
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.sqlite.recover import recover
 from generor_async.simulator import Simulator, outputs
+from generor_async.stores.ledger import READ_WHOLE_NOTE
 from generor_async.testing import run
 
 BROKEN = '{"prompt": "no end\n'
@@ -171,7 +171,7 @@ def test_a_failed_row_that_has_left_the_file_is_not_bought_by_a_retry(tmp_path: 
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         await bought(luma, rows, out, limit=1)
         journal = sqlite3.connect(out / "journal.sqlite")
-        journal.execute("""UPDATE rows SET state = 'failed', problem = '{"message": ""}' WHERE state = 'done'""")
+        journal.execute("""UPDATE calls SET state = 'failed', problem = '{"message": ""}' WHERE state = 'done'""")
         journal.commit()
         journal.close()
         write(rows, LINES[1:])
@@ -193,7 +193,7 @@ def test_a_retry_of_rows_that_are_in_the_file_needs_no_reading(tmp_path: Path, r
     async def test(_: Simulator, luma: AsyncLuma) -> None:
         await bought(luma, rows, out)
         journal = sqlite3.connect(out / "journal.sqlite")
-        journal.execute("""UPDATE rows SET state = 'failed', problem = '{"message": ""}' WHERE number = 2""")
+        journal.execute("""UPDATE calls SET state = 'failed', problem = '{"message": ""}' WHERE number = 2""")
         journal.commit()
         journal.close()
         assert await make_ready(out, failed=True) == 1

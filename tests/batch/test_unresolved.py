@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 
-from generor_async.batch.account_view import AccountView, CreationListing, ListedSpend
-from generor_async.batch.journal import Row
-from generor_async.batch.reconcile import judge_unknown_rows
-from generor_async.batch.unresolved import LAG
+from generor_async.reconciliation.account_view import AccountView, CreationListing, ListedSpend
+from generor_async.reconciliation.reconcile import judge_unknown_rows
+from generor_async.reconciliation.unresolved import LAG
 from generor_async.rules.creation_matching import GENERATE_SECONDS, Absent, Finding, Found, ListedCreation, StillUnknown
 from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
 from generor_async.rules.time_zones import OFFSETS, corrected_dates
+from generor_async.stores.records import CallRecord
 
 EPOCH = 1_790_000_000.0
 LONGEST = 60.0
@@ -114,8 +114,8 @@ class Account:
             server=lambda moment: moment + self.skew,
         )
 
-    def _row(self, number: int, call: Call) -> Row:
-        return Row(
+    def _row(self, number: int, call: Call) -> CallRecord:
+        return CallRecord(
             number=number,
             id=str(number),
             parameters={"slug": "joke", "prompt": call.prompt},

@@ -88,7 +88,7 @@ def test_deleted_files_are_fetched_again(run: Run, out: str) -> None:
 
 def test_fetch_says_that_outputs_of_paid_rows_come_with_the_next_run(run: Run, out: str) -> None:
     with closing(sqlite3.connect(Path(out) / "journal.sqlite", isolation_level=None)) as journal:
-        journal.execute("UPDATE rows SET state = 'downloading' WHERE state = 'done'")
+        journal.execute("UPDATE calls SET state = 'downloading' WHERE state = 'done'")
     fetched = run("fetch", out)
     assert (fetched.returncode, fetched.stdout) == (3, "")
     assert "1 row is paid for, and not downloaded yet: run the batch again" in fetched.stderr

@@ -383,14 +383,15 @@ def test_an_ignored_hangup_stays_ignored(stage: Callable[..., Stage]) -> None:
     assert check(completed(process), "done", 0) == {"done": 3}
 
 
-def test_several_signals_stop_the_run_once(stage: Callable[..., Stage]) -> None:
-    """As systemd does, which sends SIGHUP right after SIGTERM: the drain continues."""
+@pytest.mark.parametrize("order", [(signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGTERM)])
+def test_several_signals_stop_the_run_once(stage: Callable[..., Stage], order: tuple[signal.Signals, ...]) -> None:
+    """As systemd does, which sends SIGHUP right after SIGTERM: the drain continues, and the exit code is SIGTERM's."""
     at = stage("luma", speed=20)
     at.fault("drip:after_charge:pieces=2:pause=40")
     with at.running(rows_of("luma", 24)) as running:
         until(lambda: at.charges >= 2)
-        running.send(signal.SIGTERM)
-        running.send(signal.SIGHUP)
+        for number in order:
+            running.send(number)
         assert "unknown" not in check(finished(running), "interrupted", 143)
 
 

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from generor_async import InvalidRequestError, MediaRef
-from generor_async.cli.exit_codes import BadUseError
+from generor_async.cli.error_output import BadUseError
 from generor_async.cli.operation_info import NAMES, operation_info
 from generor_async.cli.parameter_values import ParameterReader
 

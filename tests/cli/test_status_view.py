@@ -11,6 +11,7 @@ from generor_async import AsyncLuma, run_batch
 from generor_async.batch.status import Status, read_status
 from generor_async.batch.unresolved import Unresolved
 from generor_async.cli.batch_options import OutputOptions
+from generor_async.cli.batch_places import Place
 from generor_async.cli.status_view import print_status
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -37,7 +38,7 @@ def test_unknown_rows_are_listed_with_reason_and_end_of_the_wait(
     first = Unresolved(id="a", place="rows:1", why=under_way, until=NOON)
     second = Unresolved(id="b", place="rows:2", why=under_way, until=NOON.replace(minute=5))
     given_up = Unresolved(id="c", place="rows:3", why="nobody can tell\x1b[31m", until=None)
-    print_status(evolve(status(tmp_path), doubts=(first, second, given_up)), tmp_path, OutputOptions())
+    print_status(evolve(status(tmp_path), doubts=(first, second, given_up)), Place(tmp_path), OutputOptions())
     told = capsys.readouterr()
     assert json.loads(told.out)["unknown"] == [
         {"id": "a", "place": "rows:1", "why": under_way, "until": "2026-02-20T12:00:00+00:00"},

@@ -21,9 +21,9 @@ from attrs import frozen
 from support.browser import browse
 
 import generor_async
-from generor_async.batch.journal import Row
-from generor_async.batch.sqlite import open_reader
+from generor_async.batch.journal import open_reader
 from generor_async.batch.status import read_status
+from generor_async.stores.records import CallRecord
 
 SPEED = 20.0
 KILLS = 5
@@ -154,25 +154,25 @@ def finish(command: list[str], environment: dict[str, str]) -> "subprocess.Compl
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
-async def rows_of(out: Path) -> list[Row]:
+async def rows_of(out: Path) -> list[CallRecord]:
     """Read all rows."""
     reader = await open_reader(out)
     try:
-        return [row async for row in reader.rows()]
+        return [row async for row in reader.scan()]
     finally:
         await reader.close()
 
 
-async def check_money(out: Path, api: str, rows: list[Row], ledger: dict[str, Any]) -> str:
+async def check_money(out: Path, api: str, rows: list[CallRecord], ledger: dict[str, Any]) -> str:
     """Hold what the batch says it spent against what the server charged, and tell of it."""
     unit = DOLLARS_A_CREDIT if api == "luma" else 1.0
     by_number = {entry["number"]: entry for entry in ledger["requests"]}
     charges = [by_number[number] for number in ledger["charges"]]
     charged = {by_number[entry["call"]]["request_id"]: entry["charged"] / unit for entry in charges}
     assert len(charged) == len(charges), "nothing is charged twice"
-    by_call = {row.call_id: row for row in rows}  # a call is known by the request id of its first attempt
+    by_call = {row.request_id: row for row in rows}  # a call is known by the request id of its first attempt
     assert charged.keys() <= by_call.keys(), "every charge belongs to a row"
-    done = {row.call_id for row in rows if row.state == "done"}
+    done = {row.request_id for row in rows if row.state == "done"}
     assert done <= charged.keys()
     status = await read_status(out)
     in_doubt = sum(cost for request, cost in charged.items() if request not in done)
