@@ -18,9 +18,10 @@ import generor_async
 
 HERE = Path(__file__).parent
 register_profiles()
-# Begun in the background of a script, or by nohup, this process ignores Ctrl-C or hangups, and so would those that the
-# tests interrupt.
+# Begun in the background of a script, or by nohup, this process ignores Ctrl-C, SIGQUIT or hangups, and so would those
+# that the tests interrupt, and servers that are to end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _caches = TemporaryDirectory()
 # What the command keeps for its next run is not the user's.
@@ -40,8 +41,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--prompts", help="a .tsv file of prompts, or `generated`, to run whole (tests/whole alone needs it)"
     )
+    parser.addoption("--hours", help="how many hours a bot and a website are used for (tests/hours alone needs it)")
     parser.addoption("--prism", help="the Prism command to run mocks with (tests/mock alone needs it)")
-    parser.addoption("--chromium", help="the Chromium command to look at pages with (tests/browser alone needs it)")
+    parser.addoption("--s3", help="the moto_server command to store objects with (tests/cluster alone needs it)")
+    parser.addoption(
+        "--servers",
+        action="store_true",
+        help="run the suites of stores over those on servers, which the tests start, instead of files (tests/stores)",
+    )
+    parser.addoption(
+        "--machines", action="store_true", help="run tests on network namespaces as well, as root (tests/cluster)"
+    )
+    parser.addoption("--pgbouncer", help="the PgBouncer command to reach PostgreSQL through (tests/cluster)")
+    parser.addoption(
+        "--faults", choices=["each", "all"], default="each", help="one fault of each kind on several machines, or many"
+    )
+    parser.addoption("--recipes", action="store_true", help="try what the recipes show (tests/recipes)")
+    parser.addoption(
+        "--chromium", help="the Chromium command to look at pages with (tests/browser and tests/recipes need it)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,27 +69,37 @@ def pytest_configure(config: pytest.Config) -> None:
     installed = {Path(str(file.locate())).resolve() for file in files("generor-async") or ()}
     if imported not in installed:
         raise pytest.UsageError(f"the tests would run against {imported}, which is not the installed wheel's")
-    if (imported.parent / "codegen").exists():
-        raise pytest.UsageError("the wheel carries the code generator, which is for development alone")
+    if any((imported.parent / name).exists() for name in ("codegen", "docs")):
+        raise pytest.UsageError("the wheel carries the code generator or pages, which are for development alone")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the tests that this run has no means for: they have sessions of their own.
 
-    The mock's need Prism, which comes from npm, those of pages a browser, those of a whole file the file, the code
-    generator's that it is there, as it isn't in the wheel, and those of the schema a profile, which says how many cases
-    there are to be.
+    The mock's need Prism, which comes from npm, those of a cluster moto, and on several machines root, those of pages
+    a browser, those of a whole file the file, those of recipes what these are for, the code generator's that it is
+    there, as it isn't in the wheel, and those of the schema a profile, which says how many cases there are to be.
     """
-    match collection_path.relative_to(HERE).parts[:1]:
-        case ("mock",) if config.getoption("--prism") is None:
+    match collection_path.relative_to(HERE).parts[:2]:
+        case ("mock", *_) if config.getoption("--prism") is None:
             return True
-        case ("browser",) if config.getoption("--chromium") is None:
+        case ("cluster", *_) if config.getoption("--s3") is None:
             return True
-        case ("whole",) if config.getoption("--prompts") is None:
+        case ("cluster", "test_pooler.py") if config.getoption("--pgbouncer") is None:
             return True
-        case ("schema",) if config.getoption("--hypothesis-profile") not in {"short", "full"}:
+        case ("cluster", "machines") if not config.getoption("--machines"):
             return True
-        case ("codegen",) if find_spec("generor_async.codegen") is None:
+        case ("recipes", *_) if not config.getoption("--recipes"):
+            return True
+        case ("browser", *_) if config.getoption("--chromium") is None:
+            return True
+        case ("hours", *_) if config.getoption("--hours") is None:
+            return True
+        case ("whole", *_) if config.getoption("--prompts") is None:
+            return True
+        case ("schema", *_) if config.getoption("--hypothesis-profile") not in {"short", "full"}:
+            return True
+        case ("codegen", *_) if find_spec("generor_async.codegen") is None:
             return True
         case _:
             return None

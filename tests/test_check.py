@@ -140,7 +140,7 @@ def test_a_key_of_the_older_api_is_told_apart_and_not_shown() -> None:
 
 
 async def test_fields_of_the_older_api_are_told_apart() -> None:
-    frames = {"frame0": {"type": "image", "url": "https://x.example/a.png"}}
+    frames: Any = {"frame0": {"type": "image", "url": "https://x.example/a.png"}}
     with pytest.raises(BadRowError, match=OLDER):
         Parameters("luma.generations.create").parse({"prompt": "x", "keyframes": frames}, "rows:1")
     async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:

@@ -25,6 +25,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
     ResponseShapeError,
+    StorageError,
     UploadError,
 )
 from generor_async.values import Headers, ResponseInfo, Secret
@@ -39,6 +40,8 @@ TREE: dict[str, set[str]] = {
     "APIStatusError": {"APIError"},
     "BadRequestError": {"APIStatusError"},
     "ClientClosedError": {"APIConnectionError"},
+    "BudgetExceededError": {"GenerorAsyncError"},
+    "ClientDrainingError": {"GenerorAsyncError"},
     "InvalidRequestError": {"BadRequestError", "ValueError"},
     "BuysAgainError": {"InvalidRequestError"},
     "AuthenticationError": {"APIStatusError"},
@@ -64,8 +67,10 @@ TREE: dict[str, set[str]] = {
     "DeadlineExceededError": {"GenerorAsyncError", "TimeoutError"},
     "DownloadError": {"GenerorAsyncError"},
     "UploadError": {"GenerorAsyncError"},
+    "StorageError": {"GenerorAsyncError"},
     "JournalError": {"GenerorAsyncError"},
     "FolderError": {"JournalError"},
+    "DatabaseChangedError": {"FolderError"},
     "StaleRowError": {"JournalError"},
 }
 
@@ -121,6 +126,8 @@ def make(cls: type[GenerorAsyncError]) -> GenerorAsyncError:
         error = cls("too late", waited_for="poll", job_id="gen-1", request_id=REQUEST_ID, advice="Wait")
     elif issubclass(cls, DownloadError):
         error = cls("broke off", url=f"https://x.example/a.png?X-Amz-Signature={KEY}", advice="Again")
+    elif issubclass(cls, StorageError):
+        error = cls("broke off", url="s3://bucket/x", advice="Again")
     elif issubclass(cls, UploadError):
         error = cls("broke off", file_id="file-1", advice="Again")
     else:

@@ -258,7 +258,8 @@ async def test_events_tell_the_life_of_a_job() -> None:
     steps = (created(), seen("processing"), seen("completed"))
     async with Wire(*steps) as wire, client(wire, on_event=events.append) as luma:
         await luma.generations.run(prompt="a heron")
-    assert [event for event in events if isinstance(event, JobSubmitted)] == [JobSubmitted(job_id=JOB, model="uni-1")]
+    submitted = [(event.job_id, event.model) for event in events if isinstance(event, JobSubmitted)]
+    assert submitted == [(JOB, "uni-1")]
     assert [event.state for event in events if isinstance(event, JobPolled)] == ["processing", "completed"]
     assert [event.state for event in events if isinstance(event, JobEnded)] == ["completed"]
     assert "heron" not in repr(events)
@@ -269,6 +270,37 @@ async def test_refresh_looks_once() -> None:
         job = luma.generations.job(JOB)
         assert (await job.refresh()).state == "processing"
         assert repr(job) == f"Job('{JOB}', processing)"
+
+
+async def test_what_remains_of_a_job_is_known_by_its_type_and_age() -> None:
+    clock = FakeClock()
+    steps = (created(), seen("processing"), seen("completed"))
+    async with Wire(*steps) as wire, client(wire, clock=clock) as luma:
+        assert luma.generations.job(JOB).expected_seconds is None  # it was never polled
+        job = await luma.generations.submit(prompt="a heron")
+        assert job.expected_seconds == pytest.approx(LUMA_PRIORS["uni-1", "image"], abs=3)
+        await clock.sleep(20.0)
+        left = job.expected_seconds
+        assert left is not None
+        assert 5 < left < 15
+        await clock.sleep(1e6)
+        assert job.expected_seconds is None  # no job is known to run as long
+        await job.refresh()
+        await job
+        assert job.expected_seconds == 0.0
+
+
+async def test_nothing_is_known_of_jobs_of_an_unknown_type_before_one_has_ended() -> None:
+    clock = FakeClock()
+    models = {"model": "uni-9"}
+    ends = (answer(201, generation("queued", **models)), seen("processing", **models), seen("completed", **models))
+    async with Wire(*ends, answer(201, generation("queued", **models))) as wire, client(wire, clock=clock) as luma:
+        job = await luma.generations.submit(prompt="a heron", model="uni-9")
+        assert job.expected_seconds is None
+        await job
+        again = await luma.generations.submit(prompt="a heron", model="uni-9")
+        assert again.expected_seconds is not None
+        assert again.expected_seconds > 1
 
 
 async def test_outputs_are_downloaded_under_names_of_ours_and_without_the_key(tmp_path: Path) -> None:

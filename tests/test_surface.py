@@ -1,8 +1,10 @@
 """The public surface: every call of both APIs with the shape that is fixed for it, and the package's own names."""
 
 import ast
+import asyncio
 import importlib
 import inspect
+import pydoc
 import subprocess
 import sys
 import types
@@ -12,14 +14,36 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from attrs import frozen
+from attrs import fields, fields_dict, frozen
 from support.spec import operations
 
 import generor_async
-from generor_async import AsyncGeneror, AsyncLuma, Job, Page, Pages
+from generor_async import (
+    AsyncGeneror,
+    AsyncLuma,
+    ExpectedWait,
+    Job,
+    Luma,
+    MapOutcome,
+    Page,
+    Pages,
+    RowOutcome,
+    ShiftEnd,
+    Storage,
+    StoredOutput,
+    Submitted,
+    WaitingCall,
+    resume_run,
+    run_batch,
+    run_shift,
+)
+from generor_async.api.generor import models as generor_models
 from generor_async.api.generor import operations as generor_operations
+from generor_async.api.luma import models as luma_models
 from generor_async.api.luma import operations as luma_operations
-from generor_async.values import UNSET, RetrySafety, Unset
+from generor_async.sync import run_batch as blocking_run_batch
+from generor_async.sync import run_shift as blocking_run_shift
+from generor_async.values import UNSET, MediaRef, Model, RetrySafety, Unset
 
 ENDPOINTS = {**generor_operations.ENDPOINTS, **luma_operations.ENDPOINTS}
 BUILDERS = {**generor_operations.BUILDERS, **luma_operations.BUILDERS}
@@ -322,10 +346,60 @@ def test_a_client_has_the_methods_that_belong_to_no_resource(client: type[AsyncG
     assert list(inspect.signature(client.close).parameters) == ["self", "drain"]
     assert list(inspect.signature(client.download).parameters)[:3] == ["self", "result", "to"]
     assert keywords("download") == ["overwrite", "max_bytes", "on_progress"]
-    assert inspect.signature(client.download).parameters["max_bytes"].default == 2 * 1024**3
+    assert list(inspect.signature(client.read).parameters) == ["self", "result", "max_bytes"]
+    assert list(inspect.signature(client.stream).parameters)[:2] == ["self", "output"]
+    assert keywords("stream") == ["index", "range", "if_range", "max_bytes"]
+    assert list(inspect.signature(client.save).parameters)[:3] == ["self", "result", "writer"]
+    assert keywords("save") == ["index", "max_bytes"]
+    for method in (client.download, client.read, client.stream, client.save):
+        assert inspect.signature(method).parameters["max_bytes"].default == 2 * 1024**3
     assert inspect.iscoroutinefunction(client.__aenter__)
     assert inspect.iscoroutinefunction(client.__aexit__)
     assert not hasattr(client, "__del__")
+
+
+def test_results_of_both_clients_are_saved_in_object_storage() -> None:
+    parameters = inspect.signature(Storage).parameters
+    assert {name: parameter.default for name, parameter in parameters.items()} == {
+        "url": inspect.Parameter.empty,
+        "client": None,
+        "store": None,
+    }
+    hints = typing.get_type_hints(Storage.save)
+    results = {result.__name__ for result in typing.get_args(hints["result"])}
+    assert results == {"GenerateResult", "GeneratedCreation", "Creation", "Generation", "Job"}
+    assert hints["return"] == list[StoredOutput]
+    assert list(inspect.signature(StoredOutput.signed_url).parameters) == ["self", "expires_in"]
+
+
+@pytest.mark.parametrize("start", [run_batch, blocking_run_batch])
+def test_outputs_of_a_batch_may_go_to_object_storage(start: Any) -> None:
+    assert inspect.signature(start).parameters["media"].default is None
+    batch = typing.get_type_hints(start)["return"]
+    assert inspect.signature(batch.report).parameters["signed_links"].default is None
+    outcomes = typing.get_type_hints(RowOutcome)
+    assert (outcomes["files"], outcomes["urls"]) == (tuple[Path, ...], tuple[str, ...])
+
+
+@pytest.mark.parametrize("work", [run_shift, blocking_run_shift])
+def test_a_worker_needs_the_address_of_a_run_alone(work: Any) -> None:
+    parameters = inspect.signature(work).parameters
+    assert {name: parameter.default for name, parameter in parameters.items()} == {
+        **dict.fromkeys(("client", "url", "name"), inspect.Parameter.empty),
+        **dict.fromkeys(("concurrency", "on_row", "lease")),
+        "drain": 8.0,
+    }
+    assert typing.get_type_hints(work)["return"] is ShiftEnd
+    assert set(fields_dict(ShiftEnd)) == {"reason", "done", "failed", "unknown"}
+    assert set(fields_dict(Submitted)) == {"new", "known", "rejected", "duplicates"}
+    assert list(inspect.signature(resume_run).parameters) == ["url", "name", "after_failover"]
+
+
+@pytest.mark.parametrize("start", [run_batch, blocking_run_batch])
+def test_a_batch_may_be_a_run_in_a_database(start: Any) -> None:
+    parameters = inspect.signature(start).parameters
+    assert (parameters["name"].default, parameters["lease"].default) == (None, None)
+    assert typing.get_type_hints(typing.get_type_hints(start)["return"].submit)["return"] is Submitted
 
 
 def test_files_of_luma_are_uploaded_in_one_call() -> None:
@@ -342,11 +416,52 @@ def test_files_of_luma_are_uploaded_in_one_call() -> None:
     assert inspect.iscoroutinefunction(upload)
 
 
+@pytest.mark.parametrize("client", [AsyncLuma, Luma])
+def test_submit_and_run_show_the_arguments_of_create(client: type[AsyncLuma | Luma]) -> None:
+    generations = client("luma-api-test").generations
+    create = inspect.signature(generations.create, eval_str=True).parameters
+    for name, more in (("submit", {"on_submitted": None}), ("run", {"resubmit": 0, "on_submitted": None})):
+        method = getattr(generations, name)
+        parameters = inspect.signature(method, eval_str=True).parameters
+        assert list(parameters) == [*create, *more]
+        assert {each: parameters[each] for each in create} == dict(create)
+        assert {each: parameters[each].default for each in more} == more
+        assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+        shown = pydoc.plain(pydoc.render_doc(method))
+        assert "prompt: str" in shown
+        for each in parameters:
+            assert f"    {each}: " in shown, "and is described"
+        wrong: dict[str, Any] = {"promt": "a heron"}
+        with pytest.raises(TypeError, match="prompt"):
+            asyncio.run(_awaited(method(**wrong)))
+
+
+async def _awaited(made: Any) -> None:
+    await made
+
+
+def test_nested_options_are_typed_dicts_of_the_same_keys_as_their_classes() -> None:
+    pairs = [
+        (getattr(luma_models, name.removesuffix("Dict"), MediaRef), getattr(luma_models, name))
+        for name in luma_models.__all__
+        if name.endswith("Dict")
+    ]
+    assert len(pairs) == 11
+    for cls, mapping in pairs:
+        if cls is not MediaRef:
+            assert set(mapping.__annotations__) == {each.name for each in fields(cls)}
+            assert mapping.__required_keys__ == {each.name for each in fields(cls) if each.default is not UNSET}
+    everything = typing.get_type_hints(luma_operations.generations_create)
+    assert luma_models.VideoOptionsDict in typing.get_args(everything["video"])
+    assert luma_models.MediaRefDict in typing.get_args(everything["source"])
+
+
 def test_jobs_of_luma_are_submitted_taken_up_and_run() -> None:
     generations = AsyncLuma("luma-api-test").generations
     job = generations.job("d290f1ee-6c54-4b01-90e6-d701748f0851")
     assert isinstance(job, Job)
     assert (job.id, job.generation) == ("d290f1ee-6c54-4b01-90e6-d701748f0851", None)
+    assert job.expected_seconds is None
     assert inspect.iscoroutinefunction(generations.submit)
     assert inspect.iscoroutinefunction(generations.run)
     assert inspect.isasyncgenfunction(job.updates)
@@ -354,6 +469,38 @@ def test_jobs_of_luma_are_submitted_taken_up_and_run() -> None:
     for method in (job.wait, job.refresh, job.download):
         assert inspect.iscoroutinefunction(method)
     assert hasattr(Job, "__await__")
+
+
+@pytest.mark.parametrize("client", [AsyncLuma("luma-api-test"), AsyncGeneror("gnr_live_test"), Luma("luma-api-test")])
+def test_clients_tell_how_long_calls_will_wait(client: AsyncLuma | AsyncGeneror | Luma) -> None:
+    expected = {
+        name: (each.kind, each.default) for name, each in inspect.signature(client.expected_wait).parameters.items()
+    }
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    assert expected == {
+        "operation": (inspect.Parameter.POSITIONAL_OR_KEYWORD, None),
+        "user": (keyword, UNSET),
+        "priority": (keyword, UNSET),
+    }
+    assert {name: each.default for name, each in inspect.signature(client.waiting).parameters.items()} == {"user": None}
+    assert not inspect.iscoroutinefunction(client.expected_wait)
+    assert isinstance(client.expected_wait(), ExpectedWait)
+    assert client.waiting() == []
+    assert [each.name for each in fields(ExpectedWait)] == ["seconds", "low", "high"]
+    assert [each.name for each in fields(WaitingCall)] == ["call_id", "operation", "user", "position", "wait"]
+
+
+def test_many_requests_are_mapped_to_outcomes() -> None:
+    for method in (AsyncLuma("luma-api-test").generations.map, AsyncGeneror("gnr_live_test").generators.map):
+        parameters = inspect.signature(method).parameters
+        assert {name: parameter.default for name, parameter in parameters.items()} == {
+            "requests": inspect.Parameter.empty,
+            "ordered": False,
+            "concurrency": None,
+        }
+        assert [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY] == ["requests"]
+        assert inspect.isasyncgen(method([]))
+    assert {"request", "result", "error", "cost"} == {each.name for each in fields(MapOutcome)}
 
 
 def test_pages_and_a_page_have_their_ways_to_go_on() -> None:
@@ -388,6 +535,8 @@ ERRORS = {
     "PayloadTooLargeError": "APIStatusError",
     "UnprocessableEntityError": "APIStatusError",
     "ClientClosedError": "APIConnectionError",
+    "BudgetExceededError": "GenerorAsyncError",
+    "ClientDrainingError": "GenerorAsyncError",
     "RateLimitError": "APIStatusError",
     "ConcurrentJobsError": "RateLimitError",
     "InternalServerError": "APIStatusError",
@@ -402,8 +551,10 @@ ERRORS = {
     "DeadlineExceededError": "GenerorAsyncError TimeoutError",
     "DownloadError": "GenerorAsyncError",
     "UploadError": "GenerorAsyncError",
+    "StorageError": "GenerorAsyncError",
     "JournalError": "GenerorAsyncError",
     "FolderError": "JournalError",
+    "DatabaseChangedError": "FolderError",
     "StaleRowError": "JournalError",
 }
 """Each error's bases."""
@@ -428,8 +579,8 @@ def test_every_public_error_is_in_the_tree() -> None:
     "name",
     words_of(
         "AsyncGeneror AsyncLuma Job Pages Page MediaRef Secret UNSET Unset Clock ResponseInfo RateLimit response_of",
-        "Event AttemptStarted AttemptEnded RetryScheduled Throttled JobSubmitted JobPolled JobEnded DownloadProgress",
-        "UploadProgress",
+        "Event Events CallStarted CallEnded AttemptStarted AttemptEnded RetryScheduled Throttled JobSubmitted",
+        "JobPolled JobEnded DownloadProgress UploadProgress Storage StoredOutput ExpectedWait WaitingCall",
     ),
 )
 def test_a_name_is_public(name: str) -> None:
@@ -465,7 +616,29 @@ def test_nothing_else_is_to_be_seen() -> None:
 def test_a_client_shows_only_resources_and_methods(api: str, table: tuple[Call, ...]) -> None:
     resources = {call.name.partition(".")[0] for call in table}
     public = {name for name in dir(client_of(api)) if not name.startswith("_")}
-    assert public == resources | {"check", "close", "download", "rate_limits", "request", "send", "with_options"}
+    shared = set(
+        words_of(
+            "budgets check close download drain events expected_wait jobs rate_limits read request save send stream"
+            " waiting with_options"
+        )
+    )
+    assert public == resources | shared
+
+
+@pytest.mark.parametrize("module", [generor_models, luma_models])
+def test_every_model_can_be_written_and_read(module: types.ModuleType) -> None:
+    models = [
+        each for name in module.__all__ if isinstance(each := getattr(module, name), type) and issubclass(each, Model)
+    ]
+    assert len(models) >= 6
+    for model in models:
+        public = {name for name in dir(model) if not name.startswith("_")} - {each.name for each in fields(model)}
+        assert public == {"extra", "from_dict", "to_dict", "to_json", "wire_names"}
+
+
+def test_a_media_reference_has_one_method_for_each_kind_and_one_for_what_is_at_hand() -> None:
+    public = {name for name in dir(MediaRef) if not name.startswith("_")} - {each.name for each in fields(MediaRef)}
+    assert public == {"bytes", "file", "generation", "of", "to_json", "uploaded", "url"}
 
 
 def test_every_name_is_what_its_module_has() -> None:
@@ -492,7 +665,7 @@ def test_annotations_of_a_client_can_be_evaluated_before_it_is_made(client: type
         f"from generor_async import {client.__name__} as client\n"
         "import inspect, typing\n"
         "print(*typing.get_type_hints(client))\n"
-        "for name in ('__init__', 'send', 'request', 'download', 'check', 'with_options'):\n"
+        "for name in ('__init__', 'send', 'request', 'download', 'read', 'stream', 'save', 'check', 'with_options'):\n"
         "    typing.get_type_hints(getattr(client, name))\n"
         "    inspect.signature(getattr(client, name), eval_str=True)\n"
         "print(typing.get_type_hints(client.rate_limits.fget))"

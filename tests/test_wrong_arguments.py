@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
 from types import UnionType
@@ -19,6 +20,7 @@ import pytest
 from api.test_arguments import admits
 from support.wire import closed_port
 
+import generor_async
 from generor_async import (
     AsyncGeneror,
     AsyncLuma,
@@ -32,6 +34,7 @@ from generor_async import (
 from generor_async.api.generor import models as generor_models
 from generor_async.api.generor import operations as generor_operations
 from generor_async.api.luma import models, operations
+from generor_async.sync import OutputStream
 
 
 async def told(_: object) -> None:
@@ -54,13 +57,16 @@ GOOD: dict[str, Any] = {
     "content": b"x",
     "jobs": [],
     "method": "GET",
+    "output": GENERATION,
     "path": "/x",
+    "requests": [],
     "result": GENERATION,
     "source": b"\x89PNG\r\n\x1a\n",
     "to": "out",
+    "writer": BytesIO(),
 }
 FIRST: dict[str, dict[str, Any]] = {"luma": {"operation": operations.generations_get("gen-1")}}
-FIRST["generor"] = {"operation": generor_operations.users_me(), "result": CREATION}
+FIRST["generor"] = {"operation": generor_operations.users_me(), "result": CREATION, "output": CREATION}
 WAITING: frozenset[str] = frozenset({"wait", "updates"})
 """Methods that go on asking a server which doesn't answer: they are given only what is refused at once."""
 ELSEWHERE: frozenset[str] = frozenset({"close", "Job.download"})
@@ -150,11 +156,16 @@ async def outcome(made: Any) -> None:
         await anext(made, None)
     elif inspect.isawaitable(made):
         await made
+        if isinstance(made, generor_async.OutputStream):
+            await made.close()
 
 
 def outcome_of(made: Any) -> None:
     """See the end of what a call of the blocking half gave."""
-    if hasattr(made, "first_page"):
+    if isinstance(made, OutputStream):
+        with made:
+            pass
+    elif hasattr(made, "first_page"):
         made.first_page()
     elif hasattr(made, "__next__"):
         next(made, None)

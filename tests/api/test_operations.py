@@ -21,7 +21,7 @@ seconds generate_audio ending_frame_url reference_images reference_videos refere
 user_text user_text_two avoid_duplicates thinking_mode story_context character_context character_name character_id
 support_for mode model_speech item_index total_count translation_of source_language
 """
-IMAGE = {"url": "https://example.com/a.jpg"}
+IMAGE: models.MediaRefDict = {"url": "https://example.com/a.jpg"}
 
 
 @pytest.mark.parametrize(("module", "api"), [(generor, "generor"), (luma, "luma")])

@@ -47,6 +47,10 @@ HEAD = """
     def run_job(client: AsyncSmall | AsyncLarge, parts: Source, *, limit: int = 3) -> Job:
         '''Run a job; `await job` waits.'''
 
+    class Shelf:
+        def __init__(self, url: str, client: AsyncSmall | AsyncLarge | None = None, *, depth: int = 1) -> None: ...
+        async def put(self, job: Job) -> int: ...
+
     class AsyncSmall(Base):
         '''A client, async.'''
 
@@ -65,6 +69,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     monkeypatch.setattr(
         proxies, "ROOTS", tuple(SourceRef("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
     )
+    monkeypatch.setattr(proxies, "MADE_WITH_CLIENT", (SourceRef("generor_async.small", "Shelf"),))
     for module in (proxies, blocking):
         monkeypatch.setattr(module, "FUNCTIONS", (SourceRef("generor_async.small", "run_job"),))
 
@@ -201,7 +206,15 @@ def test_a_function_uses_the_bridge_of_its_client(written: Callable[[str], str])
     )
     assert "impl = async_run_job(impl_of(client, 'client', Small, Large), streamed(parts), limit=limit)" in text
     assert "return Job(client._bridge, impl)" in text
-    assert '__all__ = ["Job", "Box", "Small", "Large", "run_job"]' in text
+    assert '__all__ = ["Job", "Box", "Small", "Large", "Shelf", "run_job"]' in text
+
+
+def test_an_object_that_is_made_with_a_client_uses_its_bridge(written: Callable[[str], str]) -> None:
+    text = written("async def get(self) -> int: ...")
+    assert "def __init__(self, url: str, client: Small | Large, *, depth: int=1) -> None:" in text
+    assert "url = masked_texts(url)" in text
+    assert "impl = AsyncShelf(url, impl_of(client, 'client', Small, Large), depth=depth)" in text
+    assert "super().__init__(client._bridge, impl)" in text
 
 
 def test_attributes_are_properties(written: Callable[[str], str]) -> None:

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from codegen.small import api, document, obj, only_operation, operation, text
 
-from generor_async.codegen.annotations import call_arguments, result_annotation, signature
+from generor_async.codegen.annotations import (
+    call_arguments,
+    handed_on,
+    result_annotation,
+    signature,
+    submission_signature,
+)
+from generor_async.codegen.docs import submission_doc
 from generor_async.codegen.expressions import check_calls, json_value, path_expression, query_value
 from generor_async.codegen.ir import OperationSpec, WeightSpec
 from generor_async.codegen.ir_types import SpecError
@@ -108,7 +115,7 @@ def test_media_of_a_hand_written_class_is_taken_from_values() -> None:
     found = only_operation(
         "/things", "post", requestBody={"content": content}, schemas={"MediaRef": obj(properties={})}
     )
-    assert signature(found) == "*, image: MediaRef | Mapping[str, Any] | Unset = UNSET"
+    assert signature(found) == "*, image: MediaRef | models.MediaRefDict | Unset = UNSET"
 
 
 def test_constraints_become_calls_with_the_refusal_in_the_vendors_words() -> None:
@@ -223,6 +230,37 @@ def test_an_assumed_answer_of_an_api_without_envelope_is_read_as_it_is() -> None
 def test_a_billable_operation_has_a_typed_dict_of_its_arguments() -> None:
     assert only_operation(**{"x-retry-safety": "bills"}).params == "ThingsGetParams"
     assert only_operation().params == ""
+
+
+def test_a_submission_has_the_arguments_of_its_operation_and_its_own() -> None:
+    node = {
+        "method": "run",
+        "summary": "Make a thing, and wait for it.",
+        "parameters": [
+            {"name": "times", "annotation": "int", "default": 0, "description": "How often."},
+            {"name": "told", "annotation": "generor_async.Job | None", "default": None, "description": "Whom."},
+        ],
+        "returns": "generor_async.Job",
+        "returns-what": "The job.",
+        "raises": {"APIError": "It failed."},
+    }
+    found = only_operation(
+        "/things/{id}", "get", parameters=[{**ID, "description": "The id."}], **{"x-submissions": [node]}
+    )
+    (run,) = found.submissions
+    assert submission_signature(found, run) == (
+        'self, id: int, *, times: int = 0, told: "generor_async.Job | None" = None'
+    )
+    assert handed_on(run, call=True) == "times=times, told=told"
+    doc = submission_doc(found, run)
+    for part in (
+        "Make a thing, and wait for it.",
+        "id: The id.",
+        "times: How often.",
+        "The job.",
+        "APIError: It failed.",
+    ):
+        assert part in doc
 
 
 def test_an_operation_without_a_result_is_refused() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from codegen.small import api, document, obj, operation, ref, schema, text
 
+from generor_async.codegen.annotations import member_annotation
 from generor_async.codegen.ir_types import Field, SpecError
 from generor_async.codegen.render import read_api
 
@@ -87,7 +88,19 @@ def test_objects_inside_a_request_are_inputs() -> None:
         "ThingRequest": obj(properties={"options": ref("Options")}, **{"x-unpack": True}),
         "Options": obj(properties={"a": text()}, **{"x-input": True}),
     }
-    assert schema("Options", schemas=schemas).kind == "input"
+    found = schema("Options", schemas=schemas)
+    assert (found.kind, found.mapping) == ("input", "OptionsDict")
+    assert schema("Thing").mapping == ""
+
+
+def test_an_input_whose_class_is_written_by_hand_is_generated_as_a_mapping_alone() -> None:
+    schemas = {
+        "ThingRequest": obj(properties={"image": ref("MediaRef")}, **{"x-unpack": True}),
+        "MediaRef": obj("url", properties={"url": text(), "data": {**text(), "type": ["string", "null"]}}),
+    }
+    found = schema("MediaRef", schemas=schemas)
+    assert (found.kind, found.mapping) == ("mapping", "MediaRefDict")
+    assert [member_annotation(each) for each in found.fields] == ["Required[str]", "str | None"]
 
 
 def test_a_schema_that_is_sent_and_answered_is_refused() -> None:

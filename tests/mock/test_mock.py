@@ -156,7 +156,7 @@ GENEROR_CASES = (
     case("generor.api_keys.revoke", 1),
 )
 
-REFERENCES: list[MediaRef | dict[str, Any]] = [
+REFERENCES: list[MediaRef | luma.MediaRefDict] = [
     MediaRef.url("https://example.com/photo.jpg"),
     MediaRef.bytes(PNG[:64], "image/png"),
     MediaRef.generation(GENERATION),

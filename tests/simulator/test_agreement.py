@@ -1,4 +1,4 @@
-"""Simulator and models held against each other: no field is sent that nobody reads, none is read that nobody sends."""
+"""The simulator and the models agree: every field that is sent is decoded, and every field that is decoded is sent."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
@@ -14,17 +14,17 @@ from generor_async.simulator import Simulator
 from generor_async.values import Model
 
 BY_GENERATOR = frozenset({generor.GeneratedCreation})
-"""Classes whose fields differ by generator (documented): those that no class names are in `extra`."""
+"""Classes whose fields differ by generator (documented); fields without an attribute are in `extra`."""
 
 
 def answers() -> set[type[Model]]:
-    """Return every class that an answer may be, or hold."""
+    """Return every class that a result may be, or contain."""
     found = (getattr(module, name) for module in (generor, luma) for name in module.__all__)
     return {each for each in found if isinstance(each, type) and issubclass(each, Model)}
 
 
 def models_in(value: Any) -> Iterator[Model]:
-    """Walk a result, and give every model in it."""
+    """Yield every model in a result."""
     if isinstance(value, Model):
         yield value
         for field in attrs.fields(type(value)):
@@ -39,13 +39,13 @@ def models_in(value: Any) -> Iterator[Model]:
 
 
 async def newest(client: AsyncGeneror) -> int:
-    """Return the id of what was made, or failed, last: the one after all that are listed."""
+    """Return the id of the creation that was made, or failed, last."""
     joke = await client.generators.generate("joke", model_id=37, prompt="A joke")
     return joke.creations[0].creation_id - 1
 
 
-async def told_by_generor(client: AsyncGeneror) -> AsyncIterator[Any]:
-    """Ask for everything that there is, once."""
+async def results_of_generor(client: AsyncGeneror) -> AsyncIterator[Any]:
+    """Call every operation that returns a model."""
     yield await client.generators.list()
     yield await client.generators.get("horoscope")
     yield await client.generators.estimate("video", model_id=20061, prompt="waves", seconds=3)
@@ -86,8 +86,8 @@ async def told_by_generor(client: AsyncGeneror) -> AsyncIterator[Any]:
     yield await client.api_keys.create(name="one")
 
 
-async def told_by_luma(client: AsyncLuma) -> AsyncIterator[Any]:
-    """Make one of each."""
+async def results_of_luma(client: AsyncLuma) -> AsyncIterator[Any]:
+    """Call every operation that returns a model."""
     made = await client.generations.run(prompt="heron")
     yield made
     yield await client.generations.run(prompt="x", type="layering", source=MediaRef.generation(made.id))
@@ -104,7 +104,7 @@ async def test_they_agree_on_every_field_of_every_answer() -> None:
         AsyncGeneror(simulator.generor_key, base_url=simulator.generor_url, clock=simulator.clock) as ours,
         AsyncLuma(simulator.luma_key, base_url=simulator.luma_url, clock=simulator.clock) as theirs,
     ):
-        results = [each async for each in told_by_generor(ours)] + [each async for each in told_by_luma(theirs)]
+        results = [each async for each in results_of_generor(ours)] + [each async for each in results_of_luma(theirs)]
     for model in models_in(results):
         assert model.problems == (), type(model).__name__
         seen.add(type(model))

@@ -1,4 +1,4 @@
-"""The catalogue holds what the documents name, as they show it, and hangs together."""
+"""The catalogue contains what the documents name, in their form, and is consistent."""
 
 from random import Random
 from statistics import median

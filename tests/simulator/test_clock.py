@@ -1,4 +1,4 @@
-"""The simulated clock: fast, moved on by hand, and the same in every thread."""
+"""The simulated clock: faster than real time, moved by hand, and the same in every thread."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ def test_it_runs_faster_by_its_speed() -> None:
     assert clock.time() == clock.monotonic() == 120
 
 
-def test_it_begins_now_unless_told_otherwise() -> None:
+def test_it_begins_now_by_default() -> None:
     assert abs(SimulatedClock().time() - time.time()) < 1
 
 

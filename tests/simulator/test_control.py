@@ -1,4 +1,4 @@
-"""The control endpoints: what they show and change, and whom they refuse."""
+"""The control endpoints: what they show and change, and which callers they refuse."""
 
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -16,19 +16,19 @@ from generor_async.simulator.messages import Answer, IncomingCall
 
 @frozen
 class Controller:
-    """Talks to the control endpoints of a simulator."""
+    """Calls the control endpoints of a simulator."""
 
     simulator: Simulator
     session: aiohttp.ClientSession
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Give the status and the JSON, if there is any."""
+        """Return the status and the JSON, if there is any."""
         url = f"{self.simulator.url}/__sim__{path}"
         async with self.session.request(method, url, json=body, headers=headers) as reply:
             return reply.status, await reply.json() if reply.status != 204 else None
 
     async def text(self, path: str, **headers: str) -> tuple[str, str]:
-        """Give the content type and the text."""
+        """Return the content type and the text."""
         async with self.session.get(f"{self.simulator.url}/__sim__{path}", headers=headers) as reply:
             return reply.content_type, await reply.text()
 
@@ -294,7 +294,7 @@ async def test_a_page_of_another_origin_is_refused(control: Controller, origin: 
 
 
 def asked(control: ControlEndpoints, *, peer: str, host: str = "127.0.0.1") -> int:
-    """Ask for the state from another machine, which a test has no other way of being."""
+    """Return the status of a request for the state as if it came from another machine."""
     (route,) = (route for route in control.routes if (route.method, route.template) == ("GET", "/ledger"))
     call = IncomingCall(operation="", method="GET", path="", request_id="", now=0, headers={"Host": host}, peer=peer)
     answer = route.handle(call)

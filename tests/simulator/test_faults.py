@@ -1,4 +1,4 @@
-"""The rules of faults: what they strike, how often, and what is said about those that can't be."""
+"""The rules of faults: which requests they apply to, how often, and the errors for invalid ones."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def faults() -> Faults:
 
 
 def struck(faults: Faults, operation: str = CREATE, *, requests: int = 100) -> list[int]:
-    """Let requests arrive, and give the numbers of those that were struck."""
+    """Let requests arrive, and return the numbers of those with a fault."""
     return [number for number in range(requests) if faults.strike(operation)]
 
 

@@ -1,4 +1,4 @@
-"""What our own client makes of each fault: money first, then the answer."""
+"""What the client makes of each fault: charges first, then results."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ CONNECTION = ["reset", "close", "truncate", "broken_chunk", "broken_chunk:how=he
 STATUS = ["500", "504", *(f"{status}:shape=gateway" for status in (500, 502, 503, 504))]
 BODY = ["invalid_json", "wrong_type", "gzip_bomb:megabytes=16", "deep", "huge:megabytes=16"]
 UNKNOWN = [*CONNECTION, *STATUS, *BODY]
-"""After these nobody can say whether a call took effect."""
+"""Faults after which it is unknown whether a call took effect."""
 
 
 def charged(simulator: Simulator) -> int:

@@ -1,4 +1,4 @@
-"""What faults are on the wire, seen from a bare socket; and what the ledger says of each."""
+"""Faults on the wire, seen from a bare socket, and in the ledger."""
 
 import asyncio
 import json
@@ -17,18 +17,18 @@ from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS, LISTINGS, WHENS
 
 LOSING = [name for name, kind in KINDS.items() if kind.whens == WHENS]
-"""The faults that lose an answer, or mangle it."""
+"""The faults that lose or mangle an answer."""
 SMALL = {"gzip_bomb": ":megabytes=1", "huge": ":megabytes=1", "deep": ":depth=1000"}
 ENDLESS = {"stall"}
 
 
 def kept(simulator: Simulator) -> tuple[int, int]:
-    """How many generations and how many charges there are."""
+    """Return the numbers of generations and of charges."""
     return len(simulator.luma.generations), len(simulator.ledger.charges)
 
 
 async def struck(simulator: Simulator, operation: str, fault: str) -> bytes:
-    """Make a request that is struck, and give what came; who waits for the end of a stall leaves."""
+    """Send a request with a fault, and return the answer; a request that stalls is cancelled."""
     if fault not in ENDLESS:
         return (await ask(simulator, operation)).data
     await left(simulator, operation)
@@ -36,7 +36,7 @@ async def struck(simulator: Simulator, operation: str, fault: str) -> bytes:
 
 
 async def left(simulator: Simulator, operation: str) -> None:
-    """Make a request, and leave when it has arrived."""
+    """Send a request, and cancel it when it has arrived."""
     before = len(simulator.ledger.requests)
     asking = asyncio.create_task(ask(simulator, operation))
     await until(lambda: len(simulator.ledger.requests) > before)
@@ -282,7 +282,7 @@ async def test_the_wrong_type_is_a_page_where_json_should_be() -> None:
         assert (seen.status, seen.headers["content-type"]) == (200, "text/html")
 
 
-async def test_the_wrong_json_holds_the_true_answer_in_a_shape_nobody_knows() -> None:
+async def test_the_wrong_json_holds_the_true_answer_in_an_unknown_shape() -> None:
     async with simulated(f"{CREATE}=wrong_json:after_charge") as simulator:
         seen = await ask(simulator, CREATE)
         assert (seen.status, seen.headers["content-type"]) == (201, "application/json")
@@ -356,7 +356,7 @@ async def fetch(simulator: Simulator, path: str) -> bytes:
 
 
 async def populated(caller: Caller) -> dict[str, str]:
-    """Make one thing of each kind that is listed, and give the listings' paths by operation."""
+    """Make one object of each kind, and return the paths of the lists by operation."""
     simulator = caller.simulator
     team = (await caller.post("/teams", {"name": "Ours"})).data["team_id"]
     creation = await caller.make_one(prompt="Zebras", team_id=team)
@@ -384,7 +384,7 @@ async def populated(caller: Caller) -> dict[str, str]:
 
 
 async def listed(caller: Caller, operation: str, path: str) -> list[Any]:
-    """List as whoever sees something: a feed is for those who follow."""
+    """Return a list as seen by a user that it isn't empty for: a feed needs a follower."""
     if operation == "luma.files.list":
         headers = {"Authorization": f"Bearer {caller.simulator.luma_key}"}
         async with caller.session.get(f"{caller.simulator.luma_url}/files", headers=headers) as reply:
@@ -465,7 +465,7 @@ def only_entries(simulator: Simulator) -> list[tuple[str | None, str | None, boo
 
 
 async def answers(simulator: Simulator) -> bool:
-    """Make a request on a new connection: it is answered, or the system refuses the connection."""
+    """Tell whether a request on a new connection is answered; if not, the system refuses the connection."""
     try:
         return (await ask(simulator, LIST)).status == 200
     except ConnectionRefusedError:
@@ -494,7 +494,7 @@ async def test_a_refusal_ends_when_its_time_has_passed() -> None:
         assert await answers(simulator)
 
 
-async def test_while_connections_are_refused_nobody_else_gets_the_port() -> None:
+async def test_while_connections_are_refused_no_other_process_gets_the_port() -> None:
     async with simulated("*=refuse:seconds=100000") as simulator:
         with pytest.raises(OSError, match="in use"):
             await Simulator(port=int(simulator.url.rpartition(":")[2])).__aenter__()

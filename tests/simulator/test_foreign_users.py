@@ -1,4 +1,4 @@
-"""Other users of the keys: what they take of the limits, whatever the time runs by, and that they do nothing else."""
+"""Other users of the keys: what they use of the limits, by any clock, and that they change nothing else."""
 
 import asyncio
 import math
@@ -24,7 +24,7 @@ EPOCH = 1_775_649_600.0
 
 @define
 class World:
-    """Others who share a window and slots, without a server."""
+    """Other users who share a window and slots, without a server."""
 
     window: RequestWindow
     now: float = EPOCH
@@ -36,7 +36,7 @@ class World:
         self.others.share({"luma": SharedLimits((self.window,), self.slots)})
 
     def catch_up(self, at: float) -> int:
-        """Let the time come, and give what is left of the window."""
+        """Move the time, and return what is left of the window."""
         self.now = EPOCH + at
         self.others.catch_up(self.now)
         return self.window.peek(self.now).remaining
@@ -119,7 +119,7 @@ def test_requests_of_others_may_weigh_more() -> None:
     assert world(60, "sliding", "luma=bursts:size=4:weight=3").catch_up(0) == 48
 
 
-def test_others_leave_when_they_are_told_to_and_what_they_used_stays_used() -> None:
+def test_others_can_be_removed_and_what_they_used_stays_used() -> None:
     there = world(60, "sliding", "luma=bursts:size=20:every=60", "luma=jobs:slots=2")
     assert there.catch_up(1) == 40
     there.others.clear()
@@ -127,7 +127,7 @@ def test_others_leave_when_they_are_told_to_and_what_they_used_stays_used() -> N
     assert [there.catch_up(at) for at in (2, 60, 120)] == [40, 60, 60]
 
 
-# Whatever the time runs by.
+# With any clock.
 
 SPECS = (
     "luma=steady:rate=40:start=3",
@@ -236,7 +236,7 @@ async def submit(session: aiohttp.ClientSession, simulator: Simulator) -> tuple[
 
 
 async def naively(simulator: Simulator, calls: int) -> None:
-    """Send at once and sleep each Retry-After."""
+    """Send everything at once, and sleep for each Retry-After."""
     async with aiohttp.ClientSession() as session:
         for _ in range(calls):
             status, headers = await submit(session, simulator)
@@ -246,7 +246,7 @@ async def naively(simulator: Simulator, calls: int) -> None:
 
 
 def in_virtual_time(calls: int, *, after: float = 0.0, **options: Any) -> list[float]:
-    """Let a naive loop run in virtual time; give the seconds after its begin at which its calls were let in."""
+    """Run a naive loop in virtual time; return the seconds from its start to each admission."""
 
     async def main() -> list[float]:
         async with Simulator(epoch=EPOCH, luma_jobs=1_000, **options) as simulator:
@@ -275,7 +275,7 @@ def test_the_same_seed_gives_the_same_course() -> None:
     assert courses[0] == courses[1] != courses[2]
 
 
-async def test_the_ledger_has_nothing_of_others_and_nobody_pays_for_them() -> None:
+async def test_others_are_not_in_the_ledger_and_cost_nothing() -> None:
     async with Simulator(speed=0.001, luma_rpm=30, tier="free") as simulator, aiohttp.ClientSession() as session:
         simulator.others.add("luma", "bursts", size=20)
         simulator.others.add("generor", "bursts", size=20)

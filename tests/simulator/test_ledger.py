@@ -1,4 +1,4 @@
-"""The ledger: what arrived, what it cost, and who never got an answer."""
+"""The ledger: requests, their costs, and answers that were lost."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from generor_async.simulator.ledger import Entry, Ledger
 
 
 def arrive(ledger: Ledger, name: str, *, status: int = 201, charged: float = 0.0, answered: bool = True) -> Entry:
-    """Let a request arrive that asks for `name`, with a request id of its own."""
+    """Record the arrival of a request for `name`, with a request id of its own."""
     entry = ledger.open(
         at=0.0,
         api="luma",

@@ -1,4 +1,4 @@
-"""Outputs are real files of the ratio asked for, the same for the same arguments, and small."""
+"""Outputs are real, small files of the requested ratio, and the same for the same arguments."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Simulators that keep what they were asked to do, and others that go on with it."""
+"""Simulators that record their requests, and others that continue from the record."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ async def test_what_was_being_made_is_made_and_charged_later(path: Path) -> None
 
 
 def test_what_else_happened_on_the_account_happens_again_in_the_same_order(path: Path) -> None:
-    """A spend takes no more than the account has: so the order tells."""
+    """A spend can't exceed the balance, so the order shows."""
     kept = Simulator(kept_in=path)
     before = [kept.change_credits(*change) for change in (("spend", 99_990), ("daily_bonus", 250))]
     with kept as simulator, Generor(**simulator.generor_options) as generor:

@@ -1,4 +1,4 @@
-"""Request windows, against a model that keeps every request in a list."""
+"""Request windows, compared with a model that keeps every request in a list."""
 
 import math
 
@@ -92,7 +92,7 @@ def test_retry_after_is_never_less_than_a_second() -> None:
     assert window.admit(START + 59.9).retry_after == 1
 
 
-def test_a_rejected_request_does_not_count_unless_told_so() -> None:
+def test_a_rejected_request_does_not_count_by_default() -> None:
     lenient, strict = RequestWindow(1, 60.0), RequestWindow(1, 60.0, count_rejected=True)
     for window in (lenient, strict):
         window.admit(START)

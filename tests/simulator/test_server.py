@@ -147,7 +147,7 @@ async def test_a_body_that_breaks_the_protocol_is_refused() -> None:
         assert b"VALIDATION_ERROR" in answer
 
 
-async def test_who_asks_whether_to_go_on_is_told_to() -> None:
+async def test_expect_100_continue_is_answered() -> None:
     async with Simulator() as simulator, aiohttp.ClientSession() as session:
         url = f"{simulator.generor_url}/generators/joke/estimate"
         async with session.post(url, json={"model_id": 37}, expect100=True) as reply:
@@ -335,7 +335,7 @@ async def test_a_connection_is_kept_until_the_caller_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("header", "expected"), [(b"", b"Connection: close"), (b"Connection: keep-alive\r\n", b"Connection: keep-alive")]
 )
-async def test_an_old_caller_is_told_whether_its_connection_is_kept(header: bytes, expected: bytes) -> None:
+async def test_a_caller_with_http_1_0_sees_whether_its_connection_is_kept(header: bytes, expected: bytes) -> None:
     async with Simulator() as simulator:
         following = FILES % (1, b"Connection: close\r\n") if header else b""
         answers = (await raw(simulator, FILES % (0, header) + following)).split(b"HTTP/1.1 401 Unauthorized\r\n")[1:]

@@ -1,4 +1,4 @@
-"""The Simulator object: where it runs, what it offers, and what it can't be told to be."""
+"""The Simulator object: where it runs, what it offers, and which arguments it refuses."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def test_the_thread_ends_at_once_with_work_under_way() -> None:
     assert "generor simulator" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_port_in_use_is_told_to_who_enters() -> None:
+def test_entering_with_a_port_in_use_raises() -> None:
     with Simulator() as first:
         port = int(first.url.rpartition(":")[2])
         second = Simulator(port=port)
@@ -42,12 +42,12 @@ def test_a_port_in_use_is_told_to_who_enters() -> None:
             _ = second.url
 
 
-def test_a_host_that_can_not_be_is_told_to_who_enters() -> None:
+def test_entering_with_an_invalid_host_raises() -> None:
     with pytest.raises(UnicodeError):
         Simulator(host="." * 3).__enter__()
 
 
-async def test_a_port_in_use_is_told_to_who_awaits() -> None:
+async def test_awaiting_with_a_port_in_use_raises() -> None:
     async with Simulator() as first:
         with pytest.raises(OSError, match="in use"):
             await Simulator(port=int(first.url.rpartition(":")[2])).__aenter__()

@@ -1,6 +1,6 @@
-"""Every status that the spec documents for an operation is reached at the simulator, one by one.
+"""The simulator returns every status that the spec documents for an operation.
 
-The tests are made from the spec: a status that is added there fails here until the simulator can be brought to it.
+The tests are generated from the spec: a status that is added there fails here until the simulator can return it.
 """
 
 import io
@@ -48,7 +48,7 @@ GOOD_BODIES: Mapping[str, Any] = {
 
 @define
 class Request:
-    """A request that would succeed, until a provoker makes something wrong with it."""
+    """A request that succeeds until a provoker makes something wrong with it."""
 
     case: Documented
     simulator: Simulator
@@ -59,12 +59,12 @@ class Request:
     body: Any = None
 
     async def send(self) -> tuple[aiohttp.ClientResponse, Any]:
-        """Send it, and give the answer with its body."""
+        """Send the request, and return the answer with its body."""
         path = self.case.template.format(**self.params)
         return await self.call(self.case.method, path, self.body, params=self.query)
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[aiohttp.ClientResponse, Any]:
-        """Make any call with the same key."""
+        """Call any endpoint with the same key."""
         base_url = self.simulator.luma_url if self.case.api == "luma" else self.simulator.generor_url
         more |= {"data": body} if isinstance(body, aiohttp.FormData) else {"json": body}
         headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
@@ -73,7 +73,7 @@ class Request:
             return reply, json.loads(text) if text else None
 
     async def make(self, path: str, **body: Any) -> Any:
-        """Make something that is needed before."""
+        """Make an object that the request needs."""
         reply, made = await self.call("POST", path, body)
         assert reply.status in {200, 201}, made
         return made if self.case.api == "luma" else made["data"]
@@ -161,7 +161,7 @@ async def team_id(request: Request) -> Any:
 
 
 async def user_id(request: Request) -> Any:
-    """Add a member to the team, whose id is known already."""
+    """Add a member to the team of the request, and return the member's id."""
     team = await request.make(f"/teams/{request.params['team_id']}/members", username="janedoe")
     return team["members"][-1]["user_id"]
 
@@ -212,7 +212,7 @@ Provoker = Callable[[Request], Awaitable[None]]
 
 
 def provoker(case: Documented) -> Provoker:
-    """Find what brings an operation to a status: something of its own, or what does it for every operation."""
+    """Return the function that provokes a status of an operation: its own, or one that works for every operation."""
     own = OWN_PROVOKERS.get((case.operation, case.status))
     return own or PROVOKERS[case.api, case.status]
 
@@ -231,7 +231,7 @@ async def suspended(request: Request) -> None:
 
 
 async def nothing_there(request: Request) -> None:
-    """Ask for what there isn't: by the last path parameter, as the others must lead to it."""
+    """Ask for something that doesn't exist, by the last path parameter: the others must be valid."""
     name = list(request.params)[-1]
     strings = {"slug": "nothing", "username": "nobody", "invite_code": "0", "generation_id": NEVER, "file_id": NEVER}
     request.params[name] = strings.get(name, 999_999)
@@ -287,7 +287,7 @@ async def no_balance(request: Request) -> None:
 
 
 async def full_window(request: Request) -> None:
-    """Ask with a key whose minute is used up by the request before, and is a long one: time flies here."""
+    """Use a key whose limit is used up by the request before. Its minute is long, because simulated time is fast."""
     request.key = request.simulator.generor.add_key()
     minute = request.simulator.generor.state.keys[request.key].windows[0]
     minute.limit, minute.seconds = 1, 1e9
@@ -336,7 +336,7 @@ OWN_PROVOKERS: Mapping[tuple[str, int], Provoker] = {
 
 
 def test_no_provoker_is_left_over() -> None:
-    """Each is for a status that the spec documents."""
+    """Each provokes a status that the spec documents."""
     cases = documented()
     assert OWN_PROVOKERS.keys() <= {(case.operation, case.status) for case in cases}
     assert PROVOKERS.keys() <= {(case.api, case.status) for case in cases}

@@ -1,4 +1,4 @@
-"""Presigned URLs, and what the bucket answers to them."""
+"""Presigned URLs, and the bucket's answers to them."""
 
 import hashlib
 from functools import partial
@@ -32,7 +32,7 @@ def get(storage: Bucket, url: str, *, now: float = START, method: str = "GET", *
 
 
 def fault(answer: Answer) -> tuple[int, bytes]:
-    """Status and S3 code of an error."""
+    """Return the status and the S3 code of an error."""
     assert answer.headers["Content-Type"] == "application/xml"
     assert answer.body is not None
     return answer.status, answer.body.partition(b"<Code>")[2].partition(b"</Code>")[0]

@@ -1,4 +1,4 @@
-"""The switches for what the documents leave open, each seen in both positions, as a user of `Simulator` gives it."""
+"""The switches for what the documents leave open, in both positions, as a user of `Simulator` sets them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -15,20 +15,20 @@ STANDING_STILL = 0.001
 
 @asynccontextmanager
 async def both(**options: Any) -> AsyncGenerator[tuple[Caller, "Luma"]]:
-    """Run a simulator whose time all but stands still, ten seconds into a minute."""
+    """Run a simulator whose time is almost frozen, ten seconds into a minute."""
     chosen: dict[str, Any] = {"speed": STANDING_STILL, "epoch": START, "luma_rpm": 2, "tier": "free"} | options
     async with generor(**chosen) as caller:
         yield caller, Luma(caller.simulator, caller)
 
 
 class Luma:
-    """Calls the Luma half."""
+    """Calls the Luma API of a simulator."""
 
     def __init__(self, simulator: Simulator, caller: Caller) -> None:
         self.simulator, self._session, self.key = simulator, caller.session, simulator.luma_key
 
     async def create(self, prompt: str = "A sunset", **fields: Any) -> tuple[int, Any, Any]:
-        """Submit a generation: status, body and headers of the answer."""
+        """Submit a generation; return status, body and headers of the answer."""
         return await self._call("POST", "/generations", {"prompt": prompt, **fields})
 
     async def get(self, generation_id: str) -> tuple[int, Any, Any]:
@@ -229,7 +229,7 @@ async def test_luma_release_at_says_whether_a_job_must_be_polled_to_free_its_slo
 
 
 @pytest.mark.parametrize(("expiry", "status"), [(3_600.0, 201), (10.0, 201), (float("inf"), 429)])
-async def test_luma_job_expiry_says_for_how_long_a_slot_is_held(expiry: float, status: int) -> None:
+async def test_luma_job_expiry_sets_how_long_a_job_keeps_its_slot(expiry: float, status: int) -> None:
     async with both(luma_job_expiry=expiry, luma_release_at="poll", luma_jobs=1, luma_rpm=100) as (_, luma):
         await luma.create()
         luma.simulator.advance(min(expiry, 7_200) - 1)
@@ -285,7 +285,7 @@ async def test_listing_lag_keeps_what_is_new_out_of_lists(lag: float, listed: in
         assert len((await caller.get("/creations")).data) == listed
 
 
-async def test_a_switch_that_has_no_such_position_is_told_so() -> None:
+async def test_an_invalid_position_of_a_switch_is_refused() -> None:
     for name in (
         "bad_key_on_public",
         "generor_window",

@@ -23,8 +23,8 @@ class StrangerServer:
     """Serves while its block runs.
 
     ``travel`` and ``jitter`` are seconds each way: a request is counted after the first way, and its answer,
-    Date included, is made before the second. ``script`` is asked before everything else. ``noise`` is what else
-    comes on connections, and to which requests' answers it comes.
+    Date included, is made before the second. ``travel_seed`` draws the jitter. ``script`` is asked before everything
+    else. ``noise`` is what else comes on connections, and to which requests' answers it comes.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class StrangerServer:
         script: Script | None = None,
         travel: float = 0.0,
         jitter: float = 0.0,
+        travel_seed: int = 1,
         epoch: float = EPOCH,
         noise: Noise = "",
     ) -> None:
@@ -44,7 +45,7 @@ class StrangerServer:
         self._worlds = (luma or LumaWorld(), generor or GenerorWorld())
         self._travel = (travel, jitter)
         self._epoch = epoch
-        self._travel_rng = Random(1)
+        self._travel_rng = Random(travel_seed)
         self.noise: Noise = noise
         self._following: set[asyncio.Task[None]] = set()
 

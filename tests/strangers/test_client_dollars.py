@@ -11,9 +11,10 @@ import pytest
 
 from generor_async import run_batch
 from generor_async.batch.export import export_lines
-from generor_async.batch.sqlite import open_reader
+from generor_async.batch.journal import open_reader
 from generor_async.batch.status import read_status
 from generor_async.cli.batch_options import OutputOptions
+from generor_async.cli.batch_places import Place
 from generor_async.cli.status_view import print_status
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from strangers import LumaWorld, StrangerServer
@@ -95,7 +96,7 @@ async def check_told(folder: Path, capsys: pytest.CaptureFixture[str], booked: f
     """Hold what the command shows and exports against what the server has booked."""
     status = await read_status(folder)
     capsys.readouterr()
-    print_status(status, folder, OutputOptions(json=True))
+    print_status(status, Place(folder), OutputOptions(json=True))
     told = json.loads(capsys.readouterr().out)
     assert cents(told["dollars"]["spent"]) == booked
     reader = await open_reader(folder)

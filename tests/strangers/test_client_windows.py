@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections import Counter
 from typing import Any
 
 import aiohttp
@@ -78,20 +79,32 @@ def naive_last(calls: int, before: int = 0, ago: float = 0.0, **switches: Any) -
 
 
 def luma_last(
-    calls: int, before: int = 0, ago: float = 0.0, *, most_refused: int, ahead: float = 0.0, **switches: Any
+    calls: int,
+    before: int = 0,
+    ago: float = 0.0,
+    *,
+    most_refused: int,
+    most_a_minute: int | None = None,
+    ahead: float = 0.0,
+    travel_seed: int = 1,
+    **switches: Any,
 ) -> float:
     """Return when a new client has its last call admitted; none may fail, and few may be refused.
 
     The server's clock is `ahead` of the client's so many seconds.
     """
+    world, epoch = world_of(**switches), EPOCH + ahead
 
     async def main() -> float:
-        async with StrangerServer(luma=world_of(**switches), epoch=EPOCH + ahead, **TRAVEL) as server:
+        async with StrangerServer(luma=world, epoch=epoch, travel_seed=travel_seed, **TRAVEL) as server:
             await server.send_as_other(count=before)
             await asyncio.sleep(ago)
             async with luma_of(server) as luma:
                 check_charges(server, await create(luma, calls))
-            assert len(refused(ours(server))) <= most_refused
+            refusals = refused(ours(server))
+            assert len(refusals) <= most_refused
+            by_minute = Counter(at // 60 for at in refusals)
+            assert most_a_minute is None or max(by_minute.values(), default=0) <= most_a_minute
             return max(admitted(ours(server, method="POST")))
 
     return run(main())
@@ -210,10 +223,22 @@ def test_from_the_start_without_headers_nothing_is_waited_for() -> None:
 # --- others who use the key at the same time --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("start", "kind"), [(0.0, KINDS[0]), (70.0, KINDS[1]), (0.0, KINDS[2])])
-def test_beside_others_at_a_quarter_of_the_limit(start: float, kind: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("start", "kind", "most_refused"), [(0.0, KINDS[0], 4), (70.0, KINDS[1], 2), (0.0, KINDS[2], 2)]
+)
+@pytest.mark.parametrize("travel_seed", [1, 2])
+def test_beside_others_at_a_quarter_of_the_limit(
+    start: float, kind: dict[str, Any], most_refused: int, travel_seed: int
+) -> None:
+    """One refusal in each of four minutes is the most.
+
+    In a sliding window whoever comes at the moment when ours leave it is not seen until it is full again, and when the
+    place comes free that the refusal named, others are there first. Which requests meet that depends on their order:
+    on the jitter, and on connections that are closed by the machine's clock.
+    """
     switches: dict[str, Any] = {"others": (Others(start=start, every=4.0),), **kind}
-    assert luma_last(270, most_refused=2, **switches) <= 1.1 * naive_last(270, **switches)
+    last = luma_last(270, most_refused=most_refused, most_a_minute=1, travel_seed=travel_seed, **switches)
+    assert last <= 1.1 * naive_last(270, **switches)
 
 
 @pytest.mark.parametrize(("start", "kind"), [(20.0, KINDS[0]), (0.0, KINDS[1]), (20.0, KINDS[2])])

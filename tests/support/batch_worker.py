@@ -21,17 +21,19 @@ from support.clock import FastClock
 from support.forks import die, forked
 
 from generor_async import AsyncGeneror, AsyncLuma
+from generor_async.batch.journal import open_journal
 from generor_async.batch.runner import run_batch
-from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status
 from generor_async.errors import DeadlineExceededError, InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.row_states import END_STATES
+from generor_async.stores.ledger import Ledger
 
 __all__ = ["Order", "has_ended", "write_rows"]
 
 When: TypeAlias = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
-WRITES = ("add", "add_rejects", "claim", "step", "write_note", "close")
+STEP_WRITES = ("intend", "accept", "settle", "release")
+WRITES = ("add", "add_rejects", "claim", *STEP_WRITES, "write_note", "close")
 STEPS = ("Submit", "Defer", "MarkUnknown", "Accept", "Download", "Finish", "Fail")
 KINDS = ("open", "write_note", "add", "add_rejects", "claim", *STEPS)
 ONCE = frozenset({"open", "add", "add_rejects", "write_note", "close"})
@@ -79,7 +81,7 @@ class Boundaries:
             if self.occurrence == 0:
                 die()
 
-    async def open(self, *place: Any, **key: Any) -> SqliteJournal:
+    async def open(self, *place: Any, **key: Any) -> Ledger:
         """Open a journal whose writes are boundaries."""
         self.at("open", "before")
         journal = await open_journal(*place, **key)
@@ -89,7 +91,7 @@ class Boundaries:
         return journal
 
     async def _write(self, name: str, write: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        kind = type(arguments[1]).__name__ if name == "step" else name
+        kind = type(arguments[1]).__name__ if name in STEP_WRITES else name
         self.at(kind, "before")
         result = await write(*arguments, **options)
         self.at(kind, "after")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generor_async.batch.journal import Row
-from generor_async.batch.sqlite import open_reader
+from generor_async.batch.journal import open_reader
 from generor_async.simulator import Simulator
+from generor_async.stores.records import CallRecord
 
 __all__ = ["check", "made", "rows_of"]
 
@@ -24,20 +24,20 @@ def made(simulator: Simulator) -> dict[str, list[str]]:
     return found
 
 
-def rows_of(folder: Path) -> list[Row]:
+def rows_of(folder: Path) -> list[CallRecord]:
     """Return all rows of a folder's journal."""
 
-    async def look() -> list[Row]:
+    async def look() -> list[CallRecord]:
         reader = await open_reader(folder)
         try:
-            return [row async for row in reader.rows()]
+            return [row async for row in reader.scan()]
         finally:
             await reader.close()
 
     return asyncio.run(look())
 
 
-def check(folder: Path, count: int, everything: Mapping[str, Sequence[str]]) -> list[Row]:
+def check(folder: Path, count: int, everything: Mapping[str, Sequence[str]]) -> list[CallRecord]:
     """Check an ended batch against what the server made, and return its rows."""
     rows = rows_of(folder)
     assert len(rows) == count

@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
 TYPED = {"Enter": "\r", " ": " "}
@@ -64,6 +64,11 @@ class Page:
         """Load a file, and wait until all of it is there."""
         await self.call("Page.navigate", url=path.as_uri())
         await self.until(f"location.pathname === {path.as_uri()[7:]!r} && document.readyState === 'complete'")
+
+    async def visit(self, url: str) -> None:
+        """Load what a server on this machine shows, and wait until all of it is there."""
+        await self.call("Page.navigate", url=url)
+        await self.until(f"location.href.startsWith({url!r}) && document.readyState === 'complete'")
 
     async def value(self, expression: str) -> Any:
         """Evaluate an expression in the page, awaiting promises."""

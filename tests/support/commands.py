@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -136,6 +136,9 @@ def _serve(orders: socket.socket) -> None:
     import_module("support.clock")  # before there are runs that need it
     for name in SUBCOMMANDS:
         import_module(f"generor_async.cli.{name}")
+    for name in ("generor_async.stores.postgres", "generor_async.fleet.worker", "redis"):
+        with suppress(ModuleNotFoundError):  # they come with extras
+            import_module(name)
     with redirect_stdout(io.StringIO()):
         app(["call"], standalone_mode=False)  # imports the rest of what a run does
     gc.freeze()  # or each run looks through all of it, and has a copy of its own

@@ -1,4 +1,7 @@
-"""How many drawn worlds a test tries: few in every run, twenty times as many with `--hypothesis-profile=long`."""
+"""How many drawn worlds a test tries: few in every run, a fifth of them on servers, twenty times as many in a long run.
+
+The option `--hypothesis-profile=` says so: `servers`, or `long`.
+"""
 
 from hypothesis import settings
 
@@ -8,20 +11,23 @@ FEW = 50
 """Examples of a test that doesn't say how many it tries."""
 LONG = 20
 """How many times as many a long run tries."""
+SERVERS = 5
+"""How many times fewer are tried on servers, where each world is a database."""
 
 
 def register_profiles() -> None:
-    """Have the profiles `unhurried`, which is loaded, and `long`; what is slow on a busy machine is no failure."""
+    """Have the profiles `unhurried`, which is loaded, `servers` and `long`; what is slow is no failure."""
     settings.register_profile("unhurried", deadline=None, max_examples=FEW)
+    settings.register_profile("servers", deadline=None, max_examples=FEW // SERVERS)
     settings.register_profile("long", deadline=None, max_examples=FEW * LONG)
     settings.load_profile("unhurried")
 
 
 def runs(few: int) -> int:
-    """Return so many, or in a long run twenty times as many."""
-    return few * max(1, settings().max_examples // FEW)
+    """Return so many, on servers a fifth of them, in a long run twenty times as many."""
+    return max(1, few * settings().max_examples // FEW)
 
 
 def examples(few: int) -> settings:
-    """Try so many examples, in a long run twenty times as many."""
+    """Try so many examples, or as `runs` says."""
     return settings(max_examples=runs(few))

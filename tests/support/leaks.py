@@ -23,8 +23,15 @@ def _places(error: BaseException, secret: str, seen: set[int]) -> Iterator[str]:
     for frame, line in traceback.walk_tb(error.__traceback__):
         if OURS in frame.f_code.co_filename.replace("tests", ""):
             for variable, value in frame.f_locals.items():
-                if secret in repr(value):
+                if secret in _shown(value):
                     yield f"{name}: {variable} in {frame.f_code.co_name}, line {line}"
     for other in (error.__cause__, error.__context__):
         if other is not None:
             yield from _places(other, secret, seen)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except AttributeError:
+        return ""  # it was not complete when the error was raised

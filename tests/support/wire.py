@@ -10,6 +10,7 @@ import json
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Self, TypeAlias
 
@@ -56,6 +57,12 @@ class Peer:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def delivered(self) -> None:
+        """Wait until the other end's machine has all that was sent."""
+        sock: socket.socket = self.writer.get_extra_info("socket")
+        while self.writer.transport.get_write_buffer_size() or _unacknowledged(sock):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0)
+
     def reset(self) -> None:
         """Break the connection off with a RST."""
         sock: socket.socket = self.writer.get_extra_info("socket")
@@ -73,6 +80,22 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
         return Arrived(self.number, method, target, headers, head, body)
+
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+    def _unacknowledged(sock: socket.socket) -> int:
+        """Return how many bytes were sent and not acknowledged."""
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+else:
+
+    def _unacknowledged(sock: socket.socket) -> int:
+        """Tell nothing: other systems have no such request."""
+        del sock
+        return 0
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -48,6 +49,8 @@ NO_PATHS = (
     *("s3://bucket/x", "S3://bucket/x", "file:///tmp/x", "https://x.example/y", "postgresql://u:hush@host/db"),
     *(Path("s3://bucket/x"), "gs:/bucket", " ", f"out/{'x' * 256}", Path("鷺" * 86, "x")),
 )
+NO_PLACES = tuple(value for value in NO_PATHS if value is not None and "postgresql:" not in str(value))
+"""What can be neither a file nor a database."""
 
 CLIENT: dict[str, tuple[Any, ...]] = {
     "api_key": (b"luma-api-0123456789", 123, ["k"], {"key": "k"}, True, Path("k"), 1.5, "a b", "a\n"),
@@ -83,6 +86,11 @@ CLIENT: dict[str, tuple[Any, ...]] = {
     "on_event": NO_LISTENERS,
     "clock": (None, 5, asyncio, "real"),
     "limits": (5, "free", {"rpm": 5}, Limits),
+    "state": NO_PLACES,
+    "keep_days": (None, "5", -1, math.nan, True, [5]),
+    "keep_results": NO_FLAGS,
+    "budgets": (5, "x", {"credits": 5}),
+    "send_user": NO_FLAGS,
 }
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "timeout": NO_SECONDS,
@@ -101,19 +109,27 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "extra_body": (None, 5, "{}", [("a", "b")], {5: "a"}),
     "on_progress": NO_LISTENERS,
     "request_id": (None, 5, "", "a\nb", "é", b"a", ["a"]),
+    "context": ({1, 2}, math.nan, b"a", {"a": object()}, {"a": {1}}),
+    "user": (5, "", b"a", ["a"], "\ud800"),
+    "price": ("5", -1, math.nan, True, [5]),
+    "idempotency_key": (5, "", b"a", ["a"], "\ud800", "x" * 256),
+    "acknowledge": tuple(value for value in NO_FLAGS if value is not UNSET),
+    "check_parameters": tuple(value for value in NO_FLAGS if value is not UNSET),
 }
 LIMITS: dict[str, tuple[Any, ...]] = {
     "tier": (5, "gold", ["pro"], b"pro"),
     "rpm": ("60", 0, -1, True, 2.5, 10**400),
     "jobs": ("4", 0, -1, True, 2.5, 10**400),
     "max_share": (None, "0.5", 0, -1, 1.1, math.nan, math.inf, True),
-    "store": tuple(value for value in NO_PATHS if value is not None),
+    "store": NO_PLACES,
     "name": (5, b"studio", "", " ", "\ud800"),
 }
 BATCH: dict[str, tuple[Any, ...]] = {
     "client": (None, 5, "luma", AsyncLuma, Limits()),
     "rows": (None, 5, b"rows.jsonl", {"prompt": "x"}, "", "s3://bucket/rows.jsonl", Path("https://x.example/a.csv")),
-    "to": NO_PATHS,
+    "to": tuple(value for value in NO_PATHS if "postgresql" not in str(value)),
+    "name": ("herons", 5, ""),
+    "lease": (30.0, "5"),
     "max_credits": ("5", 0, -1, math.nan, True, [5]),
     "price": ("5", -1, math.nan, math.inf * -1, True),
     "on_row": (5, "print"),
@@ -127,7 +143,9 @@ BATCH: dict[str, tuple[Any, ...]] = {
     "keep": (None, 5, "column", 2.5, True, object()),
     "again": NO_FLAGS,
     "drain": (None, "5", True, -1, math.nan, 10**400),
+    "media": (5, b"s3://bucket", "", "bucket", "memory://", "https://bucket/a", "s3://key:secret@bucket/a", Path("a")),
     "take_over": NO_FLAGS,
+    "keep_prompts": NO_FLAGS,
 }
 
 
@@ -173,7 +191,7 @@ def test_every_argument_of_a_client_is_covered(kind: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "name", "value"), both(CLIENT, AsyncLuma, Luma))
 def test_a_client_refuses_invalid_arguments(kind: Any, name: str, value: Any) -> None:
-    known: dict[str, Any] = {"api_key": KEY, "base_url": HOME, name: value}
+    known: dict[str, Any] = {"api_key": KEY, "base_url": HOME, "state": "calls.sqlite", name: value}
     with pytest.raises(InvalidRequestError) as caught:
         kind(**known)
     check(name, caught.value, value)
@@ -181,7 +199,7 @@ def test_a_client_refuses_invalid_arguments(kind: Any, name: str, value: Any) ->
 
 @pytest.mark.parametrize(("kind", "name", "value"), both(OPTIONS, AsyncLuma, Luma))
 def test_a_view_refuses_invalid_arguments(kind: Any, name: str, value: Any) -> None:
-    client = kind(KEY, base_url=HOME)
+    client = kind(KEY, base_url=HOME, state="calls.sqlite")
     assert names(client.with_options) == set(OPTIONS)
     if name == "on_progress" and value is None:
         return
@@ -252,11 +270,30 @@ CALLS: dict[str, tuple[str, Callable[[Any, Any], Any], tuple[Any, ...]]] = {
         (None, 5, "write", ["read"]),
     ),
     "download, result": ("result", lambda client, value: client.download(value, "o"), NO_RESULTS),
+    "read, result": ("result", lambda client, value: client.read(value), NO_RESULTS),
+    "save, result": ("result", lambda client, value: client.save(value, BytesIO()), NO_RESULTS),
+    "save, writer": ("writer", lambda client, value: client.save(GENERATION, value), (None, 5, "out", StringIO())),
+    "stream, output": ("output", lambda client, value: client.stream(value).open(), NO_RESULTS),
+    "stream, index": ("index", lambda c, value: c.stream(GENERATION, index=value).open(), ("0", -1, True, 0.5)),
+    "stream, range": ("range", lambda c, value: c.stream(GENERATION, range=value).open(), (5, b"bytes=0-")),
+    "stream, if_range": ("if_range", lambda c, value: c.stream(GENERATION, if_range=value).open(), (5, b"x")),
+    "stream, max_bytes": ("max_bytes", lambda c, value: c.stream(GENERATION, max_bytes=value).open(), (None, 0, "5")),
     "wait_all": ("jobs", lambda client, value: client.generations.wait_all(value), (None, 5, [GENERATION], ["gen-1"])),
     "wait_all, timeout": (
         "timeout",
         lambda client, value: client.generations.wait_all([], timeout=value),
         (None, "5", True, math.nan, 10**400),
+    ),
+    "map": (
+        "requests",
+        lambda client, value: client.generations.map(value),
+        (None, 5, "a heron", b"x", {"prompt": "a heron"}),
+    ),
+    "map, ordered": ("ordered", lambda c, value: c.generations.map([], ordered=value), NO_FLAGS),
+    "map, concurrency": (
+        "concurrency",
+        lambda client, value: client.generations.map([], concurrency=value),
+        ("5", 0, -1, 2.5, True, math.inf),
     ),
     "job": ("generation_id", lambda client, value: client.generations.job(value), (None, 5, "", "..", b"gen-1")),
     "run, on_submitted": (
@@ -296,6 +333,7 @@ CALLS: dict[str, tuple[str, Callable[[Any, Any], Any], tuple[Any, ...]]] = {
         NO_LISTENERS,
     ),
     "list, max_items": ("max_items", lambda c, value: c.files.list(max_items=value), ("5", -1, 2.5, True, math.inf)),
+    "drain": ("timeout", lambda client, value: client.drain(value), (None, "5", True, -1, math.nan, 10**400)),
     "close": ("drain", lambda client, value: client.close(drain=value), (None, "5", True, -1, math.nan, 10**400)),
     "collect": ("max_items", lambda c, value: c.files.list().collect(max_items=value), ("5", -1, 2.5, True, math.inf)),
 }

@@ -20,6 +20,8 @@ from generor_async import (
     AttemptEnded,
     AttemptStarted,
     AuthenticationError,
+    CallEnded,
+    CallStarted,
     ClientClosedError,
     DeadlineExceededError,
     Event,
@@ -243,7 +245,9 @@ def test_callbacks_run_in_the_context_of_the_caller_and_in_the_thread_of_the_loo
     with make(simulator, on_event=on_event) as luma:
         tenant.set("ours")
         luma.generations.create(prompt="A heron")
-    assert [(kind, name) for kind, name, _ in seen] == [(AttemptStarted, "ours"), (AttemptEnded, "ours")]
+    assert [(kind, name) for kind, name, _ in seen] == [
+        (kind, "ours") for kind in (CallStarted, AttemptStarted, AttemptEnded, CallEnded)
+    ]
     assert threading.get_ident() not in {thread for _, _, thread in seen}
 
 
@@ -258,7 +262,7 @@ def test_a_blocking_call_in_a_callback_is_refused(simulator: Simulator) -> None:
 
     with make(simulator, on_event=call_again) as luma:
         luma.generations.create(prompt="A heron")
-    assert len(refused) == 4
+    assert len(refused) == 8
     assert all("a callback of a blocking client" in text for text in refused)
 
 

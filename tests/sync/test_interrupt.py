@@ -66,6 +66,24 @@ def test_an_interrupted_paid_call_in_the_queue_is_cancelled(simulator: Simulator
     assert len(simulator.ledger.charges) == 1
 
 
+@pytest.mark.simulator(speed=1, luma_rpm=1_000)
+def test_an_interrupted_map_names_each_job(simulator: Simulator) -> None:
+    program = """
+        from itertools import count
+
+        from generor_async import Luma
+
+        with Luma() as luma:
+            print("calling")
+            for outcome in luma.generations.map(({"prompt": f"Heron {n}"} for n in count()), concurrency=3):
+                pass
+    """
+    err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=3)
+    assert len(simulator.ledger.charges) == 3
+    for job_id in simulator.luma.generations:
+        assert job_id in err
+
+
 @pytest.mark.simulator(speed=1)
 def test_an_interrupted_wait_names_the_job(simulator: Simulator) -> None:
     program = """

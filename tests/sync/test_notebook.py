@@ -1,5 +1,6 @@
 """A notebook in a real kernel, whose cells run inside of an event loop."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ CELLS = (
     "[generation.state for generation in luma.generations.submit(prompt='A heron').updates()][-1]",
     "async with AsyncLuma() as other:\n    again = await other.generations.get(generation.id)\nagain.state",
     "luma.close()",
+    "generation",
 )
 """Nothing is written beside what is shown: a cell has no other way than to stop the kernel's loop."""
 
@@ -46,5 +48,8 @@ def test_a_notebook_runs(simulator: Simulator, tmp_path: Path) -> None:
         output for cell in json.loads(notebook.read_text())["cells"] for output in cell["outputs"]
     ]
     assert {output["output_type"] for output in outputs} == {"execute_result"}
-    assert ["".join(output["data"]["text/plain"]) for output in outputs] == SHOWN
+    *values, displayed = outputs
+    assert ["".join(output["data"]["text/plain"]) for output in values] == SHOWN
+    (picture,) = (tmp_path / "out").iterdir()
+    assert base64.b64decode(displayed["data"]["image/png"]) == picture.read_bytes()
     assert len(simulator.ledger.charges) == 2

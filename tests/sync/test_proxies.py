@@ -68,7 +68,8 @@ def parameters(function: Any) -> list[tuple[str, object, object, str]]:
 def result(function: Any) -> str:
     """Return the result type of a function or property."""
     hint = typing.get_type_hints(function)["return"]
-    return told(hint).replace("collections.abc.AsyncIterator", "collections.abc.Iterator")
+    plain = re.sub(r"collections\.abc\.AsyncGenerator\[(.*), None\]", r"collections.abc.Iterator[\1]", told(hint))
+    return plain.replace("collections.abc.AsyncIterator", "collections.abc.Iterator")
 
 
 def methods() -> list[Any]:
@@ -140,6 +141,8 @@ def test_every_operation_has_a_method() -> None:
 def test_a_batch_is_run_with_the_same_arguments() -> None:
     assert parameters(sync.run_batch) == parameters(generor_async.run_batch)
     assert result(sync.run_batch) == result(generor_async.run_batch)
+    assert parameters(sync.run_shift) == parameters(generor_async.run_shift)
+    assert result(sync.run_shift) == result(generor_async.run_shift)
 
 
 def test_the_package_exports_its_names() -> None:

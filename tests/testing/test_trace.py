@@ -27,6 +27,7 @@ class Numbered:
 
     def note(self, what: attrs.AttrsInstance) -> None:
         values = attrs.asdict(what)
+        values.pop("base_url", None)  # the simulator's port is another each time
         for name in {"call_id", "request_id"} & values.keys():
             values[name] = self._known.setdefault(values[name], len(self._known))
         self.trace.append((type(what).__name__, values))

@@ -1,4 +1,4 @@
-"""The Generor API's gate: keys, scopes, tiers, windows and the shape of every refusal."""
+"""Access to the Generor API: keys, scopes, tiers, windows and the shape of every refusal."""
 
 import pytest
 from support.generor_service import generor

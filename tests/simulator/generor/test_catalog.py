@@ -1,4 +1,4 @@
-"""What can be generated: generators, models, and how lists of them are paged."""
+"""Generators and models, and the pages of their lists."""
 
 from typing import Any
 

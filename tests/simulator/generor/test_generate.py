@@ -1,4 +1,4 @@
-"""Estimating and generating: the documents' examples, prices, times, files, and what is refused."""
+"""Estimating and generating: the documents' examples, prices, times, files, and refusals."""
 
 import asyncio
 from io import BytesIO

@@ -47,7 +47,7 @@ def inline(luma: Service, content: bytes = CONTENT, *, name: str = "a.png", key:
 
 
 def uploaded(luma: Service, **fields: Any) -> str:
-    """Upload a file, complete it, and let the ingest end."""
+    """Upload a file, complete it, and wait for the end of its ingestion."""
     created = ask_upload(luma, **fields)
     assert luma.put(created["upload"], CONTENT).status == 200
     assert luma.call("POST", f"/files/{created['id']}/complete").status == 200
@@ -232,7 +232,7 @@ def test_files_are_listed_newest_first_page_by_page(luma: Service) -> None:
     assert page["next_cursor"] is None
 
 
-def test_a_page_has_25_files_unless_told_otherwise(luma: Service) -> None:
+def test_a_page_has_25_files_by_default(luma: Service) -> None:
     for _ in range(26):
         ask_upload(luma)
     page = listing(luma)

@@ -1,4 +1,4 @@
-"""Units, slots, the ceiling against abuse and limits that are down, on the simulated Luma Agents API."""
+"""Units, slots, the limit against abuse, and an unavailable limiter, on the simulated Luma Agents API."""
 
 from statistics import median, quantiles
 from typing import Any
@@ -96,7 +96,7 @@ def test_an_invalid_table_of_weights_is_refused(given: Any, sentence: str) -> No
 
 @frozen
 class Held:
-    """A job, as a plain list of them has it."""
+    """A job in the model of slots, which is a plain list."""
 
     job_id: str
     weight: int

@@ -1,4 +1,4 @@
-"""What becomes of media references: fetched without a fetch, decoded, or looked up."""
+"""Media references: fetched (without a request), decoded, or found by id."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""Form data, split into its parts with no byte changed."""
+"""Form data is split into its parts byte for byte."""
 
 import pytest
 from hypothesis import given

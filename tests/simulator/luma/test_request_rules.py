@@ -1,4 +1,4 @@
-"""What a generation request may hold: every 400 of the vendor's error page, and those in its manner."""
+"""Validation of generation requests: every 400 of the vendor's error page, and similar ones."""
 
 from typing import Any
 

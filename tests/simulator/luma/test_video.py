@@ -1,4 +1,4 @@
-"""The rules between the video options, each refused by a 400 of its own."""
+"""The rules between the video options; each is refused by a 400 of its own."""
 
 from typing import Any
 
