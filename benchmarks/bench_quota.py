@@ -257,7 +257,7 @@ async def ours(url: str, scene: Scene, *, told: bool = True) -> int:
     return 0
 
 
-UNTOLD = "generor_async, told nothing"
+UNTOLD = "generor_async, given no limits"
 CONTENDERS: dict[str, Contender] = {
     "Retry-After loop": retry_loop,
     "luma-agents, 10 retries": by_luma_agents,

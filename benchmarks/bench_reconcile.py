@@ -98,7 +98,7 @@ async def use(simulator: Simulator, dice: random.Random) -> None:
 
 
 async def run_to_the_end(generor: AsyncGeneror, rows: list[dict[str, Any]], folder: str) -> list[RowOutcome]:
-    """Run a batch, and again where calls in doubt have stopped it; return what it told of rows, each time."""
+    """Run a batch, and again where unresolved calls have stopped it; return the outcomes that it reported."""
     told: list[RowOutcome] = []
     while True:
         with suppress(OutcomeUnknownError):
@@ -136,7 +136,7 @@ async def play(scene: str, given: Given, seed: int, *, others: bool, result: Res
 async def table(given: Given, *, others: bool) -> None:
     """Print what came of every scene."""
     print(f"### {given.rows} rows, {given.seeds} seeds, {'others use the account' if others else 'nobody else'}\n")
-    print("| the account's listings | in doubt | settled | held | charged twice | lost | longest run (s) |")
+    print("| the account's listings | unknown | resolved | unresolved | charged twice | lost | longest run (s) |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for scene in SCENES:
         if given.only in scene:

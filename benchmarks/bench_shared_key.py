@@ -92,8 +92,8 @@ ROWS: dict[str, Row] = {
         Row("an outage of 20 s", None, 3, " POSTs a call"),
         Row("uni-1-max edits and others", 1.10, 2),
         Row("10 slots, named", 1.06, 1),
-        Row("10 slots, named by nobody", None, 30),
-        Row("2 of 4 slots held for 300 s", 1.10, 30),
+        Row("10 slots, not named", None, 30),
+        Row("2 of 4 slots in foreign use for 300 s", 1.10, 30),
     )
 }
 

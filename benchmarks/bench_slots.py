@@ -177,7 +177,7 @@ async def retry_loop(url: str, scene: Scene) -> int:
 
 
 async def by_semaphore(url: str, scene: Scene) -> int:
-    """A semaphore of the true ceiling, held until the job has been seen to end."""
+    """A semaphore of the true limit, acquired until the end of the job is seen."""
     semaphore = asyncio.Semaphore(scene.most)
     async with plain_session(KEY) as session:
         await asyncio.gather(*(make(session, url, semaphore) for _ in range(scene.calls)))
@@ -223,9 +223,9 @@ async def ours(url: str, scene: Scene, *, told: bool) -> int:
 CONTENDERS: dict[str, Contender] = {
     "Retry-After loop": retry_loop,
     "luma-agents, 10 retries": by_luma_agents,
-    "semaphore of the true ceiling": by_semaphore,
+    "semaphore of the true limit": by_semaphore,
     OURS: partial(ours, told=False),
-    "generor_async, told the ceiling": partial(ours, told=True),
+    "generor_async, given the limit": partial(ours, told=True),
 }
 
 

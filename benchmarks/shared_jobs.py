@@ -289,9 +289,9 @@ def slots() -> Iterator[Slots]:
     images = (IMAGE,) * 60
     ten = partial(Slots, jobs=images[:40], job_seconds=30.0, ceiling=10, bound=120.0)
     yield ten(row="10 slots, named", named="number")
-    yield ten(row="10 slots, named by nobody", named="nothing")
+    yield ten(row="10 slots, not named", named="nothing")
     yield Slots(
-        row="2 of 4 slots held for 300 s",
+        row="2 of 4 slots in foreign use for 300 s",
         jobs=images,
         job_seconds=30.0,
         ceiling=4,

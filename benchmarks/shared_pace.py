@@ -18,9 +18,11 @@ from generor_async import AsyncGeneror, AsyncLuma, GenerorAsyncError, Limits
 from generor_async.rules.window import GAP, GAP_PART
 from generor_async.testing.loop import run
 
-__all__ = ["GENERATION", "KEYS", "Played", "Server", "failures", "play", "reply"]
+__all__ = ["GENERATION", "INTERACTIVE", "KEYS", "Played", "Server", "failures", "play", "reply"]
 
 KEYS: Final = {"luma": "luma-api-benchmark", "generor": "gnr_live_benchmark"}
+INTERACTIVE: Final = "an interactive one"
+"""The prompt by which a server knows interactive calls."""
 HORIZON: Final = 36_000.0
 """Seconds after which calls that are still under way have failed."""
 GENERATION: Final[dict[str, object]] = {
@@ -62,9 +64,11 @@ class Server:
     others: Others
     dice: random.Random
     admitted: list[float] = field(factory=list[float])
+    interactive: list[float] = field(factory=list[float])
+    """Those of them that ask for `INTERACTIVE`."""
     refused: list[float] = field(factory=list[float])
 
-    async def answer(self, head: bytes) -> bytes:  # noqa: ARG002 - the only call that is made is the one that counts
+    async def answer(self, head: bytes) -> bytes:
         """Take one request, and return what is answered."""
         limit, world = self.limit, self.limit.world
         await asyncio.sleep(travel(self.dice))
@@ -75,6 +79,8 @@ class Server:
         headers = limit.headers(now, admitted=wait is None)
         if wait is None:
             self.admitted.append(now)
+            if INTERACTIVE.encode() in head:
+                self.interactive.append(now)
             await asyncio.sleep(world.answer_seconds)
             status, body = DONE[world.api]
         else:

@@ -144,7 +144,7 @@ class Limit:
             "X-RateLimit-Reset": str(reset),
         }
         if world.api == "generor":
-            said["X-RateLimit-Tier"] = {30: "free", 60: "basic", 300: "enterprise"}[world.limit]
+            said["X-RateLimit-Tier"] = {30: "free", 60: "basic", 300: "enterprise"}.get(world.limit, "another")
         return said
 
 
