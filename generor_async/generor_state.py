@@ -105,7 +105,7 @@ class GenerorJobs(KeptCalls):
             charged, or it is still under way.
 
         Raises:
-            InvalidRequestError: The client has no state, or it can't be used.
+            InvalidRequestError: This can be no key, or the client has no state, or it can't be used.
             OutcomeUnknownError: A call with this key may have been charged, and the account doesn't tell.
         """
         record = await self._find(idempotency_key)
@@ -118,8 +118,9 @@ class GenerorJobs(KeptCalls):
     async def acknowledge(self, creation_id: int) -> None:
         """Say that the result of a call of `with_options(acknowledge=True)` has arrived where it is needed.
 
-        The call is then finished, and `unfinished()` doesn't return it any more. A call that isn't kept, or was
-        acknowledged before, is left alone.
+        The call is then finished, and `unfinished()` doesn't return it any more. An id that the state doesn't know is
+        taken for that of a call that was acknowledged before and deleted since: a wrong one leaves the right call
+        unfinished.
 
         Args:
             creation_id: A creation that it has made.

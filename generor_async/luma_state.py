@@ -62,7 +62,7 @@ class LumaJobs(KeptCalls):
             or the call is still under way. Nothing is sent.
 
         Raises:
-            InvalidRequestError: The client has no state, or it can't be used.
+            InvalidRequestError: This can be no key, or the client has no state, or it can't be used.
             OutcomeUnknownError: A call with this key may have been charged, and nobody knows what came of it.
         """
         record = await self._find(idempotency_key)
@@ -75,8 +75,8 @@ class LumaJobs(KeptCalls):
     async def acknowledge(self, job_id: str) -> None:
         """Say that the result of a job of `with_options(acknowledge=True)` has arrived where it is needed.
 
-        The job is then finished, and `unfinished()` doesn't return it any more. A job that isn't kept, or was
-        acknowledged before, is left alone.
+        The job is then finished, and `unfinished()` doesn't return it any more. An id that the state doesn't know is
+        taken for a job that was acknowledged before and deleted since: a wrong one leaves the right job unfinished.
 
         Args:
             job_id: The job's id.

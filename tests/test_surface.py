@@ -392,7 +392,7 @@ def test_a_worker_needs_the_address_of_a_run_alone(work: Any) -> None:
     assert typing.get_type_hints(work)["return"] is ShiftEnd
     assert set(fields_dict(ShiftEnd)) == {"reason", "done", "failed", "unknown"}
     assert set(fields_dict(Submitted)) == {"new", "known", "rejected", "duplicates"}
-    assert list(inspect.signature(resume_run).parameters) == ["url", "name", "after_failover"]
+    assert list(inspect.signature(resume_run).parameters) == ["url", "name", "after_failover", "even_unchanged"]
 
 
 @pytest.mark.parametrize("start", [run_batch, blocking_run_batch])

@@ -11,13 +11,15 @@ from generor_async.batch.journal import open_journal, open_reader
 from generor_async.batch.run_key import RunKey, read_key
 from generor_async.engine import auth
 from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.state.opened import RULES
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.database_urls import without_password
 from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import GENEROR
 from generor_async.stores import opening
-from generor_async.stores.ledger import OlderWorkersError, UnusableLedgerError
-from generor_async.stores.opening import go_on_after_failover
+from generor_async.stores.ledger import NO_RUN, Ledger, OlderWorkersError, UnusableLedgerError
+from generor_async.stores.opening import go_on_after_failover, was_replaced
 from generor_async.stores.records import LiveOwner, StoredRun
 from generor_async.values import is_object
 
@@ -27,7 +29,9 @@ __all__ = [
     "list_runs",
     "live_workers",
     "migrate",
+    "not_deleted",
     "read_run",
+    "resume_clients",
     "resume_run",
     "stop_run",
 ]
@@ -149,7 +153,8 @@ async def delete_run(url: str, name: str, *, even_paid: bool = False) -> None:
     Args:
         url: The database.
         name: The run.
-        even_paid: Whether to give up the outputs of rows that are paid for and have no result yet.
+        even_paid: Whether to give up the outputs of rows that are paid for and have no result yet, and rows that may
+            have been paid for.
 
     Raises:
         InvalidRequestError: There is no such run, somebody is at work on it, it has such rows, or the database can't be
@@ -165,13 +170,22 @@ async def delete_run(url: str, name: str, *, even_paid: bool = False) -> None:
         raise InvalidRequestError(
             "name", f"{place} can't be deleted while somebody is at work on it: {names}", advice="Stop it first"
         )
-    rows = "1 row is" if in_use.paid == 1 else f"{in_use.paid:,} rows are"
-    raise InvalidRequestError(
-        "name",
-        f"{place} isn't deleted: {rows} paid for, and nobody has fetched the outputs",
-        advice="Have a worker fetch them (`generor batch stop` lets it do that and no more), or give them up"
-        " (even_paid=True, --force)",
-    )
+    raise not_deleted(str(place), paid=in_use.paid, unknown=in_use.unknown)
+
+
+def not_deleted(what: str, *, paid: int, unknown: int) -> InvalidRequestError:
+    """Return the error for a run with rows that are paid for and not fetched, or that may have been paid for."""
+    problems, advice = list[str](), list[str]()
+    if paid:
+        rows = "1 row is" if paid == 1 else f"{paid:,} rows are"
+        problems.append(f"{rows} paid for, and nobody has fetched the outputs")
+        advice.append("Have a worker fetch them (`generor batch stop` lets it do that and no more)")
+    if unknown:
+        rows = "1 row" if unknown == 1 else f"{unknown:,} rows"
+        problems.append(f"{rows} may have been paid for, and nobody knows")
+        advice.append("See in `generor batch status` what unknown rows wait for, and `export` what is known of them")
+    advice.append("Or give them up (even_paid=True, --force)")
+    return InvalidRequestError("name", f"{what} isn't deleted: {'; '.join(problems)}", advice=". ".join(advice))
 
 
 async def migrate(url: str, *, wait: bool = False, tell: Callable[[str], object] = lambda _: None) -> None:
@@ -204,7 +218,7 @@ async def _of_database(asked: Coroutine[Any, Any, T]) -> T:
         raise InvalidRequestError("to", error.problem, advice=advice) from None
 
 
-async def resume_run(url: str, name: str, *, after_failover: bool = False) -> int:
+async def resume_run(url: str, name: str, *, after_failover: bool = False, even_unchanged: bool = False) -> int:
     """Let workers go on with a run that was stopped.
 
     After a failover, or from a backup, a database may lack what was paid for last, and the run stops with the reason
@@ -216,16 +230,21 @@ async def resume_run(url: str, name: str, *, after_failover: bool = False) -> in
         url: The database, such as `postgresql://host/app`.
         name: The run.
         after_failover: Whether to accept the database as it is now.
+        even_unchanged: Whether to do that also where the database is the one that the run was written to, since a dump
+            was loaded into it, which nobody could notice.
 
     Returns:
         How many rows have become unknown.
 
     Raises:
-        InvalidRequestError: There is no such run.
+        InvalidRequestError: There is no such run; or nothing shows that the database is another one, and it is to be
+            accepted. Nothing is changed.
+        DatabaseChangedError: The database is another one, and isn't to be accepted. Nothing is changed.
         JournalError: The database can't be reached.
     """
     place = DatabasePlace.of(auth.masked_texts(url), name, None)
     arguments.boolean(after_failover, "after_failover")
+    arguments.boolean(even_unchanged, "even_unchanged")
     reader = await open_reader(place)
     try:
         key = await read_key(reader)
@@ -234,10 +253,60 @@ async def resume_run(url: str, name: str, *, after_failover: bool = False) -> in
     assert key is not None
     journal = await open_journal(place, key=key)
     try:
-        now = REAL_CLOCK.time() if key.api == GENEROR.name else None  # whose account lists what was bought
-        lost = await go_on_after_failover(journal, now=now) if after_failover else 0
+        lost = 0
+        if after_failover:
+            now = REAL_CLOCK.time() if key.api == GENEROR.name else None  # whose account lists what was bought
+            is_stopped = await journal.read_note("ending") == "database"
+            lost = await _accept_database(journal, str(place), now, even_unchanged=even_unchanged or is_stopped)
+        elif await was_replaced(journal) and (problem := journal.problem()) is not None:
+            raise problem
         await journal.write_note("ending", None)
         await journal.write_note(STOPPED_NOTE, None)
         return lost
     finally:
         await journal.close()
+
+
+async def resume_clients(url: str, *, even_unchanged: bool = False) -> int:
+    """Accept a database as it is for the calls of clients that have it as their `state`, after a failover.
+
+    Calls that it has as not made yet may have been paid for since, and become unknown. Of those that were begun in what
+    was lost nobody knows: what is called again with their idempotency key is paid for again.
+
+    Args:
+        url: The database, such as `postgresql://host/app`.
+        even_unchanged: As of `resume_run`.
+
+    Returns:
+        How many calls have become unknown.
+
+    Raises:
+        InvalidRequestError: No client has kept calls there, or the database is the one that they were written to.
+        JournalError: The database can't be reached.
+    """
+    url = auth.masked_texts(url)
+    what = f"the state of clients in {without_password(url)}"
+    reader = await _of_database(opening.open_reader(url, run=NO_RUN))
+    if reader is None:
+        raise InvalidRequestError("to", f"there is no {what.removeprefix('the ')}", advice="Correct the URL")
+    await reader.close()
+    ledger = await _of_database(opening.open_ledger(url, run=NO_RUN, rules=RULES))
+    try:
+        return await _accept_database(ledger, what, REAL_CLOCK.time(), even_unchanged=even_unchanged)
+    finally:
+        await ledger.close()
+
+
+async def _accept_database(ledger: Ledger, what: str, now: float | None, *, even_unchanged: bool) -> int:
+    """Go on with the database of a ledger as it is; return how many calls are unknown, as they may have been paid for.
+
+    Raises InvalidRequestError where nothing shows that it has changed: what is known not to be paid for stays so then.
+    """
+    if not even_unchanged and not await was_replaced(ledger):
+        raise InvalidRequestError(
+            "after_failover",
+            f"{what} is in the database that it was written to, and nothing shows that anything was lost",
+            advice="Leave it out; if a dump was loaded into this server, which nobody can notice, insist"
+            " (even_unchanged=True, --force)",
+        )
+    return await go_on_after_failover(ledger, now=now)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from mimetypes import guess_type
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
@@ -20,12 +20,13 @@ from generor_async.batch.notices import MAX_REJECTS_NAMED
 from generor_async.batch.report import ReportFile, ReportRow, ReportState, ReportSummary, left_out, write_report
 from generor_async.batch.run_key import RunKey, keeps_prompts, read_key, simulation_mismatch
 from generor_async.batch.run_times import run_spans
+from generor_async.batch.runs import STOPPED_NOTE
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.errors import StorageError
 from generor_async.rules import arguments, option_checks
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED_CODES
-from generor_async.rules.row_states import RowState
+from generor_async.rules.row_states import END_STATES, RowState
 from generor_async.rules.stop_rules import StopReason
 from generor_async.rules.vendors import vendor_of
 from generor_async.storage import LONGEST_LINK
@@ -47,8 +48,9 @@ class Status:
     """The status of a batch."""
 
     operation: str
-    reason: StopReason | None
-    """Why the last run ended; None while a run goes on, and if the last one was killed."""
+    reason: StopReason | Literal["stopped"] | None
+    """Why the last run ended; None while a run goes on, and if the last one was killed. "stopped" is what somebody has
+    stopped by `generor batch stop`, and not finished yet."""
     simulated: bool
     """Whether a simulator was asked, so that nothing was paid."""
     counts: Mapping[RowState, int]
@@ -108,6 +110,9 @@ async def read_status(to: To, *, name: str | None = None, checks_storage: bool =
         key = await _key_of(reader)
         cap: Any = await reader.read_note("cap")
         reason: Any = await reader.read_note("ending")
+        counts = await reader.counts()
+        if await reader.read_note(STOPPED_NOTE) and any(counts[state] for state in counts.keys() - END_STATES):
+            reason = "stopped"
         vendor, charges = vendor_of(key.operation), await read_charges(reader)
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
@@ -124,7 +129,7 @@ async def read_status(to: To, *, name: str | None = None, checks_storage: bool =
             operation=key.operation,
             reason=reason,
             simulated=key.is_simulated,
-            counts=await reader.counts(),
+            counts=counts,
             rejected=rejects,
             set_aside=set_aside,
             failures=await reader.failures(),

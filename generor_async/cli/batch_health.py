@@ -1,6 +1,7 @@
 """`generor batch status --check`: whether a run is well, for probes."""
 
 from pathlib import Path
+from typing import Literal
 
 from generor_async.batch.folder import LOCK
 from generor_async.batch.folder_lock import FolderLock
@@ -38,11 +39,11 @@ async def _check_run(place: Place, run: RunInfo) -> int:
     return _ended(run.name, run.reason, is_complete=status.is_complete)
 
 
-def _ended(what: str, reason: StopReason | None, *, is_complete: bool) -> int:
+def _ended(what: str, reason: StopReason | Literal["stopped"] | None, *, is_complete: bool) -> int:
     """Return the exit code for a run that doesn't go on."""
     if is_complete:
         return 0
-    if reason is None or reason in {"done", "failed", "interrupted"}:
+    if reason is None or reason == "stopped" or reason in {"done", "failed", "interrupted"}:
         print_error(f"{what} has ended, and not all rows are done")
         return SOME_MISSING
     print_error(f"{what} has stopped: {reason}")

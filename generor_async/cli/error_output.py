@@ -18,7 +18,7 @@ OPTION_NAMES: Final = {
         name: f"--{name.replace('_', '-')}"
         for name in (
             "max_credits", "price", "limit", "concurrency", "prompt_column", "keep", "drain", "tag_rows", "take_over",
-            "media", "signed_links", "id", "job",
+            "media", "signed_links", "id", "job", "after_failover",
         )
     },
     "common": "--param",

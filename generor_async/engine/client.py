@@ -270,8 +270,8 @@ class Client:
             on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
                 own estimate; None for none.
             request_id: The X-Request-Id of the first attempt. The view then serves one call.
-            context: Anything that is JSON, such as `{"channel": 7}`: the client's `state` keeps it with each paid call,
-                and `jobs.unfinished()` returns it.
+            context: Anything that is JSON, such as `{"channel": 7}`, of at most 64 KiB: the client's `state` keeps it
+                with each paid call, and `jobs.unfinished()` returns it.
             idempotency_key: A paid call with this key is made once: a second one, in any process of the client's
                 `state`, gets the first one's result while that is under way and for `keep_days`. One that failed at no
                 cost is made anew; one whose outcome nobody knows is an OutcomeUnknownError until it is settled by

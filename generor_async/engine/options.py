@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments, option_checks, request_headers
+from generor_async.rules import arguments, kept_names, option_checks, request_headers
 from generor_async.rules.kept_json import kept_json
 from generor_async.values import JSON, Priority
 
@@ -20,8 +19,6 @@ PRIORITIES: Final[tuple[Priority, ...]] = ("interactive", "normal", "bulk")
 """The priorities, the most urgent first."""
 HIGHEST_PRICE: Final = 1e9
 """The highest price of a call, in US dollars: sums of it are exact to a fraction of a credit."""
-LONGEST_KEY: Final = 255
-"""The most characters of an idempotency key, and of a user's name."""
 
 
 @frozen(kw_only=True)
@@ -84,23 +81,11 @@ def _request_id(value: object, _: str) -> str:
 
 
 def _idempotency_key(value: object, name: str) -> str | None:
-    if value is None:
-        return None
-    key = arguments.text(value, name)
-    if not 0 < len(key) <= LONGEST_KEY:
-        advice = "Give what names the call in your own records, such as an order's number"
-        raise InvalidRequestError(name, f"{name} must have 1 to {LONGEST_KEY} characters", advice=advice)
-    return key
+    return None if value is None else kept_names.idempotency_key(value, name)
 
 
 def _user(value: object, name: str) -> str | None:
-    if value is None:
-        return None
-    user = arguments.text(value, name)
-    if not 0 < len(user) <= LONGEST_KEY:
-        advice = "Give a name of the user in your own records; None for nobody"
-        raise InvalidRequestError(name, f"{name} must have 1 to {LONGEST_KEY} characters", advice=advice)
-    return user
+    return None if value is None else kept_names.user(value, name)
 
 
 def _price(value: object, name: str) -> float | None:

@@ -41,6 +41,7 @@ __all__ = [
     "open_ledger",
     "open_limit_store",
     "open_reader",
+    "was_replaced",
     "write_run_note",
 ]
 
@@ -128,6 +129,13 @@ async def go_on_after_failover(ledger: Ledger, *, now: float | None) -> int:
     return await ledger.after_failover(now) if isinstance(ledger, PostgresLedger) else 0
 
 
+async def was_replaced(ledger: Ledger) -> bool:
+    """Tell whether the database of a ledger shows that it is another one than before, or an earlier state."""
+    from generor_async.stores.postgres import PostgresLedger  # noqa: PLC0415 - only the store that is used
+
+    return isinstance(ledger, PostgresLedger) and await ledger.was_replaced()
+
+
 async def list_runs(url: str, notes: Collection[str]) -> Sequence[StoredRun]:
     """Return the runs of a database in the order in which they were begun, with those of these notes that they have.
 
@@ -167,8 +175,8 @@ async def write_run_note(url: str, run: str, name: str, value: JSON) -> None:
 async def delete_run(url: str, run: str, accounts: Collection[AccountKey], *, even_paid: bool) -> RunInUse | None:
     """Delete a run with all that belongs to it, and these accounts, from a database.
 
-    Return who is at work on it and how many of its calls are paid for and have no result yet, if there are any: then
-    nothing is deleted, unless `even_paid` gives such calls up.
+    Return who is at work on it, and how many of its calls are paid for and have no result yet, or may have been paid
+    for, if there are any: then nothing is deleted, unless `even_paid` gives such calls up.
 
     Raises:
         UnusableLedgerError: It can't be written.

@@ -273,3 +273,5 @@ class RunInUse:
     """Who is at work on it."""
     paid: int
     """Calls that are paid for and have no result yet."""
+    unknown: int
+    """Calls that may have been paid for."""

@@ -1015,7 +1015,7 @@ class GenerorJobs(SyncProxy[AsyncGenerorJobs]):
             charged, or it is still under way.
 
         Raises:
-            InvalidRequestError: The client has no state, or it can't be used.
+            InvalidRequestError: This can be no key, or the client has no state, or it can't be used.
             OutcomeUnknownError: A call with this key may have been charged, and the account doesn't tell.
         """
         return (
@@ -1027,8 +1027,9 @@ class GenerorJobs(SyncProxy[AsyncGenerorJobs]):
     def acknowledge(self, creation_id: int) -> None:
         """Say that the result of a call of `with_options(acknowledge=True)` has arrived where it is needed.
 
-        The call is then finished, and `unfinished()` doesn't return it any more. A call that isn't kept, or was
-        acknowledged before, is left alone.
+        The call is then finished, and `unfinished()` doesn't return it any more. An id that the state doesn't know is
+        taken for that of a call that was acknowledged before and deleted since: a wrong one leaves the right call
+        unfinished.
 
         Args:
             creation_id: A creation that it has made.
@@ -2012,8 +2013,8 @@ class Generor(SyncClient[AsyncGeneror]):
             on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
                 own estimate; None for none.
             request_id: The X-Request-Id of the first attempt. The view then serves one call.
-            context: Anything that is JSON, such as `{"channel": 7}`: the client's `state` keeps it with each paid call,
-                and `jobs.unfinished()` returns it.
+            context: Anything that is JSON, such as `{"channel": 7}`, of at most 64 KiB: the client's `state` keeps it
+                with each paid call, and `jobs.unfinished()` returns it.
             idempotency_key: A paid call with this key is made once: a second one, in any process of the client's
                 `state`, gets the first one's result while that is under way and for `keep_days`. One that failed at no
                 cost is made anew; one whose outcome nobody knows is an OutcomeUnknownError until it is settled by

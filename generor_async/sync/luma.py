@@ -748,7 +748,7 @@ class LumaJobs(SyncProxy[AsyncLumaJobs]):
             or the call is still under way. Nothing is sent.
 
         Raises:
-            InvalidRequestError: The client has no state, or it can't be used.
+            InvalidRequestError: This can be no key, or the client has no state, or it can't be used.
             OutcomeUnknownError: A call with this key may have been charged, and nobody knows what came of it.
         """
         return (
@@ -758,8 +758,8 @@ class LumaJobs(SyncProxy[AsyncLumaJobs]):
     def acknowledge(self, job_id: str) -> None:
         """Say that the result of a job of `with_options(acknowledge=True)` has arrived where it is needed.
 
-        The job is then finished, and `unfinished()` doesn't return it any more. A job that isn't kept, or was
-        acknowledged before, is left alone.
+        The job is then finished, and `unfinished()` doesn't return it any more. An id that the state doesn't know is
+        taken for a job that was acknowledged before and deleted since: a wrong one leaves the right job unfinished.
 
         Args:
             job_id: The job's id.
@@ -1162,8 +1162,8 @@ class Luma(SyncClient[AsyncLuma]):
             on_progress: A function that is told every second how far a `generate` is likely to have come, by the API's
                 own estimate; None for none.
             request_id: The X-Request-Id of the first attempt. The view then serves one call.
-            context: Anything that is JSON, such as `{"channel": 7}`: the client's `state` keeps it with each paid call,
-                and `jobs.unfinished()` returns it.
+            context: Anything that is JSON, such as `{"channel": 7}`, of at most 64 KiB: the client's `state` keeps it
+                with each paid call, and `jobs.unfinished()` returns it.
             idempotency_key: A paid call with this key is made once: a second one, in any process of the client's
                 `state`, gets the first one's result while that is under way and for `keep_days`. One that failed at no
                 cost is made anew; one whose outcome nobody knows is an OutcomeUnknownError until it is settled by

@@ -25,6 +25,6 @@ class Budgets(SyncProxy[AsyncBudgets]):
             The status of each of them now, in the order in which they were given to the client.
 
         Raises:
-            InvalidRequestError: The client has no state, or it can't be used.
+            InvalidRequestError: This can be no user, or the client has no state, or it can't be used.
         """
         return self._bridge.run(self._impl.status(user))

@@ -148,7 +148,11 @@ async def test_a_restored_backup_with_the_same_timeline_is_noticed_by_who_has_se
             await ledger.intend(c, submit())
         await ledger.close()
         later = await postgres_ledger(server.url)
+        (again,) = await later.claim(1)
+        with pytest.raises(DatabaseChangedError, match="earlier state, as from a backup"):  # which it was told of
+            await later.intend(again, submit())
         assert await later.after_failover() == 4
+        await take(later, await claimed(later, id_="new"), submit())
         await later.close()
 
 

@@ -64,6 +64,7 @@ def test_a_worker_that_is_told_to_end_while_the_run_is_stopped_drains(fleet: Fle
     assert (code, states(fleet)) == (0, {"accepted": 3}), told
     fleet.simulator.faults.clear()
     assert "stopped by `generor batch stop`" in fleet.told("status")
+    assert json.loads(fleet.run("status", code=3))["reason"] == "stopped"
     fleet.worker(*LEASE)  # whoever is there fetches them, though the run is stopped
     wait_for(lambda: states(fleet) == {"done": 3})
     assert "stopped" not in fleet.told("status"), "nothing is left to go on with"
@@ -167,6 +168,43 @@ def test_delete_is_refused_while_nobody_fetches_what_is_paid_for(fleet: Fleet) -
         "delete", "--name", "herons", "--yes", "--force"
     )
     assert "has no runs" in fleet.refused("status")
+
+
+def test_delete_is_refused_while_nobody_knows_whether_a_row_was_paid_for(fleet: Fleet) -> None:
+    fleet.simulator.faults.add_spec("luma.generations.create=reset:after_charge:1x")
+    worker = fleet.worker(*LEASE)
+    fleet.submit("herons", 3)
+    wait_for(lambda: states(fleet) == {"done": 2, "unknown": 1})
+    for _ in range(2):  # with a worker, and without one
+        refused = fleet.refused("delete", "--name", "herons", "--yes")
+        assert "isn't deleted: 1 row may have been paid for, and nobody knows" in refused
+        assert "`generor batch status`" in refused
+        assert "--force" in refused
+        if fleet.workers:
+            assert fleet.end(worker)[0] == 0
+    told = fleet.told("delete", "--name", "herons", "--yes", "--force")
+    assert "given up: 1 row that may have been paid for" in told
+    assert "has no runs" in fleet.refused("status")
+
+
+def test_delete_is_refused_for_a_row_whose_worker_was_killed_in_its_call(fleet: Fleet) -> None:
+    fleet.simulator.faults.add(operation="luma.generations.create", fault="stall", when="after_charge")
+    worker = fleet.worker(*LEASE)
+    fleet.submit("herons", 1)
+    wait_for(lambda: states(fleet) == {"submitting": 1})
+    fleet.end(worker, signal.SIGKILL)
+    wait_for(lambda: fleet.idle("herons"))
+    assert "1 row may have been paid for, and nobody knows" in fleet.refused("delete", "--name", "herons", "--yes")
+    assert states(fleet) == {"submitting": 1}
+
+
+def test_delete_looks_for_the_run_before_it_asks(fleet: Fleet) -> None:
+    fleet.environment["COLUMNS"] = "200"
+    fleet.submit("herons", 1)
+    for force in ([], ["--force"]):
+        assert "has no run 'storks'" in fleet.refused("delete", "--name", "storks", *force)
+        assert "confirm with --yes" in fleet.refused("delete", "--name", "herons", *force)
+    assert states(fleet) == {"ready": 1}
 
 
 def test_rows_that_are_ready_again_wait_while_the_run_is_stopped_and_that_is_said(fleet: Fleet) -> None:

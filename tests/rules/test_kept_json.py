@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async import InvalidRequestError
-from generor_async.rules.kept_json import kept_json
+from generor_async.rules.kept_json import LARGEST, kept_json
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
@@ -59,3 +59,13 @@ def test_anything_else_is_refused_by_its_place(value: Any, problem: str) -> None
         kept_json(value, "context")
     assert caught.value.field == "context"
     assert "mappings whose keys are texts" in str(caught.value)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), st.integers(-3, 3))
+def test_what_is_larger_than_the_limit_is_refused_with_its_size(text: str, over: int) -> None:
+    padding = "x" * (LARGEST - len(json.dumps([text, ""], ensure_ascii=False).encode()) + over)
+    if over <= 0:
+        assert kept_json([text, padding], "context") == [text, padding]
+    else:
+        with pytest.raises(InvalidRequestError, match=f"context takes {LARGEST + over:,} bytes as JSON, and 65,536"):
+            kept_json([text, padding], "context")

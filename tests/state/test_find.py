@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from support.clock import in_virtual_time
 
-from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Luma, OutcomeUnknownError, PermissionDeniedError
+from generor_async import (
+    AsyncGeneror,
+    AsyncLuma,
+    ClientClosedError,
+    InvalidRequestError,
+    Luma,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+)
 from generor_async.simulator import Simulator
 
 CREATE = "luma.generations.create"
@@ -131,3 +139,33 @@ def test_the_blocking_client_finds_as_well(tmp_path: Path) -> None:
         assert found is not None
         assert found.wait().id == job.id
         assert luma.jobs.find("ada/2") is None
+
+
+async def test_nothing_is_found_once_the_client_is_closed(simulator: Simulator, tmp_path: Path) -> None:
+    async with luma_of(simulator, tmp_path) as luma:
+        await luma.with_options(idempotency_key="order 7").generations.create(prompt="a heron")
+        await luma.close()
+        with pytest.raises(ClientClosedError):
+            await luma.jobs.find("order 7")
+    with pytest.raises(ClientClosedError):
+        await luma.jobs.find("order 7")
+    assert not (tmp_path / "calls.sqlite-wal").exists(), "the state isn't opened again"
+
+
+async def test_an_empty_key_or_user_is_refused(simulator: Simulator, tmp_path: Path) -> None:
+    async with luma_of(simulator, tmp_path) as luma:
+        with pytest.raises(InvalidRequestError, match="idempotency_key must have 1 to 255 characters"):
+            await luma.jobs.find("")
+        with pytest.raises(InvalidRequestError, match="user must have 1 to 255 characters"):
+            await luma.budgets.status("")
+
+
+async def test_a_context_that_is_too_large_is_refused_before_anything_is_paid(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    async with luma_of(simulator, tmp_path) as luma:
+        with pytest.raises(InvalidRequestError, match="bytes as JSON, and 65,536 are kept at most"):
+            await luma.with_options(context={"prompt": "x" * 65_536}).generations.create(prompt="a heron")
+        job = await luma.with_options(context="x" * 65_534).generations.submit(prompt="a heron")
+        assert job.context == "x" * 65_534
+    assert len(simulator.ledger.charges) == 1

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import field, frozen
 
 from generor_async.errors import BudgetExceededError, InvalidRequestError
-from generor_async.rules import arguments, option_checks
+from generor_async.rules import arguments, kept_names, option_checks
 from generor_async.rules.budget_periods import BudgetPeriod, Every, period_at
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.stores.ledger import Ledger
@@ -73,7 +73,8 @@ class Budget:
         group: The users whose calls count together: those whose names begin so, such as `guild:42/`.
         each_user: Whether each user (of the group, if there is one) has this limit for themselves.
 
-    Calls without a user count only where none of `user`, `group` and `each_user` is given.
+    Calls without a user count only where none of `user`, `group` and `each_user` is given. Give all processes of a
+    state the same budgets: where their limits for the same calls differ, the one that was given last holds for all.
 
     Raises:
         InvalidRequestError: An argument can never be right.
@@ -167,10 +168,10 @@ class Budgets:
             The status of each of them now, in the order in which they were given to the client.
 
         Raises:
-            InvalidRequestError: The client has no state, or it can't be used.
+            InvalidRequestError: This can be no user, or the client has no state, or it can't be used.
         """
         if user is not None:
-            arguments.text(user, "user")
+            kept_names.user(user, "user")
         if self._calls is None:
             raise InvalidRequestError(
                 "state", "this client keeps no calls, and has no budgets", advice="Give it a state and budgets"

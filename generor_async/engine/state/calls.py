@@ -272,7 +272,7 @@ class StateCalls:
 
     async def find(self, key: str) -> CallRecord | None:
         """Return the call that has bought something with an idempotency key; OutcomeUnknownError if one may have."""
-        state = self.opened()
+        state = self.opened_if_open()
         record = await state.find(f"{state.address} {key}")
         if record is not None and record.state == "unknown":
             record = await self._look_at_unknown(state, record)

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from generor_async.engine.state.calls import StateCalls
 from generor_async.engine.state.opened import OpenedState
 from generor_async.errors import InvalidRequestError, StaleRowError
-from generor_async.rules import arguments, option_checks
+from generor_async.rules import kept_names, option_checks
 from generor_async.rules.row_states import Accept, Release
 from generor_async.stores.records import CallRecord
 from generor_async.values import JSON, is_object
@@ -99,7 +99,7 @@ class KeptCalls:
         return self._kept().opened_if_open()
 
     async def _find(self, idempotency_key: str) -> CallRecord | None:
-        return await self._kept().find(arguments.text(idempotency_key, "idempotency_key"))
+        return await self._kept().find(kept_names.idempotency_key(idempotency_key, "idempotency_key"))
 
     async def _look(self, state: OpenedState) -> Mapping[tuple[int, int], tuple[str, float | None]]:  # noqa: ARG002 - of each API
         """Settle unknown calls by what the account shows, where the API shows it.

@@ -30,14 +30,14 @@ from generor_async.rules.row_states import (
     is_legal,
 )
 from generor_async.stores.ledger import DATABASE_LEASE_SECONDS, NO_RUN, Ledger, UnusableLedgerError, write_step
-from generor_async.stores.opening import Place, open_ledger
+from generor_async.stores.opening import Place, open_ledger, was_replaced
 from generor_async.stores.records import AccountKey, CallRecord
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
     from generor_async.engine.state.budgets import Budget
 
-__all__ = ["ACKNOWLEDGE", "DAY", "OpenedState", "StateSettings"]
+__all__ = ["ACKNOWLEDGE", "DAY", "RULES", "OpenedState", "StateSettings"]
 
 logger = logging.getLogger("generor_async")
 
@@ -86,6 +86,7 @@ class _Rules:
 
 
 RULES: Final = _Rules()
+"""The rules of the calls of all clients."""
 
 
 class OpenedState:
@@ -192,6 +193,8 @@ class OpenedState:
     async def _end_abandoned(self, ledger: Ledger, *, resume: bool = False) -> None:
         self._looked_at = self.clock.monotonic()
         await ledger.take_over(resume=resume, place=self.address)
+        if await was_replaced(ledger):  # what it has as not made yet may have been paid for
+            return
         while claimed := await ledger.claim(TAKEN_AT_A_TIME):
             for call in claimed:
                 with contextlib.suppress(StaleRowError):

@@ -4,7 +4,7 @@ from typing import Final
 
 from generor_async.errors import OutcomeUnknownError
 from generor_async.stores.postgres.identity import Identity
-from generor_async.stores.postgres.memory import ACCEPT
+from generor_async.stores.postgres.memory import accept
 from generor_async.stores.postgres.writer import Transaction
 from generor_async.stores.steps import dump_json
 
@@ -46,7 +46,7 @@ async def mark_lost_calls(transaction: Transaction, *, run: int, identity: Ident
     """
     change = f"UPDATE generor.runs SET (system, timeline) = ({identity.query}) WHERE run = %s"
     await transaction.send(change, run)
-    await transaction.send(ACCEPT, run)
+    await accept(transaction, run)
     ((since,),) = await transaction.fetch(SENT_LAST, run, run, run)
     marked = await transaction.fetch(MARK_LOST, PROBLEM, OutcomeUnknownError.__name__, run, run)
     if now is not None and since is not None:

@@ -12,7 +12,6 @@ from typing import Any, Final, Self
 import psycopg
 from attrs import frozen
 
-from generor_async.errors import DatabaseChangedError
 from generor_async.stores.postgres.database import Connection
 from generor_async.stores.postgres.writer import Transaction
 
@@ -47,16 +46,13 @@ class Identity:
         position_query, _ = await _first(connection, [POSITION])
         return cls(system, timeline, f"SELECT ({system_query}), ({timeline_query})", position_query)
 
-    async def check(self, transaction: Transaction, run: int, name: str) -> DatabaseChangedError | None:
-        """Return an error if the server isn't the one that a run was written to."""
+    async def check(self, transaction: Transaction, run: int) -> str | None:
+        """Say so if the server isn't the one that a run was written to."""
         expected = await transaction.send(READ_RUN, run)
         found = await transaction.send(self.query)
         for before, now in zip((await transaction.rows(expected))[0], (await transaction.rows(found))[0], strict=True):
             if before is not None and now is not None and before != now:
-                return DatabaseChangedError(
-                    f"{name} is another server, or another history of it, than the run was written to",
-                    advice="It may lack what was paid for: go on with `generor batch resume --after-failover`",
-                )
+                return "is another server, or another history of it, than the run was written to"
         return None
 
 

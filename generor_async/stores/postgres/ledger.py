@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 from attrs import evolve
 
-from generor_async.errors import FolderError, JournalError
+from generor_async.errors import DatabaseChangedError, FolderError, JournalError
 from generor_async.rules.charges import CostSource
 from generor_async.rules.file_fingerprint import CompletedRead
 from generor_async.rules.row_states import (
@@ -27,7 +27,7 @@ from generor_async.rules.row_states import (
 from generor_async.stores.call_rows import sort_keys
 from generor_async.stores.connection_pool import ConnectionPool
 from generor_async.stores.content import DELETED_STATES, step_without_quotes, without_quotes, without_text
-from generor_async.stores.ledger import Ledger, LedgerLog, RequestRules
+from generor_async.stores.ledger import NO_RUN, Ledger, LedgerLog, RequestRules
 from generor_async.stores.new_rows import Reading
 from generor_async.stores.postgres import owners
 from generor_async.stores.postgres.accounts import open_account, prune_accounts, set_spent
@@ -145,6 +145,10 @@ class PostgresLedger(PostgresReader, Ledger):
         With `now`, they are dated by when they can have been made, so that an account that lists calls settles them.
         """
         return await self._writer.run(partial(mark_lost_calls, run=self._run, identity=self._identity, now=now))
+
+    async def was_replaced(self) -> bool:
+        """Tell whether the database shows that it may lack what was committed: then no intent is written."""
+        return isinstance(await self._writer.run(self._check), DatabaseChangedError)
 
     # --- the input ----------------------------------------------------------------------------------------------------
 
@@ -287,10 +291,18 @@ class PostgresLedger(PostgresReader, Ledger):
 
     async def _check(self, transaction: Transaction) -> FolderError | None:
         """Return an error if no intent may be written."""
-        looked, name = await self._memory.look(transaction), self._database.name
-        changed = await self._identity.check(transaction, self._run, name)
-        self._changed = changed or await self._memory.judge(transaction, looked, name)
+        looked = await self._memory.look(transaction)
+        changed = await self._identity.check(transaction, self._run)
+        changed = changed or await self._memory.judge(transaction, looked)
+        self._changed = None if changed is None else self._changed_error(changed)
         return self.problem()
+
+    def _changed_error(self, how: str) -> DatabaseChangedError:
+        whose = "" if self._name != NO_RUN else " --clients"
+        return DatabaseChangedError(
+            f"{self._database.name} {how}",
+            advice=f"It may lack what was paid for: go on with `generor batch resume{whose} --after-failover`",
+        )
 
     def give_up(self) -> None:
         """Wait no more for a database that is away: operations fail as soon as they can't reach it."""

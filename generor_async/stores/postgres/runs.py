@@ -36,7 +36,8 @@ LIVE_OWNERS: Final = f"""
     WHERE name = %s AND lease_until > {DATABASE_TIME} ORDER BY process
 """
 COUNT_PAID: Final = """
-    SELECT count(*) FROM generor.calls JOIN generor.runs USING (run) WHERE name = %s AND state = ANY(%s::text[])
+    SELECT count(*) FILTER (WHERE state = ANY(%s::text[])), count(*) FILTER (WHERE state = ANY(%s::text[]))
+    FROM generor.calls JOIN generor.runs USING (run) WHERE name = %s AND state = ANY(%s::text[])
 """
 WRITE_NOTE: Final = """
     INSERT INTO generor.notes SELECT run, %s, %s FROM generor.runs WHERE name = %s
@@ -77,8 +78,8 @@ async def write_note(url: str, run: str, name: str, value: JSON) -> None:
 async def delete_run(url: str, run: str, accounts: Collection[AccountKey], *, even_paid: bool) -> RunInUse | None:
     """Delete a run with all that belongs to it, and these accounts.
 
-    Return who is at work on it and how many of its calls are paid for and have no result yet, if there are any: then
-    nothing is deleted, unless `even_paid` gives such calls up.
+    Return who is at work on it, and how many of its calls are paid for and have no result yet, or may have been paid
+    for, if there are any: then nothing is deleted, unless `even_paid` gives such calls up.
     """
     async with _connected(url, "written") as connection:
         if connection is None:
@@ -86,9 +87,11 @@ async def delete_run(url: str, run: str, accounts: Collection[AccountKey], *, ev
         async with transaction(connection):
             await connection.execute("LOCK TABLE generor.owners IN SHARE ROW EXCLUSIVE MODE")  # nobody joins it
             owners = [LiveOwner(process, left) for process, left in await fetch(connection, LIVE_OWNERS, run)]
-            ((paid,),) = await fetch(connection, COUNT_PAID, run, list(PAID_STATES))
-            if owners or (paid and not even_paid):
-                return RunInUse(owners, paid)
+            in_doubt = ["submitting", "unknown"]  # nobody who could tell what came of the former is left
+            counted = list(PAID_STATES), in_doubt, run, [*PAID_STATES, *in_doubt]
+            ((paid, unknown),) = await fetch(connection, COUNT_PAID, *counted)
+            if owners or ((paid or unknown) and not even_paid):
+                return RunInUse(owners, paid, unknown)
             await connection.execute(RENAME.encode(), (DELETED, run))
             for scope, period in accounts:
                 await connection.execute(
