@@ -11,6 +11,7 @@ from support.moto import Moto, running_moto
 
 from generor_async import AsyncLuma, StorageError
 from generor_async.batch.fetch import fetch_missing
+from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status, report
 from generor_async.simulator import Simulator
@@ -43,13 +44,16 @@ def client_of(simulator: Simulator) -> AsyncLuma:
 def test_a_bucket_that_goes_away_stops_the_run_and_nothing_paid_is_lost(
     moto: Moto, simulator: Simulator, tmp_path: Path
 ) -> None:
+    async def delete_all(_: RowOutcome) -> None:
+        await asyncio.to_thread(moto.delete_all)  # before another row has this one's place
+
     async def run_until_it_stops(batch: Batch) -> None:
         async for _ in batch:
-            await asyncio.to_thread(moto.delete_all)
+            pass
 
     async def main() -> None:
         async with client_of(simulator) as luma:
-            batch = run_batch(luma, ROWS, to=tmp_path, media=MEDIA, concurrency=2)
+            batch = run_batch(luma, ROWS, to=tmp_path, media=MEDIA, concurrency=2, on_row=delete_all)
             with pytest.raises(StorageError, match=f"the bucket {BUCKET} does not exist"):
                 await anext(aiter(batch))
             assert batch.reason == "storage"

@@ -6,7 +6,7 @@ import pytest
 
 from generor_async.stores.postgres.database import MOST_CONNECTIONS, Database
 
-PATIENCE = 30.0
+PATIENCE = 300.0
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +13,9 @@ import psycopg
 import pytest
 import redis as driver
 from redis.sentinel import Sentinel
+from support.forked_programs import ended, fork
 from support.leaks import leaks
-from support.servers import REDIS, PostgresServer, RedisServer, redis_server
-from support.wire import closed_port
+from support.servers import REDIS, PostgresServer, RedisServer, free_port, redis_server
 
 from generor_async import Limits
 from generor_async.engine.clock import REAL_CLOCK
@@ -27,6 +25,7 @@ from generor_async.stores.places import RedisClient
 from generor_async.stores.remote_limits import KEPT_SECONDS
 
 KEY: Final = "generor:limits:a"
+PATIENCE: Final = 120.0
 
 
 def opened(place: str | RedisClient) -> LimitStore:
@@ -101,7 +100,7 @@ def test_an_update_is_one_transaction_by_the_servers_own_count(
     store = opened(postgres_url)
     increment(store)
     store.close()  # a session tells the statistics of what it did when it ends
-    until = time.monotonic() + 30.0
+    until = time.monotonic() + PATIENCE
     while (before := commits()) < 3 and time.monotonic() < until:
         pass
     for number in range(20):
@@ -147,14 +146,14 @@ def test_a_client_of_a_cluster_keeps_each_scope_on_one_of_its_nodes(tmp_path: Pa
         nodes: list[RedisServer] = []
         for number in range(2):
             (folder := tmp_path / str(number)).mkdir()
-            settings = {**REDIS, "cluster-enabled": "yes", "cluster-port": str(closed_port())}
+            settings = {**REDIS, "cluster-enabled": "yes", "cluster-port": str(free_port())}
             nodes.append(exits.enter_context(redis_server(folder, settings=settings)))
             half = 8_192 * number
             client_of(nodes[-1]).execute_command("CLUSTER ADDSLOTSRANGE", half, half + 8_191)
             client_of(nodes[-1]).execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         bus = client_of(nodes[0]).config_get("cluster-port")["cluster-port"]
         client_of(nodes[1]).execute_command("CLUSTER MEET", nodes[0].host, nodes[0].port, bus)
-        until = time.monotonic() + 30.0
+        until = time.monotonic() + PATIENCE
         while any(client_of(node).cluster("INFO")["cluster_state"] != "ok" for node in nodes):
             assert time.monotonic() < until
         with driver.RedisCluster(host=nodes[0].host, port=nodes[0].port) as client:
@@ -173,7 +172,7 @@ def test_the_client_of_a_sentinel_finds_the_master_after_a_failover(tmp_path: Pa
         masters, make = [first], cast("Any", Sentinel)
         sentinel = make([])
         sentinel.discover_master = lambda service_name: (masters[-1].host, masters[-1].port)  # pyright: ignore[reportUnknownLambdaType] # it has no types
-        store = opened(sentinel.master_for("herons", socket_timeout=1.0))
+        store = opened(sentinel.master_for("herons", socket_timeout=PATIENCE))
         assert increment(store) == 1
         client_of(first).replicaof(second.host, second.port)
         masters.append(second)
@@ -280,7 +279,7 @@ def test_a_database_that_refuses_is_named_without_its_password(
         access.write_text(f"host all ada all scram-sha-256\n{before}")
         sql("SELECT pg_reload_conf()")
         asking = postgres_url.replace("postgres@", "ada:wrong-secret@")
-        until = time.monotonic() + 30.0
+        until = time.monotonic() + PATIENCE
         while "user or password" not in (said := failure(opened(asking))) and time.monotonic() < until:
             pass
         assert "it refuses user or password" in said
@@ -310,9 +309,7 @@ def test_a_database_that_is_read_only_is_named(postgres_url: str, sql: Callable[
 
 
 @pytest.mark.parametrize("which", ["redis", "postgres"])
-def test_a_server_that_hangs_is_left_after_two_seconds_and_used_again_later(
-    which: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_server_that_hangs_is_left_and_used_again_later(which: str, request: pytest.FixtureRequest) -> None:
     server: RedisServer | PostgresServer = request.getfixturevalue(which)
     store = opened(request.getfixturevalue(f"{which}_url"))
     increment(store)
@@ -320,13 +317,11 @@ def test_a_server_that_hangs_is_left_after_two_seconds_and_used_again_later(
     stopped = [server.pid, *map(int, children)]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
     try:
         assert "timed out" in failure(store)
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    assert time.monotonic() - began < 20.0
     assert increment(store) in {2, 3}, "what was sent may be done or not"
 
 
@@ -344,21 +339,21 @@ def test_processes_that_start_at_once_at_an_empty_database_create_its_table_once
             print(flush=True)
             sys.stdin.readline()
     """
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), postgres_url]
-    starting = [
-        subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for number in range(4)
-    ]
-    for _ in range(20):
+    command = ["-c", textwrap.dedent(program), postgres_url]
+    with ExitStack() as ends:
+        starting = [ends.enter_context(ended(fork([*command, str(number)]))) for number in range(4)]
+        for _ in range(20):
+            for process in starting:
+                assert process.stdin is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+            for process in starting:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "\n"
+            assert sql("SELECT count(*) FROM generor.limits") == [(4,)]
+            sql("DROP SCHEMA generor CASCADE")
         for process in starting:
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        for process in starting:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "\n"
-        assert sql("SELECT count(*) FROM generor.limits") == [(4,)]
-        sql("DROP SCHEMA generor CASCADE")
-    for process in starting:
-        process.communicate("\n")
-        assert process.returncode == 0
+            assert process.wait(PATIENCE) == 0

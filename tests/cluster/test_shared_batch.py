@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from functools import partialmethod
+from functools import partial, partialmethod
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -58,7 +58,17 @@ def test_workers_share_the_rows_that_were_submitted(postgres_url: str, tmp_path:
             estimate = await run_batch(client, HERONS, **options).estimate()
             assert (estimate.new, estimate.ready, estimate.cap) == (0, 24, 900)
             assert (await batch.submit()).new == 0
-            ends = await asyncio.gather(*[shift(simulator, postgres_url, concurrency=3) for _ in range(3)])
+            all_work, at_work = asyncio.Event(), set[int]()
+
+            async def wait_for_others(worker: int, _: RowOutcome) -> None:
+                at_work.add(worker)
+                if len(at_work) == 3:
+                    all_work.set()
+                await all_work.wait()  # with its rows, which are fewer than all
+
+            ends = await asyncio.gather(
+                *[shift(simulator, postgres_url, concurrency=3, on_row=partial(wait_for_others, at)) for at in range(3)]
+            )
             assert {end.reason for end in ends} == {"done"}
             assert sum(end.done for end in ends) == 24
             assert min(end.done for end in ends) > 0

@@ -11,8 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from support import delay_proxy
-from support.servers import POSTGRES, PostgresServer, postgres_server
-from support.wire import closed_port
+from support.servers import POSTGRES, PostgresServer, free_port, postgres_server
 
 from generor_async.batch.run_key import OperationRequests
 from generor_async.rules.row_states import Accept, Download, Finish, Submit
@@ -34,7 +33,7 @@ ACCOUNT = ("run:herons", "")
 @contextmanager
 def delayed(port: int) -> Generator[int]:
     """Lead to a port of this machine by a slow link; yield the port of the near end."""
-    near = closed_port()
+    near = free_port()
     given = ["127.0.0.1", str(near), "127.0.0.1", str(port), str(ONE_WAY)]
     command = [sys.executable, "-I", delay_proxy.__file__, *given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:

@@ -11,10 +11,10 @@ from support.servers import PostgresServer
 
 from generor_async.errors import InvalidRequestError, JournalError
 from generor_async.fleet.migrations import prepare_queue
-from generor_async.fleet.queue import defer_assignment, make_app, open_app, stop_shifts
+from generor_async.fleet.queue import LOST_AFTER, defer_assignment, make_app, open_app, stop_shifts
 from generor_async.fleet.worker import Worker
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 LEFT_BEHIND = """
     SET search_path = generor_workers;
     INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute');
@@ -30,7 +30,8 @@ FORGET = """
     DELETE FROM procrastinate_jobs;
 """
 """What the others do to a worker that they hold for dead."""
-LOST_AFTER = 1.5
+SOON = 1.5
+"""Seconds after which a worker looks whether it was held for dead."""
 
 
 @define
@@ -54,6 +55,7 @@ class Site:
     """Set once what is paid for is stored."""
     drains: asyncio.Event = field(factory=asyncio.Event)
     """Set once what is in flight has ended."""
+    lost_after: float = LOST_AFTER
 
     def worker(self, name: str) -> Worker:
         async def work(run: str, look: asyncio.Event) -> str:
@@ -82,7 +84,7 @@ class Site:
             tell=self.told.append,
             complain=self.told.append,
             assign_every=1,
-            lost_after=LOST_AFTER,
+            lost_after=self.lost_after,
         )
 
     async def _end_of(self, name: str, look: asyncio.Event) -> None:
@@ -226,6 +228,7 @@ def test_what_a_dead_worker_leaves_behind_is_dropped(postgres_url: str) -> None:
 
 def test_a_worker_that_was_held_for_dead_registers_again(postgres_url: str) -> None:
     async def main(site: Site) -> None:
+        site.lost_after = SOON
         async with site.working("ann"):
             await site.submit("herons")
             await until(lambda: len(site.at_work) == 1)

@@ -27,7 +27,7 @@ from generor_async.stores.postgres import PostgresLedger
 from generor_async.stores.records import CallRecord
 from generor_async.testing import run
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 BEFORE = """
     LOCK TABLE generor.calls IN EXCLUSIVE MODE;
     UPDATE generor.runs SET timeline = '0000000F';

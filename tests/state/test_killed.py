@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from state.killed import AT_ONCE
+from support.forked_programs import ended, fork
 from support.programs import environment
 
 from generor_async import AsyncGeneror, AsyncLuma
@@ -58,24 +58,18 @@ def end_leases() -> Callable[[], None]:
     return lambda: None
 
 
-def killed(simulator: Simulator, api: str, place: str, kills: int, end_leases: Callable[[], None]) -> None:
+def killed(
+    simulator: Simulator, api: str, place: str, kills: int, end_leases: Callable[[], None], errors: Path
+) -> None:
     """Run processes side by side, and kill each at a random moment."""
     dice = random.Random(7)
     places = {**environment(simulator)}
     for number in range(0, kills, AT_A_TIME):
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "state.killed", api, place, str(number + at)],
-                env=places,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            for at in range(AT_A_TIME)
-        ]
+        numbers = [str(number + at) for at in range(AT_A_TIME)]
+        processes = [fork(["-m", "state.killed", api, place, each], env=places, err=errors) for each in numbers]
         for process in processes:
             assert process.stdout is not None
-            assert process.stderr is not None
-            assert process.stdout.readline() == b"ready\n", process.stderr.read()
+            assert process.stdout.readline() == "ready\n", errors.read_text()
         awaited = len(simulator.ledger.requests) + (1 if number else SURE)
         while len(simulator.ledger.requests) < awaited:
             time.sleep(0.001)
@@ -83,9 +77,9 @@ def killed(simulator: Simulator, api: str, place: str, kills: int, end_leases: C
             time.sleep(dice.uniform(SHORTEST, LONGEST))
             process.kill()
         for process in processes:
-            _, err = process.communicate()
-            assert not err, err.decode()
-            assert process.returncode == -9
+            with ended(process):
+                assert process.wait() == -signal.SIGKILL
+            assert not (told := errors.read_text()), told
         end_leases()
 
 
@@ -122,12 +116,12 @@ async def held_by_budgets(place: str, address: str) -> list[float]:
 
 
 async def test_no_paid_job_is_missing_and_none_is_charged_twice(
-    place: str, kills: int, end_leases: Callable[[], None], capsys: pytest.CaptureFixture[str]
+    place: str, kills: int, end_leases: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Simulator(speed=SPEED, **ACCOUNT) as simulator:
         for fault in ("reset", "truncate:keep=0.02"):
             simulator.faults.add_spec(f"luma.generations.create={fault}:after_charge:{LOST / 2}")
-        await asyncio.to_thread(killed, simulator, "luma", place, kills, end_leases)
+        await asyncio.to_thread(killed, simulator, "luma", place, kills, end_leases, tmp_path / "errors")
         async with AsyncLuma(**simulator.luma_options, state=place) as luma:
             taken_up, *left = [job async for job in luma.jobs.unfinished()]
             await taken_up
@@ -153,12 +147,12 @@ async def test_no_paid_job_is_missing_and_none_is_charged_twice(
 
 
 async def test_no_paid_creation_is_missing_and_none_is_charged_twice(
-    place: str, kills: int, end_leases: Callable[[], None], capsys: pytest.CaptureFixture[str]
+    place: str, kills: int, end_leases: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Simulator(speed=SPEED, **ACCOUNT) as simulator:
         for fault in ("reset", "truncate:keep=0.02"):
             simulator.faults.add_spec(f"generor.generators.generate={fault}:after_charge:{LOST / 2}")
-        await asyncio.to_thread(killed, simulator, "generor", place, kills, end_leases)
+        await asyncio.to_thread(killed, simulator, "generor", place, kills, end_leases, tmp_path / "errors")
         made = {str(one.creation_id): one.prompt for one in simulator.generor.account.creations}
         charges, duplicates = len(simulator.ledger.charges), simulator.ledger.duplicates()
         async with AsyncGeneror(**simulator.generor_options, state=place) as generor:

@@ -1,7 +1,6 @@
 """Every form of store does what the protocol says: one suite, over models in memory, SQLite, and servers."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.clock import FakeClock, SetClock
 from support.examples import runs
+from support.forked_programs import ended, fork
 from support.limit_stores import Place, StoreForm
 
 from generor_async.stores.limit_store import LimitStore
@@ -208,18 +208,26 @@ def path(shared_form: StoreForm, tmp_path: Path) -> str:
     return shared_form.path(tmp_path)
 
 
+def program(path: str, text: str) -> list[str]:
+    return ["-c", PROGRAM + textwrap.dedent(text), path]
+
+
 def command(path: str, text: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-c", PROGRAM + textwrap.dedent(text), path]
+    return [sys.executable, "-W", "error", *program(path, text)]
 
 
 def count(path: str) -> int:
-    done = subprocess.run(command(path, "print(increment() - 1)"), check=True, capture_output=True, text=True)
-    return int(done.stdout)
+    with ended(fork(program(path, "print(increment() - 1)"))) as counting:
+        assert counting.stdout is not None
+        found = int(counting.stdout.read())
+        assert counting.wait(300) == 0
+        return found
 
 
 def test_processes_that_write_at_the_same_time_lose_nothing(path: str) -> None:
-    writers = [subprocess.Popen(command(path, "for _ in range(200): increment()")) for _ in range(4)]
-    assert [writer.wait(300) for writer in writers] == [0] * 4
+    with ExitStack() as ends:
+        writers = [ends.enter_context(ended(fork(program(path, "for _ in range(200): increment()")))) for _ in range(4)]
+        assert [writer.wait(300) for writer in writers] == [0] * 4
     assert count(path) == 800
 
 
@@ -237,16 +245,15 @@ def test_processes_that_create_the_same_files_at_the_same_time_all_open_them(tmp
 def test_processes_that_are_killed_leave_a_whole_text_and_block_nobody(path: str) -> None:
     told, begun = 0, 0
     for _ in range(5):
-        loop = command(path, "while True: print(increment(), flush=True)")
-        writers = [subprocess.Popen(loop, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        loop = program(path, "while True: print(increment(), flush=True)")
+        writers = [fork(loop) for _ in range(2)]
         lines: list[str] = []
         for writer in writers:
-            assert writer.stdout is not None
-            lines += [writer.stdout.readline() for _ in range(20)]
-            writer.send_signal(signal.SIGKILL)
-            lines += writer.stdout.read().splitlines(keepends=True)
-            writer.wait()
-            writer.stdout.close()
+            with ended(writer):
+                assert writer.stdout is not None
+                lines += [writer.stdout.readline() for _ in range(20)]
+                writer.kill()
+                lines += writer.stdout.read().splitlines(keepends=True)
         told = max([told, *(int(line) for line in lines if line.endswith("\n"))])
         begun += 2
         # Each of them may have written one more before it could tell.

@@ -5,11 +5,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,6 +16,7 @@ import psycopg
 from attrs import asdict, define, evolve, frozen
 from support.books import made
 from support.fleet_commands import STATES
+from support.forked_programs import Program
 from support.machines import Machine, Network
 from support.servers import PostgresServer, RedisServer
 from support.shift import Order
@@ -192,12 +192,10 @@ def running_site(net: Network, folder: Path, *, speed: float, lease: float, **op
         yield Site(net, folder, api, store, cache, simulator, postgres, redis, postgres.url, speed, lease)
 
 
-def start(machine: Machine, order: Order, log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def start(machine: Machine, order: Order, log: Path, env: Mapping[str, str] | None = None) -> Program:
     """Start a process on a machine."""
-    command = [sys.executable, "-m", "support.shift", json.dumps(asdict(order))]
-    with log.open("a") as output:
-        whole = {**os.environ, "PYTHONPATH": PLACES, **(env or {})}
-        return machine.start(command, env=whole, stdout=output, stderr=output)
+    program = ["-m", "support.shift", json.dumps(asdict(order))]
+    return machine.run(program, env={**os.environ, "PYTHONPATH": PLACES, **(env or {})}, out=log, err=log)
 
 
 @define(eq=False)
@@ -205,13 +203,14 @@ class Worker:
     """A machine, and the process that works on it."""
 
     machine: Machine
-    process: subprocess.Popen[str] | None = None
+    process: Program | None = None
 
     def signal(self, number: int) -> None:
         """Send a signal to the process, which may have ended."""
         assert self.process is not None
         if self.process.poll() is None:
-            os.kill(self.process.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
 
 @define(eq=False)

@@ -6,7 +6,6 @@ the tests end. It needs root on Linux, iproute2, and libfaketime for clocks.
 """
 
 import contextlib
-import ctypes
 import os
 import subprocess
 import sys
@@ -16,15 +15,22 @@ from typing import Any, Final
 
 from attrs import define, field
 from support import delay_proxy
-from support.servers import POSTGRES, PostgresServer, RedisServer, postgres_server, postgres_standby, redis_server
-from support.wire import closed_port
+from support.forked_programs import Program, fork, set_namespace
+from support.servers import (
+    POSTGRES,
+    PostgresServer,
+    RedisServer,
+    free_port,
+    postgres_server,
+    postgres_standby,
+    redis_server,
+)
 
 from generor_async.simulator import Simulator
 
 __all__ = ["Machine", "Network", "network"]
 
 SUBNET: Final = "10.77"
-CLONE_NEWNET: Final = 0x40000000
 FAKETIME: Final = "/usr/lib/*/faketime/libfaketime.so.1"
 BOUND: Final = 'test "$PPID" = "$0" && exec "$@"'
 """Runs a command unless the tests' process ended before the kernel knew that the command's is to end with it."""
@@ -66,16 +72,37 @@ class Machine:
             [*self.prefix, *command], env={**(os.environ if env is None else env), **self.environment}, **options
         )
 
+    def run(
+        self,
+        program: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        out: Path | None = None,
+        err: Path | None = None,
+    ) -> Program:
+        """Run a Python program on it; the arguments are those of `fork`. A clock of its own needs an interpreter."""
+        if not self.ahead:
+            return fork(program, env=env, namespace=self._namespace, out=out, err=err)
+        with contextlib.ExitStack() as files:
+            streams = [None if path is None else files.enter_context(path.open("a")) for path in (out, err)]
+            return self.start(
+                [sys.executable, *program],
+                env=env,
+                stdin=subprocess.PIPE if out is None else subprocess.DEVNULL,
+                stdout=streams[0] or subprocess.PIPE,
+                stderr=streams[1],
+            )
+
     @contextlib.contextmanager
     def entered(self) -> Generator[None]:
         """Open sockets on it, from the calling thread, and threads that stay there."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         there = os.open(self._namespace, os.O_RDONLY)
         try:
-            _set_namespace(there)
+            set_namespace(there)
             yield
         finally:
-            _set_namespace(home)
+            set_namespace(home)
             os.close(home)
             os.close(there)
 
@@ -148,7 +175,7 @@ class Network:
 
     def delayed(self, machine: Machine, port: int, seconds: float) -> tuple[str, int]:
         """Return an address that leads to a machine's port by a link that takes so many seconds each way."""
-        host, own = machine.address.removesuffix("2") + "1", closed_port()
+        host, own = machine.address.removesuffix("2") + "1", free_port()
         given = [host, str(own), machine.address, str(port), str(seconds)]
         proxy = self._router.start([sys.executable, "-I", delay_proxy.__file__, *given], stdout=subprocess.PIPE)
         self._ends.enter_context(_ended(proxy))
@@ -200,10 +227,3 @@ def _ended(process: "subprocess.Popen[str]") -> Generator[None]:
     finally:
         process.kill()
         process.communicate()
-
-
-def _set_namespace(file: int) -> None:
-    """Move the calling thread into a network namespace, as `os.setns` does from Python 3.12 on."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.setns(file, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")

@@ -4,30 +4,22 @@ They are forked from a process that has imported everything, as starting an inte
 """
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import time
 import traceback
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from attrs import frozen
 from support.clock import FastClock
+from support.forked_programs import FORKS
 
 from generor_async import AsyncGeneror, AsyncLuma, ShiftEnd, run_shift
 from generor_async.simulator import Simulator
 
 __all__ = ["Order", "Worker", "client_of", "order_of", "start_worker"]
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        *("generor_async.batch.shift", "generor_async.stores.postgres", "generor_async.stores.objects"),
-        *("generor_async.api.luma.operations", "generor_async.api.generor.operations", "generor_async.simulator"),
-        *("psycopg", "psycopg_pool", "obstore.store", "aiohttp"),
-    ]
-)
 
 
 @frozen(kw_only=True)
@@ -83,9 +75,11 @@ class Worker:
         return self.process.exitcode not in {None, 0, -signal.SIGKILL}
 
     def send(self, number: int) -> None:
-        """Send it a signal."""
+        """Send it a signal, unless it has ended."""
         assert self.process.pid is not None
-        os.kill(self.process.pid, number)
+        if self.process.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
     def kill(self) -> None:
         """Kill it."""

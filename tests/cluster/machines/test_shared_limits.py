@@ -2,17 +2,16 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from attrs import asdict, frozen
 from support.caller import Order
+from support.forked_programs import Program, ended
 from support.machines import Machine, Network
 from support.servers import PostgresServer, RedisServer
 
@@ -38,18 +37,18 @@ class Store:
 class Callers:
     """Clients on machines, which have started."""
 
-    processes: Sequence["subprocess.Popen[str]"]
+    programs: Sequence[Program]
 
     def go(self) -> None:
         """Let them make their calls."""
-        for process in self.processes:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
+        for program in self.programs:
+            assert program.stdin is not None
+            program.stdin.write("\n")
+            program.stdin.flush()
 
     def done(self) -> int:
         """Wait for their ends, and return how many calls succeeded; none may fail."""
-        told = [json.loads(process.communicate(timeout=300)[0]) for process in self.processes]
+        told = [json.loads(line(program)) for program in self.programs]
         assert not any(each["errors"] for each in told), told
         return sum(each["done"] for each in told)
 
@@ -57,19 +56,19 @@ class Callers:
 @contextmanager
 def callers(machines: Sequence[Machine], order: Order) -> Generator[Callers]:
     """Start a client on each machine."""
-    command = [sys.executable, "-m", "support.caller", json.dumps(asdict(order))]
+    program = ["-m", "support.caller", json.dumps(asdict(order))]
     env = {**os.environ, "PYTHONPATH": PLACES}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    processes = [machine.start(command, env=env, **pipes) for machine in machines]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "started\n"
-        yield Callers(processes)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    with ExitStack() as ends:
+        programs = [ends.enter_context(ended(machine.run(program, env=env))) for machine in machines]
+        for each in programs:
+            assert line(each) == "started\n"
+        yield Callers(programs)
+
+
+def line(program: Program) -> str:
+    """Return the next line that a program writes."""
+    assert program.stdout is not None
+    return program.stdout.readline()
 
 
 def order(simulator: Simulator, store: str, speed: float) -> Order:
