@@ -6,11 +6,20 @@ from pathlib import Path
 import pytest
 from support.commands import Commands
 from support.fleet_commands import Fleet
+from support.moto import Moto, running_moto
 from support.server_fixtures import postgres, postgres_url, redis, redis_url
 
 from generor_async.simulator import Simulator
 
 __all__ = ["fleet", "postgres", "postgres_url", "redis", "redis_url"]
+
+
+@pytest.fixture(scope="session")
+def moto(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """A server of S3, without the buckets of a test."""
+    command = str(pytestconfig.getoption("--s3"))
+    with running_moto(command, tmp_path_factory.mktemp("s3") / "log") as server:
+        yield server
 
 
 @pytest.fixture

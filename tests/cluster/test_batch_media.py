@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.moto import Moto, running_moto
+from support.moto import Moto
 
 from generor_async import AsyncLuma, StorageError
 from generor_async.batch.fetch import fetch_missing
@@ -20,13 +20,6 @@ SECRET = "hush-hush"
 BUCKET = "herons"
 MEDIA = f"s3://{BUCKET}/wild"
 ROWS = [{"id": f"r{n}", "prompt": f"heron {n}"} for n in range(12)]
-
-
-@pytest.fixture(scope="module")
-def moto(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    command = str(pytestconfig.getoption("--s3"))
-    with running_moto(command, tmp_path_factory.mktemp("s3") / "log") as server:
-        yield server
 
 
 @pytest.fixture

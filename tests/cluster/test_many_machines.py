@@ -3,25 +3,17 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 
 import pytest
 from support.commands import Commands
 from support.fleet_commands import Fleet
-from support.moto import Moto, running_moto
+from support.moto import Moto
 from support.pages import blocks, page
 
 PAGE = "many-machines.md"
 COMMANDS = [shlex.split(block) for block in blocks(PAGE, "console")]
 SECRET = "hush-hush"
 ROWS = 20
-
-
-@pytest.fixture(scope="module")
-def moto(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    command = str(pytestconfig.getoption("--s3"))
-    with running_moto(command, tmp_path_factory.mktemp("s3") / "log") as server:
-        yield server
 
 
 @pytest.fixture

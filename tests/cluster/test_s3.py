@@ -4,13 +4,12 @@ import asyncio
 import signal
 import sys
 import urllib.request
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import obstore
 import pytest
 from obstore.store import S3Store, from_url
-from support.moto import Moto, running_moto
+from support.moto import Moto
 from support.wire import Arrived, Peer, Step, Wire, answer, stall
 
 from generor_async import AsyncLuma, DownloadError, Storage, StorageError
@@ -28,13 +27,6 @@ LARGE = b"\x89PNG\r\n\x1a\n" + BLOCK * 12
 """Two parts, and some more."""
 HUGE = 50
 """MiB."""
-
-
-@pytest.fixture(scope="module")
-def moto(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    command = str(pytestconfig.getoption("--s3"))
-    with running_moto(command, tmp_path_factory.mktemp("s3") / "log") as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 The option `--hypothesis-profile=` says so: `servers`, or `long`.
 """
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 __all__ = ["examples", "register_profiles", "runs"]
 
@@ -17,9 +17,8 @@ SERVERS = 5
 
 def register_profiles() -> None:
     """Have the profiles `unhurried`, which is loaded, `servers` and `long`; what is slow is no failure."""
-    settings.register_profile("unhurried", deadline=None, max_examples=FEW)
-    settings.register_profile("servers", deadline=None, max_examples=FEW // SERVERS)
-    settings.register_profile("long", deadline=None, max_examples=FEW * LONG)
+    for name, count in {"unhurried": FEW, "servers": FEW // SERVERS, "long": FEW * LONG}.items():
+        settings.register_profile(name, deadline=None, max_examples=count, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("unhurried")
 
 

@@ -21,7 +21,7 @@ from generor_async.stores.records import CallRecord
 
 __all__ = ["STATES", "Fleet", "wait_for"]
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 STATES: Final = """
     SELECT state, count(*) FROM generor.calls JOIN generor.runs USING (run) WHERE name = %s GROUP BY state
 """
@@ -55,6 +55,8 @@ class Fleet:
         }
         self.workers: list[Running] = []
         self._heard: dict[int, bytes] = {}
+        self._connections: dict[str, psycopg.Connection[tuple[Any, ...]]] = {}
+        """By their URLs: who waits asks often, and to connect costs more than to ask."""
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a command to its end, and return its output."""
@@ -101,9 +103,11 @@ class Fleet:
         return code, self._heard.pop(worker.pid, b"").decode() + told
 
     def end_all(self) -> None:
-        """Kill the workers that are left."""
+        """Kill the workers that are left, and close the connections."""
         for worker in list(self.workers):
             self.end(worker, signal.SIGKILL)
+        for connection in self._connections.values():
+            connection.close()
 
     def rows(self, name: str) -> Sequence[CallRecord]:
         """Return all rows of a run."""
@@ -119,8 +123,18 @@ class Fleet:
 
     def states(self, name: str) -> Counter[str]:
         """Count a run's rows by state, which costs less than to read them."""
-        with psycopg.connect(self.environment["GENEROR_DATABASE_URL"]) as connection:
-            return Counter(dict(connection.execute(STATES, [name]).fetchall()))
+        url = self.environment["GENEROR_DATABASE_URL"]
+        try:
+            found = self._connection(url).execute(STATES, [name]).fetchall()
+        except psycopg.OperationalError:  # the database was restarted
+            self._connections.pop(url).close()
+            found = self._connection(url).execute(STATES, [name]).fetchall()
+        return Counter(dict(found))
+
+    def _connection(self, url: str) -> "psycopg.Connection[tuple[Any, ...]]":
+        if url not in self._connections:
+            self._connections[url] = psycopg.connect(url, autocommit=True)
+        return self._connections[url]
 
     def idle(self, name: str) -> bool:
         """Tell whether nobody is at work on a run."""

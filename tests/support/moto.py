@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from attrs import frozen
-from support.wire import closed_port
+from support.servers import free_port
 
 __all__ = ["Moto", "running_moto"]
 
@@ -64,7 +64,7 @@ def _last(keys: Sequence[str]) -> str:
 @contextlib.contextmanager
 def running_moto(command: str, log: Path, *, host: str = "127.0.0.1") -> Generator[Moto]:
     """Run the server until the end of the block."""
-    port = closed_port()
+    port = free_port()
     with log.open("wb") as output:
         server = subprocess.Popen([command, "-H", host, "-p", str(port)], stdout=output, stderr=output)
         try:
