@@ -38,7 +38,7 @@ except ImportError:  # said where the store is given
         advice="Install it: pip install 'generor-async[postgres]'",
     ) from None
 
-__all__ = ["PostgresLimits"]
+__all__ = ["PostgresLimits", "limited"]
 
 T = TypeVar("T")
 
@@ -223,11 +223,17 @@ class _Connection(psycopg.Connection[Any]):
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
         """Wait for an answer; raises TimeoutError after `READ_SECONDS`."""
-        return super().wait(_limited(gen, time.monotonic() + READ_SECONDS), *args, **options)
+        return super().wait(limited(gen, time.monotonic() + READ_SECONDS), *args, **options)
 
 
-def _limited(steps: Generator[Any, Any, T], until: float) -> Generator[Any, Any, T]:
-    """Do the steps of the driver, which are woken several times a second, until a time."""
+def limited(steps: Generator[Any, Any, T], until: float) -> Generator[Any, Any, T]:
+    """Do the steps of the driver, which are woken several times a second, until a time.
+
+    What has come by then is taken, however late this process looks.
+
+    Raises:
+        TimeoutError: Nothing has come.
+    """
     ready = None
     while True:
         try:
@@ -236,7 +242,7 @@ def _limited(steps: Generator[Any, Any, T], until: float) -> Generator[Any, Any,
             result: T = end.value
             return result
         ready = yield wanted
-        if time.monotonic() > until:
+        if not ready and time.monotonic() > until:
             raise TimeoutError
 
 

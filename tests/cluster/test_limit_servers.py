@@ -4,7 +4,7 @@ import os
 import signal
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, cast
@@ -22,6 +22,7 @@ from generor_async.engine.clock import REAL_CLOCK
 from generor_async.stores.limit_store import LimitStore, StoreError
 from generor_async.stores.opening import open_limit_store
 from generor_async.stores.places import RedisClient
+from generor_async.stores.postgres_limits import limited
 from generor_async.stores.remote_limits import KEPT_SECONDS
 
 KEY: Final = "generor:limits:a"
@@ -323,6 +324,17 @@ def test_a_server_that_hangs_is_left_and_used_again_later(which: str, request: p
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
     assert increment(store) in {2, 3}, "what was sent may be done or not"
+
+
+def test_an_answer_that_has_come_is_taken_however_late_this_process_looks() -> None:
+    def steps() -> Generator[str, int, int]:
+        return (yield "to read")
+
+    for ready in (0, 1):
+        waiting = limited(steps(), time.monotonic() - 1.0)
+        assert next(waiting) == "to read"
+        with pytest.raises(StopIteration if ready else TimeoutError):
+            waiting.send(ready)
 
 
 def test_processes_that_start_at_once_at_an_empty_database_create_its_table_once(

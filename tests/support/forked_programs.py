@@ -29,11 +29,8 @@ if sys.platform == "linux":
     FORKS.set_forkserver_preload(
         [
             *("generor_async.batch.shift", "generor_async.stores.postgres", "generor_async.stores.objects"),
-            *(
-                "generor_async.stores.postgres_limits",
-                "generor_async.stores.redis_limits",
-                "generor_async.stores.sqlite",
-            ),
+            *("generor_async.stores.postgres_limits", "generor_async.stores.redis_limits"),
+            *("generor_async.stores.opening", "generor_async.stores.sqlite"),
             *("generor_async.api.luma.operations", "generor_async.api.generor.operations", "generor_async.simulator"),
             *("psycopg", "psycopg_pool", "redis", "obstore.store", "aiohttp"),
         ]
