@@ -1,8 +1,8 @@
 """Settles the unknown calls in a Generor client's state by what its account shows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ from generor_async.api.generor.operations import GENERATORS_ESTIMATE, GENERATORS
 from generor_async.engine.state.lone_calls import total_account
 from generor_async.engine.state.opened import OpenedState
 from generor_async.engine.state.paid_call import Terms
-from generor_async.errors import APIError, DeadlineExceededError, StaleRowError
+from generor_async.errors import APIError, ClientClosedError, DeadlineExceededError, StaleRowError
 from generor_async.prices import EstimateCache
 from generor_async.reconciliation.account_reads import read_balance, read_latest_transaction
 from generor_async.reconciliation.clock import ServerClock
@@ -68,7 +68,7 @@ class GenerorAccount:
         began = self._clock.time()
         if await self._calls.has_unsettled():
             return
-        with suppress(APIError, DeadlineExceededError):
+        with _left_for_later():
             latest = await read_latest_transaction(self._client)
             note = {"balance": await self._balance(), "transaction": latest}
             await begin_settlement(self._calls, latest)
@@ -85,7 +85,7 @@ class GenerorAccount:
         async with self._lock:
             if await self._calls.read_note("account") is None:
                 await self._write_beginning(self._clock.time(), {"balance": None, "transaction": None})
-            with suppress(APIError, DeadlineExceededError):
+            with _left_for_later():
                 await self._check()
         return reasons_by_attempt(await self._calls.read_note(NOTE))
 
@@ -100,15 +100,14 @@ class GenerorAccount:
             now = self._clock.monotonic()
             if now - self._settled_at < pause or await self._calls.spent() == self._settled_spent:
                 return False
-            self._settled_at = now
-            with suppress(APIError, DeadlineExceededError):
+            self._settled_at, is_corrected = now, False
+            with _left_for_later():
                 charges = await self._state.charges()
                 is_corrected = await settle_calls(self._quick_client, self._calls, charges)
                 self._settled_spent = await self._calls.spent()
                 if is_corrected:
                     self._state.forget_charges()
-                return is_corrected
-            return False
+            return is_corrected
 
     async def _check(self) -> None:
         settled = await self._reconciliation.check_account()
@@ -175,6 +174,17 @@ class _AccountCalls:
 
     def _note(self, name: str) -> str:
         return f"{self._state.address} {name}"
+
+
+@contextmanager
+def _left_for_later() -> Iterator[None]:
+    """Leave what the API doesn't tell now; where the client was closed, nothing goes on."""
+    try:
+        yield
+    except ClientClosedError:
+        raise
+    except (APIError, DeadlineExceededError):
+        pass
 
 
 async def quote(client: Any, state: OpenedState, operation: Operation[Any], body: JSON, terms: Terms) -> Terms:

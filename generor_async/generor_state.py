@@ -1,6 +1,7 @@
 """What the Generor client keeps of its paid calls, and the results that it takes up again after a restart."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from generor_async import generor_account
@@ -12,7 +13,7 @@ from generor_async.engine.state.calls import PaidCallType, StateCalls
 from generor_async.engine.state.jobs import KeptCalls, UnknownCall
 from generor_async.engine.state.opened import OpenedState
 from generor_async.engine.state.paid_call import PaidResult, Terms
-from generor_async.errors import OutcomeUnknownError
+from generor_async.errors import ClientClosedError, OutcomeUnknownError
 from generor_async.rules import arguments
 from generor_async.rules.charges import valid_cost
 from generor_async.rules.http_types import Operation
@@ -59,9 +60,12 @@ class GenerateJob:
         """
         generor = self._generor
         found = await _fetch(generor._session, generor._options, self._record)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        state = self._calls.opened()
-        await state.finish(self._record, Finish(at=state.clock.time(), result=None))
+        with suppress(ClientClosedError):  # the result is worth more than a note that it has arrived
+            await self._calls.while_open("a note of a result", self._note_end)
         return found
+
+    async def _note_end(self, state: OpenedState) -> None:
+        await state.finish(self._record, Finish(at=state.clock.time(), result=None))
 
     def __repr__(self) -> str:
         return f"GenerateJob({self.creation_ids})"
@@ -88,10 +92,9 @@ class GenerorJobs(KeptCalls):
         Raises:
             InvalidRequestError: The client has no state, or it can't be used.
         """
-        state, calls = self._state(), self._calls
-        assert calls is not None
-        await self._look(state)
-        async for record in state.calls(*PAID_STATES, owned=True):
+        calls = self._kept()
+        await calls.while_open("jobs.unfinished", self._look)
+        async for record in calls.each("jobs.unfinished", lambda state: state.calls(*PAID_STATES, owned=True)):
             yield GenerateJob(self._generor, calls, record)
 
     async def find(self, idempotency_key: str) -> GenerateJob | None:
@@ -128,7 +131,7 @@ class GenerorJobs(KeptCalls):
         Raises:
             InvalidRequestError: This can be no id, or the client has no state.
         """
-        await self._state().acknowledge(str(arguments.whole(creation_id, "creation_id")))
+        await self._acknowledge(str(arguments.whole(creation_id, "creation_id")))
 
     async def settle(self, call: UnknownCall | str, *, creation_ids: Sequence[int] | None) -> None:
         """Settle an unknown call by what you know of it.

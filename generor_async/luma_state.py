@@ -47,7 +47,8 @@ class LumaJobs(KeptCalls):
         Raises:
             InvalidRequestError: The client has no state, or it can't be used.
         """
-        async for record in self._state().calls(*PAID_STATES, owned=True):
+        calls = self._kept()
+        async for record in calls.each("jobs.unfinished", lambda state: state.calls(*PAID_STATES, owned=True)):
             if record.remote_ids:
                 yield self._job(record)
 
@@ -85,7 +86,7 @@ class LumaJobs(KeptCalls):
             InvalidRequestError: This can be no id, or the client has no state.
         """
         path_segment(job_id, "job_id")
-        await self._state().acknowledge(job_id)
+        await self._acknowledge(job_id)
 
     async def settle(self, call: UnknownCall | str, *, job_id: str | None) -> None:
         """Settle an unknown call by what the vendor's dashboard, or its support, says of it.

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from contextvars import Context, ContextVar
 from pathlib import Path
 from typing import IO, Any
@@ -276,8 +277,27 @@ async def test_work_requested_during_a_commit_shares_the_next_one() -> None:
         gathered.set()
     assert len(done) == 200
     assert statements.count("COMMIT") in {1, 2}, "the first may be under way already, or not"
-    writer.close()
+    await writer.close()
     connection.close()
+
+
+async def test_what_was_asked_for_before_the_close_is_committed(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None, timeout=300)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the first commit waits for it, and the others are gathered
+        asked = [asyncio.ensure_future(journal.write_note(f"note {number}", number)) for number in range(2)]
+        await asyncio.sleep(0.05)
+        asked += [asyncio.ensure_future(journal.write_note(f"note {number}", number)) for number in range(2, 4)]
+        await asyncio.sleep(0)
+        ending = asyncio.ensure_future(journal.close())
+        await asyncio.sleep(0.05)
+        other.execute("ROLLBACK")
+        await asyncio.gather(*asked, ending)
+        assert other.execute("SELECT count(*) FROM notes WHERE name LIKE 'note %'").fetchall() == [(4,)]
+    with pytest.raises(JournalError, match="it is closed"):
+        await journal.write_note("note", 1)
+    with pytest.raises(JournalError, match="it is closed"):
+        await journal.read_note("note")
 
 
 async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: Ledger) -> None:
@@ -339,7 +359,7 @@ def test_an_interrupted_part_leaves_no_other_unfinished() -> None:
         try:
             await asyncio.gather(writer.run(lambda _: "one", interrupted), writer.run(lambda _: "other", told.append))
         finally:
-            writer.close()
+            await writer.close()
             connection.close()
 
     with pytest.raises(KeyboardInterrupt):
@@ -356,7 +376,7 @@ async def test_failing_work_fails_its_transaction_and_not_the_writer() -> None:
     with pytest.raises(JournalError, match="a file cannot be written to"):
         await writer.run(lambda it: it.executescript("nonsense"), lambda _: None)
     await writer.run(lambda it: it.execute("INSERT INTO t VALUES (1)"), lambda _: None)
-    writer.close()
+    await writer.close()
     assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
     connection.close()
 

@@ -162,14 +162,18 @@ async def test_a_client_may_be_closed_while_its_jobs_are_listed(tmp_path: Path) 
         luma = AsyncLuma(**simulator.luma_options, state=tmp_path / "calls.sqlite")
         async with luma:
             await asyncio.gather(*(luma.generations.submit(prompt=f"heron {number}") for number in range(PAGE + 1)))
+        never_entered = AsyncLuma(**simulator.luma_options, state=tmp_path / "calls.sqlite")
 
-    async def list_and_close() -> None:
+    async def list_and_close(luma: AsyncLuma) -> None:
         async for _ in luma.jobs.unfinished():
             await luma.close()
 
     async with luma:
-        with pytest.raises(ClientClosedError, match="closed while its calls were read"):
-            await list_and_close()
+        with pytest.raises(ClientClosedError, match="the client is closed"):
+            await list_and_close(luma)
+    with pytest.raises(ClientClosedError, match="closed while its calls were read"):
+        await list_and_close(never_entered)
+    assert names_in(tmp_path) == ["calls.sqlite"]
 
 
 def test_a_blocking_client_is_drained_alike() -> None:

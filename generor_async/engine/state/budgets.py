@@ -176,16 +176,24 @@ class Budgets:
             raise InvalidRequestError(
                 "state", "this client keeps no calls, and has no budgets", advice="Give it a state and budgets"
             )
-        state = self._calls.opened_if_open()
-        await self._calls.settle_costs()
-        ledger = await state.ledger()
-        found = list[BudgetStatus]()
-        for budget in applicable(state.settings.budgets, user):
-            key, period = account_key(state, budget, user)
-            account = await ledger.account(key)
-            opened = key in state.opened_accounts  # else the next call sets the limit
-            found.append(_status(budget, period, account, account.cap if account is not None and opened else None))
-        return found
+        calls = self._calls
+
+        async def status(state: "OpenedState") -> list[BudgetStatus]:
+            await calls.settle_costs()
+            return await _read_status(state, user)
+
+        return await calls.while_open("budgets.status", status)
+
+
+async def _read_status(state: "OpenedState", user: str | None) -> list[BudgetStatus]:
+    ledger = await state.ledger()
+    found = list[BudgetStatus]()
+    for budget in applicable(state.settings.budgets, user):
+        key, period = account_key(state, budget, user)
+        account = await ledger.account(key)
+        opened = key in state.opened_accounts  # else the next call sets the limit
+        found.append(_status(budget, period, account, account.cap if account is not None and opened else None))
+    return found
 
 
 def applicable(budgets: Iterable[Budget], user: str | None) -> Sequence[Budget]:

@@ -7,7 +7,7 @@ with an idempotency key is made once: a second one gets the first one's result, 
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import evolve, frozen
@@ -96,10 +96,31 @@ class StateCalls:
         """Return the state of the running event loop."""
         return self._opened.get()
 
-    def opened_if_open(self) -> OpenedState:
-        """Return the state of the running event loop; raises ClientClosedError if the client is closed."""
-        self._session.lifetime.check_open()
-        return self.opened()
+    async def while_open(self, what: str, work: Callable[[OpenedState], Awaitable[T]]) -> T:
+        """Return what a function does with the state of the running event loop.
+
+        Closing the client cancels it, and waits for its end before the ledger is closed: it then raises
+        ClientClosedError, as where the client is closed already. `what` names it there.
+        """
+
+        async def done() -> T:
+            return await work(self.opened())
+
+        return await self._session.lifetime.while_open(done(), what)
+
+    async def each(
+        self, what: str, records: Callable[[OpenedState], AsyncIterator[CallRecord]]
+    ) -> AsyncIterator[CallRecord]:
+        """Yield what a function yields of the state of the running event loop; raises as `while_open` does."""
+        found: AsyncIterator[CallRecord] | None = None
+
+        async def following(state: OpenedState) -> CallRecord | None:
+            nonlocal found
+            found = records(state) if found is None else found
+            return await anext(found, None)
+
+        while (record := await self.while_open(what, following)) is not None:
+            yield record
 
     async def close(self) -> None:
         """Close the ledger of the running event loop."""
@@ -134,11 +155,14 @@ class StateCalls:
     async def note_job(self, result: Any) -> None:
         """Note the end of a job of this process that a poll has shown."""
         job_id, step = self.call_type.job_end(result)
-        state = self.opened()
         if step is None:
             return
         with contextlib.suppress(InvalidRequestError, ClientClosedError):  # a poll is worth more than a note of it
-            await state.ledger()  # which may know the job from an earlier process
+            await self.while_open("a note of a job's end", lambda state: self._note_end(state, job_id, step))
+
+    @staticmethod
+    async def _note_end(state: OpenedState, job_id: str, step: Finish | Fail) -> None:
+        await state.ledger()  # which may know the job from an earlier process
         if (record := state.jobs.get(job_id)) is not None:
             await state.finish(record, evolve(step, at=state.clock.time()))
 
@@ -272,14 +296,17 @@ class StateCalls:
 
     async def find(self, key: str) -> CallRecord | None:
         """Return the call that has bought something with an idempotency key; OutcomeUnknownError if one may have."""
-        state = self.opened_if_open()
-        record = await state.find(f"{state.address} {key}")
-        if record is not None and record.state == "unknown":
-            record = await self._look_at_unknown(state, record)
-        if record is None or not (record.remote_ids or record.state in {*PAID_STATES, "done"}):
-            return None
-        self._note_found(state, record)
-        return record
+
+        async def find(state: OpenedState) -> CallRecord | None:
+            record = await state.find(f"{state.address} {key}")
+            if record is not None and record.state == "unknown":
+                record = await self._look_at_unknown(state, record)
+            if record is None or not (record.remote_ids or record.state in {*PAID_STATES, "done"}):
+                return None
+            self._note_found(state, record)
+            return record
+
+        return await self.while_open("jobs.find", find)
 
     @staticmethod
     def _check_same(record: CallRecord, new: NewCall, options: Options) -> None:

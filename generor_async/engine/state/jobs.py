@@ -63,10 +63,14 @@ class KeptCalls:
         Raises:
             InvalidRequestError: The client has no state, or it can't be used.
         """
-        state = self._state()
-        await state.end_abandoned()
-        reasons = await self._look(state)
-        async for record in state.calls("unknown"):
+        calls = self._kept()
+
+        async def look(state: OpenedState) -> Mapping[tuple[int, int], tuple[str, float | None]]:
+            await state.end_abandoned()
+            return await self._look(state)
+
+        reasons = await calls.while_open("jobs.unknown", look)
+        async for record in calls.each("jobs.unknown", lambda state: state.calls("unknown")):
             yield _unknown_call(record, *reasons.get((record.number, record.attempt), (None, None)))
 
     async def prune(self, *, older_than: float) -> int:
@@ -84,7 +88,8 @@ class KeptCalls:
         Raises:
             InvalidRequestError: An argument can never be right, or the client has no state.
         """
-        return await self._state().prune(option_checks.duration(older_than, "older_than"))
+        calls, seconds = self._kept(), option_checks.duration(older_than, "older_than")
+        return await calls.while_open("jobs.prune", lambda state: state.prune(seconds))
 
     def _kept(self) -> StateCalls:
         if self._calls is None:
@@ -95,11 +100,11 @@ class KeptCalls:
             )
         return self._calls
 
-    def _state(self) -> OpenedState:
-        return self._kept().opened_if_open()
-
     async def _find(self, idempotency_key: str) -> CallRecord | None:
         return await self._kept().find(kept_names.idempotency_key(idempotency_key, "idempotency_key"))
+
+    async def _acknowledge(self, id_: str) -> None:
+        await self._kept().while_open("jobs.acknowledge", lambda state: state.acknowledge(id_))
 
     async def _look(self, state: OpenedState) -> Mapping[tuple[int, int], tuple[str, float | None]]:  # noqa: ARG002 - of each API
         """Settle unknown calls by what the account shows, where the API shows it.
@@ -111,17 +116,20 @@ class KeptCalls:
     async def _settle(self, call: UnknownCall | str, ids: Sequence[str] | None) -> None:
         """Settle an unknown call: by the ids of what it has made, or, without them, as one that had no effect."""
         id_ = call.id if isinstance(call, UnknownCall) else call
-        state = self._state()
-        ledger, record = await state.ledger(), await state.find(id_)
-        if record is None or record.state != "unknown":
-            raise InvalidRequestError("call", "no unknown call has this id", advice="Look at client.jobs.unknown()")
-        try:
-            if ids is None:
-                await ledger.release(record, Release(at=state.clock.time(), problem=NO_EFFECT))
-            else:
-                await ledger.accept(record, Accept(remote_ids=tuple(ids)))
-        except StaleRowError:
-            raise InvalidRequestError("call", "somebody else has settled it meanwhile") from None
+        await self._kept().while_open("jobs.settle", lambda state: _settle(state, id_, ids))
+
+
+async def _settle(state: OpenedState, id_: str, ids: Sequence[str] | None) -> None:
+    ledger, record = await state.ledger(), await state.find(id_)
+    if record is None or record.state != "unknown":
+        raise InvalidRequestError("call", "no unknown call has this id", advice="Look at client.jobs.unknown()")
+    try:
+        if ids is None:
+            await ledger.release(record, Release(at=state.clock.time(), problem=NO_EFFECT))
+        else:
+            await ledger.accept(record, Accept(remote_ids=tuple(ids)))
+    except StaleRowError:
+        raise InvalidRequestError("call", "somebody else has settled it meanwhile") from None
 
 
 def _unknown_call(record: CallRecord, why: str | None, check_at: float | None) -> UnknownCall:

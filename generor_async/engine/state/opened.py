@@ -116,6 +116,7 @@ class OpenedState:
         self._opening: asyncio.Future[Ledger] | None = None
         self._owner: int | None = None
         self._beginning: asyncio.Future[None] | None = None
+        self._is_closed = False
         self._renewing: asyncio.Task[None] | None = None
         self._looked_at = -math.inf
         self._writing: set[asyncio.Task[None]] = set()
@@ -128,8 +129,10 @@ class OpenedState:
 
         Raises:
             InvalidRequestError: It can't be opened.
-            ClientClosedError: It is not open, and the client is closed.
+            ClientClosedError: The client is closed, or was closed since this state was its loop's.
         """
+        if self._is_closed:
+            raise closed_error("the client was closed meanwhile")
         if self._opening is None:
             self._check_open()
             self._opening = asyncio.ensure_future(self._open())
@@ -217,7 +220,7 @@ class OpenedState:
                 if call.place == self.address:
                     yield call
         except JournalError:
-            if self._opening is None:
+            if self._is_closed:  # between two of them
                 raise closed_error("the client was closed while its calls were read") from None
             raise
 
@@ -330,13 +333,17 @@ class OpenedState:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close the ledger, which ends this owner's lease."""
-        opening = self._opening
+        """Close the ledger, which ends this owner's lease. Nobody waits for a call of this state any more."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.wait([self._beginning])
+        while self._writing:
+            await asyncio.wait(self._writing)
+        self._is_closed = True
+        opening, self._opening = self._opening, None
         if opening is None:
             return
-        pending: list[asyncio.Future[Any]] = [opening, *self._writing]
-        await asyncio.wait(pending)
-        self._opening = None
+        await asyncio.wait([opening])
         if opening.cancelled() or opening.exception() is not None:  # whoever has opened it was told
             return
         ledger = opening.result()

@@ -42,6 +42,8 @@ def newer_advice(run: str) -> str:
 
 def _explain(error: sqlite3.Error, path: Path, run: str) -> tuple[str, str]:
     """Return what is wrong, to be put in brackets behind "cannot be read" or the like, and advice."""
+    if isinstance(error, sqlite3.ProgrammingError):
+        return "it is closed", "Open it again"
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in _LOCKED:
         return (

@@ -3,6 +3,7 @@
 One thread writes. With a write-ahead log and `synchronous = FULL` a commit has reached the disk when it returns.
 """
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -62,7 +63,7 @@ from generor_async.stores.sqlite.schema import connect
 from generor_async.stores.sqlite.steps import StepBatch
 from generor_async.stores.sqlite.writer import Writer
 from generor_async.stores.steps import dump_json, step_values
-from generor_async.stores.threads import run_to_completion
+from generor_async.stores.threads import finished
 from generor_async.values import JSON
 
 __all__ = ["SqliteLedger"]
@@ -300,9 +301,12 @@ class SqliteLedger(SqliteReader, Ledger):
 
     async def close(self) -> None:
         """Commit pending steps, end this owner's lease, and close the file."""
+        await finished(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
+        await self._writer.close()
 
         def close() -> None:
-            self._writer.close()
             if self.problem() is None:
                 self._connection.close()
                 with suppress(sqlite3.Error):  # it ends by itself
@@ -317,7 +321,7 @@ class SqliteLedger(SqliteReader, Ledger):
             if self._on_close is not None:
                 self._on_close()
 
-        await run_to_completion(close)
+        await asyncio.to_thread(close)
 
     def _must_compact(self) -> bool:
         if self._keeps_parameters or not self._has_leftovers:

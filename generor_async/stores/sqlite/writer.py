@@ -51,9 +51,18 @@ class Writer:
         self._thread = _WriterThread(self._loop)
         self._next = Commit(path, run, loop=self._loop)
         self._busy = False
+        self._running: Commit | None = None
+        """The commit that the thread was given last."""
+        self._is_closed = False
 
     def next_commit(self) -> "Commit":
-        """Return the next commit; parts must be added to it before the coroutine yields."""
+        """Return the next commit; parts must be added to it before the coroutine yields.
+
+        Raises:
+            JournalError: It is closed.
+        """
+        if self._is_closed:
+            raise ledger_error("written to", self._path, sqlite3.ProgrammingError(), self._run)
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._submit_next)  # with all parts that are added in this turn of the loop
@@ -70,16 +79,21 @@ class Writer:
         if commit.error is not None:
             raise commit.failure()
 
-    def close(self) -> None:
-        """Commit pending work, and end the thread; blocks."""
-        self._thread.join()
+    async def close(self) -> None:
+        """Commit pending work, and end the thread. Don't cancel it."""
+        self._is_closed = True
+        while self._busy and self._loop is asyncio.get_running_loop():  # in another one, its own is gone
+            await asyncio.wait([self._running or self._next])
+            await asyncio.sleep(0)  # where its end was interrupted, the next one is handed over in the next turn
+        await asyncio.to_thread(self._thread.join)
 
     def _submit_next(self, _: object = None) -> None:
         """Hand the gathered work to the thread."""
         commit = self._next
         if not commit.parts:
-            self._busy = False
+            self._busy, self._running = False, None
             return
+        self._running = commit
         self._next = Commit(self._path, self._run, loop=self._loop)
         self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._submit_next)
 
