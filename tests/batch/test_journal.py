@@ -643,7 +643,7 @@ def python(program: str, folder: Path) -> "subprocess.Popen[str]":
 
 def told(process: "subprocess.Popen[str]") -> list[str]:
     """Wait for a program's end, and give the lines that it wrote."""
-    out, _ = process.communicate("\n", timeout=30)
+    out, _ = process.communicate("\n", timeout=300)
     assert process.returncode == 0
     return out.splitlines()
 

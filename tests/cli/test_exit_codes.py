@@ -18,7 +18,7 @@ import pytest
 from attrs import frozen
 from support.commands import Commands, Running, hastened
 from support.commands import commands as have_commands
-from support.programs import environment
+from support.programs import environment, until
 from support.small_disk import full, run_on_small_disk
 from support.terminal import Terminal
 
@@ -138,14 +138,6 @@ def finished(running: Running) -> "subprocess.CompletedProcess[str]":
     """Wait for the end of a run."""
     code, out, err = running.end()
     return subprocess.CompletedProcess((), code, out, err)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.01)
 
 
 def check(ended: "subprocess.CompletedProcess[str]", reason: str, code: int, said: str = "") -> dict[str, Any]:

@@ -235,7 +235,7 @@ async def test_an_error_of_the_refresh_is_told_as_it_is(tmp_path: Path, problem:
 
 async def test_one_output_that_fails_stops_the_others(tmp_path: Path) -> None:
     async with Wire(served(), answer(404, b"gone"), stall) as wire:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(300):
             with pytest.raises(DownloadError):
                 await download(wire, tmp_path, names=("a", "b", "c"))
     assert not [path for path in contents(tmp_path) if path.name.startswith(".")]

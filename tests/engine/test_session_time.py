@@ -168,12 +168,12 @@ async def test_no_time_at_all_is_refused(name: str, seconds: Any) -> None:
 
 
 async def test_time_that_runs_faster_shortens_real_waits() -> None:
-    clock = FakeClock(speed=100.0)
+    clock = FakeClock(speed=100_000.0)
     async with (
         Wire(stall) as wire,
-        BareLuma(KEY, base_url=wire.url, clock=clock, attempt_timeout=10.0, max_retries=0) as client,
+        BareLuma(KEY, base_url=wire.url, clock=clock, attempt_timeout=10_000.0, max_retries=0) as client,
     ):
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(300):
             with pytest.raises(APITimeoutError):
                 await client.send(operation())
 
@@ -272,7 +272,7 @@ async def test_a_cancelled_call_leaks_no_connection() -> None:
         BareLuma(KEY, base_url=wire.url, max_connections=1) as client,
     ):
         await cancelled(client, wire.arrived)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(300):
             await client.send(operation("bills"))
     assert wire.connections == 2
 

@@ -219,7 +219,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
 async def test_what_cannot_be_uploaded_is_refused_before_anything_is_sent(tmp_path: Path, source: str) -> None:
     made, words = SOURCES[source]
     given = made(tmp_path)
-    async with asyncio.timeout(5), Api() as api, api.client() as luma:
+    async with asyncio.timeout(300), Api() as api, api.client() as luma:
         with pytest.raises(InvalidRequestError, match=words) as caught:
             await luma.files.upload(given)
     if hasattr(given, "close"):

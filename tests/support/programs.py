@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import generor_async
 from generor_async.simulator import Simulator
 
-__all__ = ["begin", "environment", "finished"]
+__all__ = ["begin", "environment", "finished", "until"]
 
 PATIENCE = 300.0
 """Seconds after which a program hangs."""
@@ -50,3 +52,11 @@ def finished(process: "subprocess.Popen[str]", *, patience: float = PATIENCE) ->
         out, err = process.communicate()
         raise AssertionError(f"it hangs: {out}\n{err}") from None
     return process.returncode, out, err
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what another process is about to do."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.01)

@@ -168,10 +168,10 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
             time.sleep(0.01)
         luma.close()
         with pytest.raises(ClientClosedError, match="was waited for") as raised:
-            waiting.result(timeout=30)
+            waiting.result(timeout=300)
         assert raised.value.job_id in simulator.luma.generations
         with pytest.raises(ClientClosedError, match="before its answer came"):
-            listing.result(timeout=30)
+            listing.result(timeout=300)
     assert loops() == []
 
 
@@ -193,7 +193,7 @@ def test_closing_ends_calls_that_wait_for_no_request(
         asked.wait()
         luma.close()
         with pytest.raises(ClientClosedError, match="during the call"):
-            going.result(timeout=30)
+            going.result(timeout=300)
     assert loops() == []
 
 

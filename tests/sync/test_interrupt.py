@@ -20,10 +20,11 @@ CREATE = """
 """
 
 
-def interrupted(process: Popen[str], simulator: Simulator, *, requests: int) -> str:
-    """Press Ctrl-C when so many requests have arrived; return what the program prints."""
+def interrupted(process: Popen[str], simulator: Simulator, *, requests: int, lines: int = 1) -> str:
+    """Press Ctrl-C when so many requests have arrived, and lines are printed; return what the program prints then."""
     assert process.stdout is not None
-    assert process.stdout.readline() == "calling\n"
+    for _ in range(lines):
+        assert process.stdout.readline() == "calling\n"
     waiting = threading.Event()
     while len(simulator.ledger.requests) < requests:
         waiting.wait(0.01)
@@ -71,14 +72,17 @@ def test_an_interrupted_map_names_each_job(simulator: Simulator) -> None:
     program = """
         from itertools import count
 
-        from generor_async import Luma
+        from generor_async import JobSubmitted, Luma
 
-        with Luma() as luma:
-            print("calling")
+        def hear(event):
+            if isinstance(event, JobSubmitted):
+                print("calling", flush=True)
+
+        with Luma(on_event=hear) as luma:
             for outcome in luma.generations.map(({"prompt": f"Heron {n}"} for n in count()), concurrency=3):
                 pass
     """
-    err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=3)
+    err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=3, lines=3)
     assert len(simulator.ledger.charges) == 3
     for job_id in simulator.luma.generations:
         assert job_id in err

@@ -41,7 +41,7 @@ def test_a_notebook_runs(simulator: Simulator, tmp_path: Path) -> None:
     homes = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     own = {name: str(tmp_path / name) for name in homes}
     execute = "from nbclient.cli import main; main()"
-    command = [sys.executable, "-c", execute, "--inplace", "--timeout=60", str(notebook)]
+    command = [sys.executable, "-c", execute, "--inplace", "--timeout=600", "--startup_timeout=600", str(notebook)]
     ended = subprocess.run(command, env=environment(simulator) | own, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     outputs: list[dict[str, Any]] = [
