@@ -22,6 +22,7 @@ from generor_async import (
     AttemptStarted,
     CallEnded,
     CallStarted,
+    ClientClosedError,
     DownloadError,
     Event,
     Generor,
@@ -59,6 +60,21 @@ async def test_the_outputs_of_a_generation_are_read_streamed_and_saved_alike(lum
         assert kept.getvalue() == whole
     (again,) = await luma.download(generation.output[0], tmp_path / "again")
     assert (again.name, again.read_bytes()) == (path.name, whole)
+
+
+async def test_a_closed_client_begins_nothing_with_a_result(luma: AsyncLuma, tmp_path: Path) -> None:
+    generation = await luma.generations.run(prompt="a heron")
+    async with luma:
+        pass
+    begun: list[Callable[[], Awaitable[object]]] = [
+        lambda: luma.read(generation),
+        lambda: luma.save(generation, io.BytesIO()),
+        lambda: luma.download(generation, tmp_path),
+        lambda: luma.stream(generation).__aenter__(),
+    ]
+    for begin in begun:
+        with pytest.raises(ClientClosedError):  # and no coroutine is left that nobody awaits: warnings are errors
+            await begin()
 
 
 async def test_the_media_and_the_text_of_a_creation_are_read_as_they_are_downloaded(

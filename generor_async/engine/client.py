@@ -576,15 +576,17 @@ class Client:
         from generor_async.engine.deadline import within  # noqa: PLC0415 - not needed to start
         from generor_async.engine.downloads import each  # noqa: PLC0415 - the same
 
-        saving = within(
-            self._options.timeout,
-            self._clock,
-            each(outputs, lambda output: save(output, self._downloads, self._options)),
-            what="saving the outputs",
-            advice="Give it more with with_options(timeout=...), and save again: what is stored is not sent again",
-        )
+        async def save_all() -> list[T]:
+            return await within(
+                self._options.timeout,
+                self._clock,
+                each(outputs, lambda output: save(output, self._downloads, self._options)),
+                what="saving the outputs",
+                advice="Give it more with with_options(timeout=...), and save again: what is stored is not sent again",
+            )
+
         with self._call_scope(method, outputs):
-            return await self._lifetime.while_open(saving, "saving outputs")
+            return await self._lifetime.while_open(save_all(), "saving outputs")
 
     def _call_scope(self, method: str, outputs: "list[Output]") -> AbstractContextManager[object]:
         """Return the block in which the transfer of outputs is one call, for the events, or a part of another."""
