@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import in_virtual_time
 from support.generor_service import until
 
 from generor_async import (
@@ -25,9 +26,12 @@ from generor_async.simulator import Simulator
 CREATE = "luma.generations.create"
 
 
+anyio_backend = in_virtual_time
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(seed=7, speed=60, luma_rpm=10_000, luma_jobs=1_000) as simulator:
+    async with Simulator(seed=7, luma_rpm=10_000, luma_jobs=1_000) as simulator:
         yield simulator
 
 
@@ -158,7 +162,7 @@ async def test_a_cancelled_call_tells_whether_it_may_have_been_charged(
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome"), [("drip:after_charge:1x:pause=1", "done"), ("drip:after_charge:1x:pause=30", "unknown")]
+    ("fault", "outcome"), [("drip:after_charge:1x:pause=0.5", "done"), ("drip:after_charge:1x:pause=1", "unknown")]
 )
 async def test_a_call_that_is_cancelled_when_it_was_answered_names_its_job(
     simulator: Simulator, path: Path, fault: str, outcome: str
@@ -167,7 +171,8 @@ async def test_a_call_that_is_cancelled_when_it_was_answered_names_its_job(
     simulator.faults.add_spec(f"{CREATE}={fault}")
     async with AsyncLuma(**simulator.luma_options, state=path) as luma:
         luma.events.subscribe(lambda event: ended.set() if isinstance(event, AttemptEnded) else None)
-        call = asyncio.create_task(luma.with_options(acknowledge=True).generations.create(prompt="a heron"))
+        view = luma.with_options(acknowledge=True, attempt_timeout=5)
+        call = asyncio.create_task(view.generations.create(prompt="a heron"))
         await until(lambda: simulator.ledger.charges)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # what came of the call can't be written down yet

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from state.test_idempotency import told_by
+from support.clock import in_virtual_time
 from support.programs import begin
 
 from generor_async import (
@@ -31,9 +32,12 @@ ACCOUNT: dict[str, Any] = {"seed": 7, "luma_rpm": 100_000, "luma_jobs": 10_000, 
 CREATE = "luma.generations.create"
 
 
+anyio_backend = in_virtual_time
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(speed=60, **ACCOUNT) as simulator:
+    async with Simulator(**ACCOUNT) as simulator:
         yield simulator
 
 

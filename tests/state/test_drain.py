@@ -1,12 +1,14 @@
 """A client that is drained takes no new calls; what can end ends, and what goes on is named."""
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import in_virtual_time
 from support.generor_service import until
 
 from generor_async import (
@@ -27,9 +29,12 @@ CREATE = "luma.generations.create"
 GENERATE = "generor.generators.generate"
 
 
+anyio_backend = in_virtual_time
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(speed=60, **ACCOUNT) as simulator:
+    async with Simulator(**ACCOUNT) as simulator:
         yield simulator
 
 
@@ -70,6 +75,42 @@ async def test_jobs_that_go_on_are_named(simulator: Simulator, tmp_path: Path) -
     assert closed.value.job_id in going_on
     async with AsyncLuma(**simulator.luma_options, state=tmp_path / "calls.sqlite") as luma:
         assert sorted([each.id async for each in luma.jobs.unfinished()]) == sorted(going_on)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_a_job_of_ten_minutes_holds_nothing_up(simulator: Simulator, tmp_path: Path, keep: bool) -> None:
+    state = tmp_path / "calls.sqlite" if keep else None
+    async with AsyncLuma(**simulator.luma_options, state=state) as luma:
+        short, *long = [await luma.generations.submit(prompt=f"heron {number}") for number in range(4)]
+        begins = asyncio.get_running_loop().time()
+        for number, job in enumerate((short, *long)):
+            simulator.luma.generations[job.id].ends_at = simulator.clock.time() + (600 if number else 5)
+        waits = [asyncio.create_task(job.wait()) for job in (short, *long)]
+        completed = asyncio.create_task(anext(luma.generations.as_completed(long)))
+        await asyncio.sleep(0)
+        assert await luma.drain(20) == [job.id for job in long]
+        assert asyncio.get_running_loop().time() == begins + 20
+        assert [wait.done() for wait in waits] == [True, False, False, False], "what can end ends"
+        assert await luma.drain(0) == [job.id for job in long]
+    for wait in waits[1:]:
+        with pytest.raises(ClientClosedError):
+            await wait
+    assert isinstance((await completed).error, ClientClosedError)
+    if keep:
+        async with AsyncLuma(**simulator.luma_options, state=state) as luma:
+            assert [job.id async for job in luma.jobs.unfinished()] == [job.id for job in long]
+
+
+async def test_a_drain_ends_as_soon_as_all_has_ended(simulator: Simulator) -> None:
+    async with AsyncLuma(**simulator.luma_options) as luma:
+        job = await luma.generations.submit(prompt="a heron")
+        ends = simulator.luma.generations[job.id].ends_at - simulator.clock.time()
+        waiting = asyncio.create_task(job.wait())
+        await asyncio.sleep(0)
+        begins = asyncio.get_running_loop().time()
+        assert await luma.drain(math.inf) == []
+        assert (await waiting).state == "completed"
+        assert ends <= asyncio.get_running_loop().time() - begins <= ends + 15, "the longest time between two polls"
 
 
 async def test_without_a_state_the_jobs_that_are_waited_for_are_named(simulator: Simulator) -> None:
@@ -183,7 +224,7 @@ def test_a_blocking_client_is_drained_alike() -> None:
         running.start()
         while not simulator.luma.generations:
             threading.Event().wait(0.01)
-        assert luma.drain(600) == []
+        assert luma.drain(math.inf) == []
         running.join()
         assert ended == ["completed"]
         with pytest.raises(ClientDrainingError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.clock import in_virtual_time
 from support.generor_service import until
 from support.programs import begin, finished
 
@@ -34,9 +35,12 @@ ACCOUNT: dict[str, Any] = {"seed": 7, "luma_rpm": 10_000, "luma_jobs": 1_000, "t
 DAY = 86_400.0
 
 
+anyio_backend = in_virtual_time
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(speed=60, **ACCOUNT) as simulator:
+    async with Simulator(**ACCOUNT) as simulator:
         yield simulator
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import in_virtual_time
 from support.generor_service import until
 from support.programs import begin, finished
 
@@ -33,9 +34,12 @@ GENERATE = "generor.generators.generate"
 LONG_AGO = 100 * 86_400.0
 
 
+anyio_backend = in_virtual_time
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(seed=7, speed=60, luma_rpm=10_000, luma_jobs=1_000) as simulator:
+    async with Simulator(seed=7, luma_rpm=10_000, luma_jobs=1_000) as simulator:
         yield simulator
 
 
