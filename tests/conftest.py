@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--prompts", help="a .tsv file of prompts, or `generated`, to run whole (tests/whole alone needs it)"
     )
     parser.addoption("--hours", help="how many hours a bot and a website are used for (tests/hours alone needs it)")
+    parser.addoption("--hours-pace", default="60", help="how many of these hours' seconds pass in a real one")
     parser.addoption("--prism", help="the Prism command to run mocks with (tests/mock alone needs it)")
     parser.addoption("--s3", help="the moto_server command to store objects with (tests/cluster alone needs it)")
     parser.addoption(

@@ -9,12 +9,11 @@ import asyncio
 import hashlib
 import signal
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 from attrs import define, field
-from hours.world import BUDGETS, Configuration, Log, hours_later
+from hours.world import BUDGETS, Configuration, Log, hours_later, message_in
 
 from generor_async import (
     AsyncLuma,
@@ -27,8 +26,7 @@ from generor_async import (
     Limits,
     OutcomeUnknownError,
 )
-from generor_async.values import JSON, AttemptStarted, CallEnded, CallStarted, Clock
-from generor_async.values.model import is_object
+from generor_async.values import AttemptStarted, CallEnded, Clock, Throttled
 
 DRAIN = 0.5
 """Real seconds for calls under way after SIGTERM: half a minute of the bot's time."""
@@ -37,65 +35,57 @@ LOOK = 60.0
 
 
 @define
-class Asked:
-    """A message that the bot answers."""
+class Waiting:
+    """A call that has waited in the queue, and whose first attempt has not begun."""
 
-    id: int
-    user: str
-    at: float
-    number: int = 0
-    """How many calls had been sent when it began to wait; what follows is set then."""
-    active: int = 0
-    """How many users waited then."""
-    call_id: str = ""
-    admitted: int = 0
-    """How many calls had been admitted and not sent yet."""
-    alone: bool = False
+    user: str | None
+    ahead: int
+    """How many other users waited when the client said that it waits."""
+    admitted: frozenset[str]
+    """The calls that had been admitted by then, and begin later."""
+    alone: bool
     """Whether its user waited for nothing else."""
-
-
-_asked: ContextVar[Asked | None] = ContextVar("_asked", default=None)
+    before: int = 0
+    """How many calls were admitted since."""
 
 
 @define
 class Turns:
-    """Measures for how many calls of others each call waits."""
+    """Measures for how many calls of others each call waits in the queue."""
 
     log: Log
-    started: float
     luma: AsyncLuma = field(init=False)
-    sent: int = 0
-    waiting: dict[str, int] = field(factory=dict[str, int])
+    waiting: dict[str, Waiting] = field(factory=dict[str, Waiting])
+    begun: set[str] = field(factory=set[str])
 
     def on_event(self, event: object) -> None:
         """Note calls as they begin to wait, and as they are sent for the first time."""
-        asked = _asked.get()
-        if asked is None:
-            return
-        if isinstance(event, CallStarted) and event.billable:
-            asked.call_id = event.call_id
-            asked.alone = asked.user not in self.waiting
-            asked.active = len(self.waiting)
-            asked.number = self.sent
-            asked.admitted = sum(self.waiting.values()) - len(self.luma.waiting())
-            self.waiting[asked.user] = self.waiting.get(asked.user, 0) + 1
-        elif isinstance(event, AttemptStarted) and event.call_id == asked.call_id and event.attempt == 1:
-            self.left(asked)
-            if asked.alone:
-                ahead, before = asked.active + asked.admitted, self.sent - asked.number
-                since_start = asked.at - self.started
-                self.log.write("turn", user=asked.user, ahead=ahead, before=before, since_start=since_start)
-            self.sent += 1
-        elif isinstance(event, CallEnded) and event.call_id == asked.call_id and not event.attempts:
-            self.left(asked)
+        match event:
+            case Throttled(call_id=call_id) if call_id not in self.waiting and call_id not in self.begun:
+                self.note_wait(call_id)
+            case AttemptStarted(operation="luma.generations.create", call_id=call_id) if call_id not in self.begun:
+                self.begun.add(call_id)
+                self.note_start(call_id)
+            case CallEnded(call_id=call_id):
+                self.waiting.pop(call_id, None)  # it was cancelled
+            case _:
+                pass
 
-    def left(self, asked: Asked) -> None:
-        """Note that a call waits no longer."""
-        count = self.waiting.get(asked.user, 0) - 1
-        if count > 0:
-            self.waiting[asked.user] = count
-        else:
-            self.waiting.pop(asked.user, None)
+    def note_wait(self, call_id: str) -> None:
+        """Note who waits together with a call that has joined the queue."""
+        queued = {call.call_id: call.user for call in self.luma.waiting()}
+        if call_id in queued:  # else it waits for something else
+            user = queued.pop(call_id)
+            users, admitted = set(queued.values()), frozenset(self.waiting.keys() - queued.keys())
+            self.waiting[call_id] = Waiting(user, len(users - {user}), admitted, user not in users)
+
+    def note_start(self, call_id: str) -> None:
+        """Note that a call goes before those that wait."""
+        begins = self.waiting.pop(call_id, None)
+        for call in self.waiting.values():
+            call.before += call_id not in call.admitted
+        if begins is not None and begins.alone:
+            self.log.write("turn", user=begins.user, ahead=begins.ahead, before=begins.before)
 
 
 class Bot:
@@ -114,8 +104,7 @@ class Bot:
             with suppress(aiohttp.ClientError):
                 async with self.web.get(f"{self.chat}/messages") as answer:
                     for message in await answer.json():
-                        asked = Asked(message["id"], message["user"], self.clock.monotonic())
-                        self.begin(asked.id, self.make(asked, message["text"]))
+                        self.begin(message["id"], self.make(message["id"], message["user"], message["text"]))
 
     def begin(self, message: int, work: Any) -> None:
         """Run what ends with a reply to a message."""
@@ -127,22 +116,21 @@ class Bot:
         async with self.web.post(f"{self.chat}/replies", json={"message": message, "kind": kind, **more}):
             pass
 
-    async def make(self, asked: Asked, prompt: str) -> None:
+    async def make(self, message: int, user: str, prompt: str) -> None:
         """Make a picture."""
-        _asked.set(asked)
-        view = self.luma.with_options(user=asked.user, context={"message": asked.id}, acknowledge=True)
+        view = self.luma.with_options(user=user, context={"message": message}, acknowledge=True)
         try:
             job = await view.generations.submit(prompt=prompt)
         except BudgetExceededError:
-            await self.reply(asked.id, "budget")
+            await self.reply(message, "budget")
         except OutcomeUnknownError:
-            await self.reply(asked.id, "unknown")
+            await self.reply(message, "unknown")
         except (ClientClosedError, ClientDrainingError):
-            await self.reply(asked.id, "again")
+            await self.reply(message, "again")
         except GenerorAsyncError as error:
-            await self.reply(asked.id, "error", text=repr(error))
+            await self.reply(message, "error", text=repr(error))
         else:
-            await self.show(asked.id, job)
+            await self.show(message, job)
 
     async def show(self, message: int, job: Job) -> None:
         """Show the end of a job; when the bot stops, the next process does."""
@@ -178,23 +166,17 @@ class Bot:
         await asyncio.gather(*self.waiting.values(), return_exceptions=True)
 
 
-def message_in(context: JSON) -> int | None:
-    """Return the message that a call was made for; None for one that isn't the bot's."""
-    message = context.get("message") if is_object(context) else None
-    return message if isinstance(message, int) else None
-
-
 async def main() -> None:
     """Run until SIGTERM."""
     configuration = Configuration.read()
     clock = hours_later(configuration)
-    turns = Turns(Log(configuration.log), clock.monotonic())
+    turns = Turns(Log(configuration.log))
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     limits = Limits(store=configuration.limits)
     async with (
         AsyncLuma(state=configuration.state, budgets=BUDGETS, limits=limits, on_event=turns.on_event) as luma,
-        aiohttp.ClientSession() as web,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as web,  # those who chat have all the time
     ):
         turns.luma = luma
         bot = Bot(luma, web, configuration.users, clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,16 +88,17 @@ class Users:
 
     async def live(self, seconds: float, an_hour: float) -> None:
         """Ask for things, so many an hour; some users for many at once."""
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            left = seconds
-            while left > 0:
+        connector, patient = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout()
+        async with aiohttp.ClientSession(connector=connector, timeout=patient) as session:
+            began, at = time.monotonic(), 0.0
+            while at < seconds:
                 kind = self._dice.choice(["chat", "chat", "pictures", "texts"])
                 (user,) = self._dice.choices(self._names, self._weights)
                 many = self._dice.randrange(10, 40) if self._dice.random() < 0.01 else 1
                 for _ in range(many):
                     await self._ask(session, user, kind)
-                await self.sleep(pause := self._dice.expovariate(an_hour / 3600) * many)
-                left -= pause
+                at += self._dice.expovariate(an_hour / 3600) * many
+                await asyncio.sleep(began + at / self._pace - time.monotonic())
             await asyncio.gather(*self._browsers)
 
     async def _ask(self, session: aiohttp.ClientSession, user: str, kind: str) -> None:
@@ -139,7 +141,8 @@ class Users:
             await self._insist(session, ask)
 
     async def _insist(self, session: aiohttp.ClientSession, ask: Ask) -> None:
-        while True:
+        tries = 0
+        while tries < UNKNOWN_TRIES:
             try:
                 async with session.post(
                     f"{self._website}/{ask.kind}/{ask.key}", json={"user": ask.user, "prompt": ask.prompt}
@@ -147,8 +150,9 @@ class Users:
                     kind = KINDS.get(answer.status, "error")
                     if kind != "again":
                         ask.replies.append({"kind": kind, **await answer.json()})
-                        if kind != "unknown" or len(ask.replies) == UNKNOWN_TRIES:
+                        if kind != "unknown":
                             return
+                        tries += 1
             except aiohttp.ClientError:
                 pass  # it is restarting
             await self.sleep(AGAIN)

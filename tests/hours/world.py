@@ -9,19 +9,19 @@ from attrs import frozen
 from support.clock import FastClock, hasten
 
 from generor_async import Budget
+from generor_async.values import JSON
+from generor_async.values.model import is_object
 
-__all__ = ["BUDGETS", "CREDITS_AN_HOUR", "DOLLARS_AN_HOUR", "TEXT_BUDGETS", "Configuration", "Log", "hours_later"]
+__all__ = ["BUDGETS", "HOUR", "TEXT_BUDGETS", "Configuration", "Log", "hours_later", "message_in"]
 
-DOLLARS_AN_HOUR = 0.25
-"""What each user may spend on pictures: six."""
-CREDITS_AN_HOUR = 20
-"""What each user may spend on texts."""
+HOUR = 3_600.0
 BUDGETS = [
-    Budget(dollars=DOLLARS_AN_HOUR, every="hour", each_user=True),
-    Budget(dollars=6, every="hour", group="vip/"),
-    Budget(dollars=400, every="day"),
+    Budget(dollars=0.25, every="hour", each_user=True),  # six pictures
+    Budget(dollars=1, every="hour", group="vip/"),
+    Budget(dollars=70, every=3 * HOUR),
 ]
-TEXT_BUDGETS = [Budget(credits=CREDITS_AN_HOUR, every="hour", each_user=True), Budget(credits=20_000, every="day")]
+"""Each of them is used up, again and again."""
+TEXT_BUDGETS = [Budget(credits=20, every="hour", each_user=True), Budget(credits=900, every=3 * HOUR)]
 
 
 @frozen(kw_only=True)
@@ -61,3 +61,9 @@ class Log:
     def write(self, kind: str, **what: object) -> None:
         """Add a line."""
         self._file.write(json.dumps({"kind": kind, **what}) + "\n")
+
+
+def message_in(context: JSON) -> int | None:
+    """Return the message that a call was made for; None for one that isn't the bot's."""
+    message = context.get("message") if is_object(context) else None
+    return message if isinstance(message, int) else None
