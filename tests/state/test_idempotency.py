@@ -190,6 +190,16 @@ async def test_a_key_holds_for_keep_days(simulator: Simulator, path: Path) -> No
         assert (await view.generations.create(prompt="a crane")).id != first.id
 
 
+async def test_a_key_that_is_free_again_is_so_for_all_who_ask_at_once(simulator: Simulator, path: Path) -> None:
+    async with luma_of(simulator, path, keep_days=2) as luma, luma_of(simulator, path, keep_days=2) as other:
+        views = [client.with_options(idempotency_key="order 7") for client in (luma, other) for _ in range(3)]
+        first = await views[0].generations.run(prompt="a heron")
+        simulator.advance(2.1 * DAY)
+        made = await asyncio.gather(*(view.generations.create(prompt="a crane") for view in views))
+        assert len({first.id, *(generation.id for generation in made)}) == 2
+    assert len(simulator.ledger.charges) == 2
+
+
 async def test_a_result_of_generor_is_put_together_from_its_creations(simulator: Simulator, path: Path) -> None:
     async with generor_of(simulator, path) as generor:
         view = generor.with_options(idempotency_key="joke 1")

@@ -321,11 +321,16 @@ class StateCalls:
             )
 
     async def _is_over(self, state: OpenedState, record: CallRecord) -> bool:
-        """Delete a call that ended so long ago that its key is free; tell whether it is."""
-        now, kept = state.clock.time(), self.settings.keep_days * DAY
-        if record.state not in _ENDED or now - (record.ended_at or now) <= kept:
+        """Delete a call that ended so long ago that its key is free; tell whether it is, whoever has deleted it."""
+        if not self._ended_long_ago(state, record):
             return False
-        return await (await state.ledger()).prune(kept) > 0
+        await (await state.ledger()).prune(self.settings.keep_days * DAY)
+        found = await state.find(record.id)
+        return found is None or not self._ended_long_ago(state, found)
+
+    def _ended_long_ago(self, state: OpenedState, record: CallRecord) -> bool:
+        now = state.clock.time()
+        return record.state in _ENDED and now - (record.ended_at or now) > self.settings.keep_days * DAY
 
     @staticmethod
     async def _is_free(state: OpenedState, record: CallRecord) -> bool:
