@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -47,6 +48,17 @@ class Host:
         told: dict[str, Any] = result.structured_content or {}
         return told
 
+    async def has_open(self, client: Client, *, unknown: list[str], paid: list[str]) -> list[str]:
+        """Check which pictures the server lists as open; return the ids of the unknown calls."""
+        result = await client.call_tool("list_open_pictures", {})
+        assert not result.is_error, result.content
+        found: list[dict[str, Any]] = (result.structured_content or {})["result"]
+        assert sorted(one["prompt"] for one in found if one["job_id"]) == paid
+        calls = [one for one in found if one["call_id"]]
+        assert [one["prompt"] for one in calls] == unknown
+        assert all(one["reason"] and one["request_id"] for one in calls)
+        return [one["call_id"] for one in calls]
+
     async def wait(self, client: Client, job_id: str, **more: float) -> CallToolResult:
         """Wait for a picture, and note the progress."""
 
@@ -76,13 +88,18 @@ def check_shown(result: CallToolResult) -> None:
 
 async def test_a_picture_is_submitted_and_waited_for_within_the_budget(host: Host) -> None:
     async with host.client(pictures=2.5) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == {"submit_picture", "wait_for_picture"}
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert tools == {"submit_picture", "wait_for_picture", "list_open_pictures", "settle_picture"}
         first = await host.submit(client)
         assert first["credits_left"] == round(1.5 * IMAGE / 0.003, 2)
+        job = host.simulator.luma.generations[first["job_id"]]
+        job.ends_at = math.inf  # however slow the machine is, it isn't done yet
         early = await host.wait(client, first["job_id"], seconds=1)
         assert text_of(early) == f"Not done yet. It is paid for, and goes on: wait again for {first['job_id']}."
-        check_shown(await host.wait(client, first["job_id"]))
-        assert host.progress
+        waiting = asyncio.create_task(host.wait(client, first["job_id"], seconds=600))
+        await until(lambda: host.progress)
+        job.ends_at = job.starts_at
+        check_shown(await waiting)
         assert all(total is None or 0 < done <= total for done, total, _ in host.progress)
         assert [done for done, *_ in host.progress] == sorted(done for done, *_ in host.progress)
         second = await host.submit(client)
@@ -104,6 +121,8 @@ async def test_a_picture_is_submitted_and_waited_for_within_the_budget(host: Hos
 async def test_a_wait_that_is_cancelled_or_whose_client_vanishes_loses_nothing(host: Host) -> None:
     async with host.client() as client:
         job_id = (await host.submit(client))["job_id"]
+        job = host.simulator.luma.generations[job_id]
+        job.ends_at = math.inf
         waiting = asyncio.create_task(host.wait(client, job_id))
         await until(lambda: host.progress)
         waiting.cancel()
@@ -113,6 +132,7 @@ async def test_a_wait_that_is_cancelled_or_whose_client_vanishes_loses_nothing(h
         again = asyncio.create_task(host.wait(client, job_id))
         await until(lambda: host.progress)
         again.cancel()  # the block ends, which closes the server's stdin in the midst of a wait
+    job.ends_at = job.starts_at
     async with host.client() as client:
         check_shown(await host.wait(client, job_id))
     assert len(host.simulator.ledger.charges) == 1
@@ -142,6 +162,30 @@ async def test_a_lost_answer_is_a_clear_error_and_counts(host: Host) -> None:
         assert refused.is_error
         assert "and the call needs $0.0404" in text_of(refused)
     assert len(host.simulator.ledger.charges) == 1
+
+
+async def test_a_submission_that_was_cut_off_is_listed_until_it_is_settled(host: Host) -> None:
+    host.simulator.faults.add_spec(f"{CREATE}=stall:after_charge:2x")
+    async with host.client() as client:
+        for number, prompt in enumerate(("a heron", "a crane"), 1):
+            submitting = asyncio.create_task(host.submit(client, prompt))
+            await until(lambda number=number: len(host.simulator.luma.generations) == number)
+            submitting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await submitting
+        assert (await host.submit(client, "an owl"))["job_id"] in host.simulator.luma.generations
+        await host.has_open(client, unknown=["a heron", "a crane"], paid=["an owl"])
+    async with host.client() as client:  # another session, whose user is asked to look at Luma's dashboard
+        heron, crane = await host.has_open(client, unknown=["a heron", "a crane"], paid=["an owl"])
+        (made,) = (job.id for job in host.simulator.luma.generations.values() if job.request.prompt == "a heron")
+        found = await client.call_tool("settle_picture", {"call_id": heron, "job_id": made})
+        assert text_of(found) == f"It is paid for: wait for {made}."
+        assert text_of(await client.call_tool("settle_picture", {"call_id": crane})) == "It was not paid for."
+        assert (await client.call_tool("settle_picture", {"call_id": crane})).is_error, "it is settled"
+        await host.has_open(client, unknown=[], paid=["a heron", "an owl"])
+        check_shown(await host.wait(client, made))
+        await host.has_open(client, unknown=[], paid=["an owl"])
+    assert len(host.simulator.ledger.charges) == 3
 
 
 async def test_on_sigterm_a_submission_that_was_sent_is_kept(host: Host) -> None:

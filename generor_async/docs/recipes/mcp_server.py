@@ -9,7 +9,9 @@ folder of the pictures (pictures/) and of the file where paid calls are kept, PI
 (1.00).
 
 Two tools and not one, because hosts give up on calls that take long: a picture that is paid for goes on at the API, and
-its id is enough to wait again, also in another session.
+its id is enough to wait again, also in another session. A host may give up on a submission, too, or be killed
+meanwhile, and then nobody was told of an id: a third tool lists such pictures, and those of which nobody knows whether
+they were paid for, and a fourth settles these.
 """
 
 import asyncio
@@ -25,6 +27,10 @@ from pydantic import BaseModel
 from generor_async import AsyncLuma, Budget, DeadlineExceededError, GenerorAsyncError, Job
 
 FOLDER = Path(os.environ.get("PICTURES", "pictures"))
+INSTRUCTIONS = """
+Each picture costs the user money. If a submission was cut off, it may have been paid for: call list_open_pictures
+before you submit it again, and once when a session begins, and tell the user what it says.
+"""
 DRAIN = 10.0
 """Seconds that calls have to end after SIGTERM."""
 
@@ -37,16 +43,31 @@ class Submitted(BaseModel):
     """What the session may still spend."""
 
 
+class OpenPicture(BaseModel):
+    """A picture that nobody has seen yet."""
+
+    prompt: str
+    job_id: str | None = None
+    """It is paid for: wait for it."""
+    call_id: str | None = None
+    """Nobody knows whether it was paid for."""
+    reason: str = ""
+    """Why not."""
+    request_id: str = ""
+    """To quote to Luma's support."""
+
+
 def make_server(luma: AsyncLuma) -> MCPServer[object]:
     """Return the server of one session, which is what a process is over stdin and stdout."""
-    server: MCPServer[object] = MCPServer("pictures")
+    server: MCPServer[object] = MCPServer("pictures", instructions=INSTRUCTIONS)
     session = f"session {uuid.uuid4()}"
 
     @server.tool()
     async def submit_picture(prompt: str) -> Submitted:
         """Pay for a picture and begin it. Wait for it with wait_for_picture; submit it again only for another one."""
         try:
-            job = await luma.with_options(user=session).generations.submit(prompt=prompt)
+            view = luma.with_options(user=session, context=prompt[:200])
+            job = await view.generations.submit(prompt=prompt)
         except GenerorAsyncError as error:  # such as BudgetExceededError, which says what is left
             raise ToolError(str(error)) from error
         (budget,) = await luma.budgets.status(session)
@@ -67,6 +88,28 @@ def make_server(luma: AsyncLuma) -> MCPServer[object]:
         except GenerorAsyncError as error:
             raise ToolError(str(error)) from error
         return [*(Image(path=path) for path in paths), *(f"It is in {path.resolve()}" for path in paths)]
+
+    @server.tool()
+    async def list_open_pictures() -> list[OpenPicture]:
+        """List the pictures of this and earlier sessions that nobody has waited for to the end.
+
+        Those with a job_id are paid for. Of those with a call_id nobody knows: the user finds on Luma's dashboard what
+        came of them, and settle_picture notes it.
+        """
+        found = [OpenPicture(prompt=str(job.context), job_id=job.id) async for job in luma.jobs.unfinished()]
+        async for call in luma.jobs.unknown():
+            prompt = str(call.context)
+            found.append(OpenPicture(prompt=prompt, call_id=call.id, reason=call.reason, request_id=call.request_id))
+        return found
+
+    @server.tool()
+    async def settle_picture(call_id: str, job_id: str | None = None) -> str:
+        """Note what the user has found on Luma's dashboard: the job that a call has made, or none if it made none."""
+        try:
+            await luma.jobs.settle(call_id, job_id=job_id)
+        except GenerorAsyncError as error:
+            raise ToolError(str(error)) from error
+        return "It was not paid for." if job_id is None else f"It is paid for: wait for {job_id}."
 
     return server
 
