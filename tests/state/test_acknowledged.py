@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import in_virtual_time
+from support.clock import in_virtual_time, patient
 from support.generor_service import until
 
 from generor_async import (
@@ -121,7 +121,7 @@ async def test_a_client_without_a_state_has_nothing_to_acknowledge(simulator: Si
 
 
 def test_blocking_clients_acknowledge_alike(path: Path) -> None:
-    with Simulator(seed=7, speed=60) as simulator, Luma(**simulator.luma_options, state=path) as luma:
+    with Simulator(seed=7, speed=60) as simulator, Luma(**patient(simulator.luma_options), state=path) as luma:
         generation = luma.with_options(acknowledge=True).generations.run(prompt="a heron")
         assert [job.id for job in luma.jobs.unfinished()] == [generation.id]
         luma.jobs.acknowledge(generation.id)

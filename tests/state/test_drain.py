@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import in_virtual_time
+from support.clock import in_virtual_time, patient
 from support.generor_service import until
 
 from generor_async import (
@@ -218,7 +218,7 @@ async def test_a_client_may_be_closed_while_its_jobs_are_listed(tmp_path: Path) 
 
 
 def test_a_blocking_client_is_drained_alike() -> None:
-    with Simulator(speed=60, **ACCOUNT) as simulator, Luma(**simulator.luma_options) as luma:
+    with Simulator(speed=60, **ACCOUNT) as simulator, Luma(**patient(simulator.luma_options)) as luma:
         ended = list[str]()
         running = threading.Thread(target=lambda: ended.append(luma.generations.run(prompt="a heron").state))
         running.start()

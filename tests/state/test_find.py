@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import in_virtual_time
+from support.clock import in_virtual_time, patient
 
 from generor_async import (
     AsyncGeneror,
@@ -132,7 +132,7 @@ async def test_without_a_state_or_a_key_there_is_nothing_to_find(simulator: Simu
 def test_the_blocking_client_finds_as_well(tmp_path: Path) -> None:
     with (
         Simulator(seed=7, speed=60) as simulator,
-        Luma(**simulator.luma_options, state=tmp_path / "calls.sqlite") as luma,
+        Luma(**patient(simulator.luma_options), state=tmp_path / "calls.sqlite") as luma,
     ):
         job = luma.with_options(idempotency_key="ada/1").generations.submit(prompt="a heron")
         found = luma.jobs.find("ada/1")

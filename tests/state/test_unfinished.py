@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import in_virtual_time
+from support.clock import in_virtual_time, patient
 from support.generor_service import until
 from support.programs import begin, finished
 
@@ -394,7 +394,7 @@ with Luma(state=PLACE) as luma:
 def test_each_job_is_taken_up_by_one_of_the_processes_that_ask_at_once(tmp_path: Path) -> None:
     path = tmp_path / "calls.sqlite"
     with Simulator(seed=7, speed=60, luma_rpm=10_000, luma_jobs=1_000) as simulator:
-        with Luma(**simulator.luma_options, state=path) as luma:
+        with Luma(**patient(simulator.luma_options), state=path) as luma:
             jobs = [luma.generations.submit(prompt=f"heron {number}").id for number in range(30)]
         takers = [begin(simulator, TAKER.replace("PLACE", repr(str(path)))) for _ in range(3)]
         pipes = [(taker.stdin, taker.stdout) for taker in takers]
@@ -413,7 +413,7 @@ def test_each_job_is_taken_up_by_one_of_the_processes_that_ask_at_once(tmp_path:
         for taker in takers:
             taker.kill()
             taker.communicate()
-        with Luma(**simulator.luma_options, state=path) as luma:
+        with Luma(**patient(simulator.luma_options), state=path) as luma:
             assert [job.id for job in luma.jobs.unfinished()] == jobs, "those of killed processes belong to the next"
 
 
@@ -421,7 +421,8 @@ def test_one_client_serves_many_event_loops(tmp_path: Path) -> None:
     """Each loop is an owner, which the next one takes over."""
     path = tmp_path / "calls.sqlite"
     with Simulator(seed=7, speed=60, luma_rpm=10_000) as simulator:
-        luma, jobs = luma_of(simulator, path), list[str]()
+        options = patient(simulator.luma_options)
+        luma, jobs = AsyncLuma(**options, state=path), list[str]()
         for _ in range(3):
             jobs.append(asyncio.run(luma.generations.submit(prompt="a heron")).id)
         assert [job.id for job in asyncio.run(unfinished(luma))] == jobs
@@ -431,15 +432,15 @@ def test_one_client_serves_many_event_loops(tmp_path: Path) -> None:
 def test_the_blocking_clients_keep_their_calls_alike(tmp_path: Path) -> None:
     with Simulator(seed=7, speed=60, luma_rpm=10_000) as simulator:
         path = tmp_path / "calls.sqlite"
-        with Luma(**simulator.luma_options, state=path) as luma:
+        with Luma(**patient(simulator.luma_options), state=path) as luma:
             job = luma.with_options(context={"channel": 7}).generations.submit(prompt="a heron")
-        with Luma(**simulator.luma_options, state=path) as luma:
+        with Luma(**patient(simulator.luma_options), state=path) as luma:
             found = list(luma.jobs.unfinished())
             assert [(each.id, each.context) for each in found] == [(job.id, {"channel": 7})]
             assert found[0].wait().state == "completed"
             assert list(luma.jobs.unfinished()) == list(luma.jobs.unknown()) == []
             assert luma.jobs.prune(older_than=0) == 1
-        with Generor(**simulator.generor_options, state=path) as generor:
+        with Generor(**patient(simulator.generor_options), state=path) as generor:
             simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:1x")
             with pytest.raises(OutcomeUnknownError):
                 generor.generators.generate("joke", model_id=37)

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from attrs import define, field
@@ -10,7 +12,7 @@ from generor_async.engine.clock import REAL_CLOCK
 from generor_async.testing import VirtualTimeLoop
 from generor_async.values import Clock
 
-__all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock", "hasten", "in_virtual_time"]
+__all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock", "hasten", "in_virtual_time", "patient"]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,11 @@ class FastClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.pace)
+
+
+def patient(options: Mapping[str, object], pace: float = 60.0) -> dict[str, Any]:
+    """Return a simulator's options for a client that waits for answers in real time."""
+    return {**options, "clock": FastClock(pace)}
 
 
 def hasten(pace: float, epoch: float | None = None) -> None:
