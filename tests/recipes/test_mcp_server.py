@@ -48,6 +48,15 @@ class Host:
         told: dict[str, Any] = result.structured_content or {}
         return told
 
+    async def cut_off(self, client: Client, prompt: str) -> None:
+        """Have a submission cancelled that was paid for."""
+        made = len(self.simulator.luma.generations)
+        submitting = asyncio.create_task(self.submit(client, prompt))
+        await until(lambda: len(self.simulator.luma.generations) > made)
+        submitting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await submitting
+
     async def has_open(self, client: Client, *, unknown: list[str], paid: list[str]) -> list[str]:
         """Check which pictures the server lists as open; return the ids of the unknown calls."""
         result = await client.call_tool("list_open_pictures", {})
@@ -167,12 +176,8 @@ async def test_a_lost_answer_is_a_clear_error_and_counts(host: Host) -> None:
 async def test_a_submission_that_was_cut_off_is_listed_until_it_is_settled(host: Host) -> None:
     host.simulator.faults.add_spec(f"{CREATE}=stall:after_charge:2x")
     async with host.client() as client:
-        for number, prompt in enumerate(("a heron", "a crane"), 1):
-            submitting = asyncio.create_task(host.submit(client, prompt))
-            await until(lambda number=number: len(host.simulator.luma.generations) == number)
-            submitting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await submitting
+        await host.cut_off(client, "a heron")
+        await host.cut_off(client, "a crane")
         assert (await host.submit(client, "an owl"))["job_id"] in host.simulator.luma.generations
         await host.has_open(client, unknown=["a heron", "a crane"], paid=["an owl"])
     async with host.client() as client:  # another session, whose user is asked to look at Luma's dashboard

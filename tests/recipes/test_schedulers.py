@@ -15,6 +15,8 @@ from support.recipes import started
 import generor_async
 
 ROWS = 12
+STARTS = 10
+"""How often Ray is started until it has: nothing is done before."""
 RAY, CELERY = blocks("recipes/ray.md", "python")
 
 
@@ -29,7 +31,10 @@ def environment(fleet: Fleet) -> dict[str, str]:
 def test_three_tasks_of_ray_share_a_run(fleet: Fleet, environment: dict[str, str]) -> None:
     script = fleet.folder / "with_ray.py"
     script.write_text(RAY)
-    ended = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    for _ in range(STARTS):
+        ended = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+        if ended.returncode == 0 or "timed out during startup" not in ended.stderr:
+            break  # Ray gives itself half a minute to start, which is not enough on a busy machine
     assert ended.returncode == 0, ended.stderr
     assert "['done', 'done', 'done']" in ended.stdout
     assert fleet.check("herons") == {"done": ROWS}

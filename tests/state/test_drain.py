@@ -86,7 +86,7 @@ async def test_a_job_of_ten_minutes_holds_nothing_up(simulator: Simulator, tmp_p
         for number, job in enumerate((short, *long)):
             simulator.luma.generations[job.id].ends_at = simulator.clock.time() + (600 if number else 5)
         waits = [asyncio.create_task(job.wait()) for job in (short, *long)]
-        completed = asyncio.create_task(anext(luma.generations.as_completed(long)))
+        completed = asyncio.ensure_future(anext(luma.generations.as_completed(long)))
         await asyncio.sleep(0)
         assert await luma.drain(20) == [job.id for job in long]
         assert asyncio.get_running_loop().time() == begins + 20
