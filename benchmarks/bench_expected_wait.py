@@ -31,6 +31,8 @@ from waiting_worlds import MINUTE, WORLDS, Server, Stream, World
 from generor_async import AsyncGeneror, AsyncLuma, AttemptStarted, Event, ExpectedWait, GenerorAsyncError, Limits
 from generor_async.api.luma.operations import generations_create
 from generor_async.rules.http_types import Operation
+from generor_async.rules.pace import Pace
+from generor_async.rules.schedule import JobDurations
 from generor_async.testing.loop import run
 
 __all__ = ["COVERED", "EXACT", "WIDER", "Asked", "Result", "played", "result_of"]
@@ -74,6 +76,12 @@ class Play:
     asked: dict[str, Asked] = field(factory=dict[str, Asked])
     oracle: Oracle | None = None
     _numbers: "itertools.count[int]" = field(factory=lambda: itertools.count(1))
+
+    def client(self) -> tuple[Pace, int]:
+        """Return the first client's rule of windows as it is now, and how many calls wait for it."""
+        limits = self.clients[0]._session.limits  # pyright: ignore[reportPrivateUsage] # nobody else needs them
+        with limits.outlook(lambda _: JobDurations()) as outlook:
+            return outlook.state.pace, len(outlook.windows) + len(outlook.slots or ())
 
     def seen(self, event: Event) -> None:
         """Note when a call is admitted."""
@@ -141,7 +149,7 @@ async def _played(world: World, seed: int) -> list[Asked]:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         play = Play(world, server, [], random.Random(f"calls {seed}"))
         if world.oracle:
-            play.oracle = Oracle(world, server, random.Random(f"oracle {seed}"))
+            play.oracle = Oracle(world, server, random.Random(f"oracle {seed}"), play.client)
         limits = Limits(
             jobs=world.ceiling or UNBOUND if world.told else None,
             rpm=None if world.chance else world.windows[MINUTE],

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from random import Random
 
 import pytest
 
@@ -123,6 +124,35 @@ def test_waiting_calls_are_listed_in_their_order_with_the_ids_of_their_events() 
         assert ids[2:] == [each.call_id for each in found]
 
     with_luma(scene, jobs=2)
+
+
+def test_later_calls_of_others_that_have_their_turns_before_are_reckoned_with() -> None:
+    async def scene(generor: AsyncGeneror, _: Simulator) -> None:
+        loop, sent, dice = asyncio.get_running_loop(), dict[str, float](), Random(7)
+        generor = generor.with_options(priority="bulk")  # evenly, one a second
+        ada = generor.with_options(user="ada")
+
+        def note(event: Event) -> None:
+            if isinstance(event, AttemptStarted):
+                sent.setdefault(event.call_id, loop.time())
+
+        async def others() -> None:
+            for number in range(80):
+                await asyncio.sleep(dice.expovariate(0.5))
+                group.create_task(asyncio.wait_for(generor.with_options(user=f"user {number}").models.list(), None))
+
+        generor.events.subscribe(note)
+        async with asyncio.TaskGroup() as group:
+            await queued(group, *(ada.models.list() for _ in range(60)), others())
+            await asyncio.sleep(40.0)
+            at, mine = loop.time(), generor.waiting("ada")
+            newcomer = ada.expected_wait()
+        last, true = mine[-1], sent[mine[-1].call_id] - at
+        assert true > 1.5 * last.position, "as many come later and go before it as wait now"
+        assert last.wait.low <= true <= last.wait.high
+        assert abs(newcomer.seconds - last.wait.seconds) < 0.2 * true
+
+    with_generor(scene)
 
 
 def test_the_wait_for_a_slot_is_told_by_the_ages_of_the_jobs() -> None:

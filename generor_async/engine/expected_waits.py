@@ -1,25 +1,24 @@
 """How long calls will wait for the limits of a key: what is known of them goes into the rules that foretell it.
 
-Nothing is recorded for this beside what admission itself needs, but the moments at which calls joined the queue.
+Nothing is recorded for this beside what admission itself needs, but when calls joined the queue while others waited.
 """
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate
 from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from generor_async.engine.options import PRIORITIES, Options
-from generor_async.engine.queue import Queue
+from generor_async.engine.queue import PlacedCall, Queue
 from generor_async.engine.waiters import QueuedCall
 from generor_async.rules.admission_times import AdmissionTimes
-from generor_async.rules.expected_wait import Arrivals, Bounds, window_wait
+from generor_async.rules.expected_wait import Arrivals, Bounds, window_places
 from generor_async.rules.http_types import Endpoint, Form
 from generor_async.rules.pace import UNKNOWN_LIMIT
 from generor_async.rules.schedule import JobDurations, poll_value
@@ -31,7 +30,7 @@ from generor_async.rules.slot_futures import (
     WaitingUnits,
     doubt,
     lifetimes,
-    slot_waits,
+    slot_wait,
     strata_for,
 )
 from generor_async.rules.slot_usage import SlotHolder
@@ -51,14 +50,15 @@ SLACK: Final = 1.0
 """Seconds by which a wait that is not left to chance may be longer or shorter: times of others are in whole seconds."""
 SHARED_SLACK: Final = 4.0
 """The same while calls of other processes wait, which ask in turns."""
-FOREIGN_SLACK: Final = 2.8
-"""The same where others use the key: nobody knows when what they have used expires."""
+REFUSED_SECONDS: Final = 2.0
+"""Seconds by which a wait may be longer, and not shorter, where others use the key: they may take the unit for which a
+call is sent. It is refused then, and the next one waits for a second at least, and for its turn to be tried again."""
 SLACK_SHARE: Final = 0.01
 """The same as a part of the wait: answers don't take equally long."""
-PLACES_ASKED: Final = 100
-"""Of more calls than that, neighbours in the queue are told the same wait."""
-BURSTY: Final = 2.0
-"""From this dispersion on, calls come in bursts."""
+PLACES_ASKED: Final = 5
+"""Of a user's calls the first is reckoned, and so many that are further and further back."""
+WEIGHED: Final = 200
+"""So many calls are weighed one by one, where their weights differ."""
 SEED: Final = 7
 """What futures are drawn from: who asks twice is told the same."""
 
@@ -85,6 +85,8 @@ class Outlook:
         factory=dict[Priority, tuple[AdmissionTimes, AdmissionTimes]], init=False
     )
     _known: dict[RequestType, WaitingUnits] = field(factory=dict[RequestType, WaitingUnits], init=False)
+    _known_units: dict[int, list[int]] = field(factory=dict[int, list[int]], init=False)
+    """The units of the first calls of each queue."""
 
     # --- a call that comes now ------------------------------------------------------------------------------------
 
@@ -93,11 +95,9 @@ class Outlook:
         if job and self.slots is not None and not self._is_free(self.slots, request_type):
             return self._told(self._wait_for_slot(self.slots, priority, user, request_type))
         units = self.state.pace.weights.of(request_type) + self._units_ahead(self.windows, priority, user)
-        calls = self.windows.arrivals(priority, user, self.now)
-        bursty = any(each.dispersion > BURSTY for each in calls)
-        found = (self._play_windows if bursty else self._wait_for_windows)(priority, units, calls)
+        calls = self.windows.arrivals(priority, self.windows.next_turn(priority, user), self.now)
         is_free = not len(self.windows) and self.state.pace.check(self.at, priority == "bulk", request_type) is None
-        return self._told(found, certain=is_free)
+        return self._told(self._at(priority, self._places(priority, units, calls)), certain=is_free)
 
     def _is_free(self, queue: Queue[Any], request_type: RequestType) -> bool:
         """Tell whether there is a slot, so that calls wait for windows alone."""
@@ -110,13 +110,11 @@ class Outlook:
         """Return a wait with the slack that it has, unless it is certain that there is none."""
         expected, low, high = found
         if not certain:
-            slack = SHARED_SLACK if self._others else SLACK
-            if self._foreign:
-                slack = max(slack, FOREIGN_SLACK)
-            slack += SLACK_SHARE * expected
+            slack = (SHARED_SLACK if self._others else SLACK) + SLACK_SHARE * expected
+            later = max(slack, REFUSED_SECONDS) if self._foreign else slack
             low, high = (
                 max(expected - math.hypot(expected - low, slack), 0.0),
-                expected + math.hypot(high - expected, slack),
+                expected + math.hypot(high - expected, later),
             )
         return self._unless_held(ExpectedWait(expected, low, high))
 
@@ -132,11 +130,20 @@ class Outlook:
 
     def _units_ahead(self, queue: Queue[Any], priority: Priority, user: str | None) -> int:
         """Return the units of the calls that are before a new one."""
-        ahead = queue.ahead_of(priority, user)
+        return self._units_before(queue, queue.ahead_of(priority, user))
+
+    def _units_before(self, queue: Queue[Any], place: int) -> int:
+        """Return the units of so many calls: the weights of those far back are told by their average."""
         weights = self.state.pace.weights
         if all(weights.of(each) == 1 for each in queue.request_types()):
-            return ahead
-        return sum(weights.of(each.request_type) for each in islice(queue.order(), ahead))
+            return place
+        if (known := self._known_units.get(id(queue))) is None:
+            near = [weights.of(each.request_type) for each in queue.order(WEIGHED)]
+            known = self._known_units[id(queue)] = list(accumulate(near, initial=0))
+        last = len(known) - 1
+        if place <= last:
+            return known[place]
+        return known[last] + round((queue.units() - known[last]) * (place - last) / max(len(queue) - last, 1))
 
     # --- windows ----------------------------------------------------------------------------------------------------
 
@@ -162,25 +169,29 @@ class Outlook:
         return known
 
     def _foreign_arrivals(self) -> list[Arrivals]:
-        return [Arrivals(self._foreign / MINUTE, known=self._foreign)] if self._foreign else []
+        return [Arrivals(self._foreign / MINUTE)] if self._foreign else []
 
-    def _wait_for_windows(self, priority: Priority, units: int, calls: Sequence[Arrivals]) -> Bounds:
-        """Return the wait of the last of so many units of this process."""
+    def _places(self, priority: Priority, units: int, calls: Sequence[Arrivals]) -> Bounds:
+        """Return the places of the last of so many units of this process among those that will be sent."""
         others, foreign = self._others, self._foreign_arrivals()
         soonest, latest = self._times_of(priority)
+        draw = Random(SEED).random  # noqa: S311 - no secret
+        found = window_places(latest, units, calls, foreign, draw)
         if soonest is latest and not others:
-            return window_wait(latest, units, calls, foreign)
+            return found
         # The calls of other processes have their turns before, between or after those of this one.
-        expected = window_wait(latest, units + sum(others) // 2, calls, foreign)[0]
-        low = window_wait(soonest, units, calls, foreign)[1]
-        return expected, low, window_wait(latest, units + MOST_CALLS * sum(others), calls, foreign)[2]
+        expected = window_places(latest, units + sum(others) // 2, calls, foreign, draw)[0]
+        low = window_places(soonest, units, calls, foreign, draw)[1]
+        return expected, low, window_places(latest, units + MOST_CALLS * sum(others), calls, foreign, draw)[2]
 
-    def _play_windows(self, priority: Priority, units: int, calls: Sequence[Arrivals]) -> Bounds:
-        """Return the same by futures, as quantiles of counts tell little of bursts."""
-        if self._foreign or self._others:
-            return self._wait_for_windows(priority, units, calls)
-        times, one, draw = self._times_of(priority), WaitingUnits(1, (0.0,)), Random(SEED).random  # noqa: S311 - no secret
-        return slot_waits(FutureSlots(limited=False), times, [one] * min(units, NEAR), [units - 1], calls, draw)[0]
+    def _at(self, priority: Priority, places: Bounds) -> Bounds:
+        """Return when calls at these places are sent."""
+        soonest, latest = self._times_of(priority)
+        expected, low, high = (
+            times[int(place)] if place < math.inf else math.inf
+            for times, place in zip((latest, soonest, latest), places, strict=True)
+        )
+        return expected, low, high
 
     # --- slots ------------------------------------------------------------------------------------------------------
 
@@ -188,38 +199,40 @@ class Outlook:
         self, queue: Queue[Any], priority: Priority, user: str | None, request_type: RequestType
     ) -> Bounds:
         ahead = queue.ahead_of(priority, user)
-        first = [self._waiting(each.request_type) for each in islice(queue.order(), min(ahead, NEAR))]
+        first = [self._waiting(each.request_type) for each in queue.order(min(ahead, NEAR))]
         first.append(self._waiting(request_type))
-        calls = queue.arrivals(priority, user, self.now)
-        return self._slot_waits(first, [ahead], priority, calls)[0]
+        calls = queue.arrivals(priority, queue.next_turn(priority, user), self.now)
+        return self._slot_wait(first, ahead, priority, calls)
 
     def _with_slots(self, priority: Priority) -> int:
         """Return the units of the calls that have slots and wait for a window."""
         return self._units_ahead(self.windows, priority, None) if len(self.windows) else 0
 
-    def _slot_waits(
-        self,
-        first: Sequence[WaitingUnits],
-        places: Sequence[int],
-        priority: Priority,
-        calls: Sequence[Arrivals],
-    ) -> list[Bounds]:
-        """Return the waits at these places of the queue for slots; calls that have one are before them."""
+    def _slot_wait(
+        self, first: Sequence[WaitingUnits], place: int, priority: Priority, calls: Sequence[Arrivals]
+    ) -> Bounds:
+        """Return the wait at a place of the queue for slots; calls that have one are before it."""
+        future = evolve(self._future_slots, before=self._with_slots(priority))
+        if not first[-1].is_video:
+            future = evolve(future, first=FIRST_UNITS)
+        draw = Random(SEED).random  # noqa: S311 - no secret
+        return slot_wait(future, self._times_of(priority), first, place, calls, draw)
+
+    @cached_property
+    def _future_slots(self) -> FutureSlots:
+        """The slots as they are now."""
         rule = self.state.slots
         holders = rule.holders(self.at)
         strata = strata_for(len(holders))
-        future = FutureSlots(
+        return FutureSlots(
             ceiling=rule.own_ceiling,
             ends=[(each.units, self._rest(each, strata)) for each in holders],
             begin=max(rule.blocked_until - self.at, 0.0),
             doubt=self._doubt([each.request_type for each in holders]),
-            first=FIRST_UNITS if not first or not first[-1].is_video else FIRST_VIDEO_UNITS,
-            before=self._with_slots(priority),
+            first=FIRST_VIDEO_UNITS,
             others=self._others,
             foreign=self._foreign_arrivals(),
         )
-        draw = Random(SEED).random  # noqa: S311 - no secret
-        return slot_waits(future, self._times_of(priority), first, places, calls, draw)
 
     def _rest(self, holder: SlotHolder, strata: int) -> list[float]:
         """Return equally likely seconds for which a slot is still held."""
@@ -256,36 +269,62 @@ class Outlook:
 
     def waiting(self, user: str | None) -> list[WaitingCall]:
         """Return the calls that wait, or those of one user, the next one first."""
-        found = self._waiting_for_windows(user)
-        return found if self.slots is None else found + self._waiting_for_slots(self.slots, user)
+        found = self._described(self.windows, user, self._window_waits)
+        return found if self.slots is None else found + self._described(self.slots, user, self._slot_waits)
 
-    def _waiting_for_windows(self, user: str | None) -> list[WaitingCall]:
-        queue, units, found = self.windows, 0, list[WaitingCall]()
-        urgent = {each: queue.urgent_arrivals(each, self.now) for each in PRIORITIES}
-        for position, (priority, call) in enumerate(queue.order_with_priorities(), 1):
-            units += self.state.pace.weights.of(call.request_type)
-            if user is None or call.user == user:
-                wait = self._wait_for_windows(priority, units, urgent[priority])
-                found.append(_described(call, position, self._told(wait)))
-        return found
-
-    def _waiting_for_slots(self, queue: Queue[Any], user: str | None) -> list[WaitingCall]:
-        order = list(queue.order_with_priorities())
-        first = [self._waiting(each.request_type) for _, each in order[:NEAR]]
-        found = list[WaitingCall]()
+    def _described(
+        self,
+        queue: Queue[Any],
+        user: str | None,
+        waits: Callable[[Queue[Any], Priority, Sequence[PlacedCall[Any]]], Iterable[Bounds]],
+    ) -> list[WaitingCall]:
+        placed = queue.placed(user)
+        found: list[WaitingCall] = []
         for priority in PRIORITIES:
-            mine = [
-                place
-                for place, (each, call) in enumerate(order)
-                if each == priority and (user is None or call.user == user)
-            ]
-            if mine:
-                asked = mine[:: math.ceil(len(mine) / PLACES_ASKED)] + mine[-1:]
-                waits = self._slot_waits(first, asked, priority, queue.urgent_arrivals(priority, self.now))
-                for place in mine:
-                    at = bisect_left(asked, place)
-                    found.append(_described(order[place][1], place + 1, self._told(waits[at])))
+            if mine := [each for each in placed if each.priority == priority]:
+                told = map(self._told, waits(queue, priority, mine))
+                found += [_described(each.call, each.place + 1, wait) for each, wait in zip(mine, told, strict=True)]
         return sorted(found, key=_position)
+
+    def _window_waits(
+        self, queue: Queue[Any], priority: Priority, placed: Sequence[PlacedCall[Any]]
+    ) -> Iterable[Bounds]:
+        units = [self._units_before(queue, each.place + 1) for each in placed]
+        asked = _asked(len(placed))
+        found = [self._places(priority, units[at], queue.arrivals(priority, placed[at].turn, self.now)) for at in asked]
+        return (self._at(priority, places) for places in _between([units[at] for at in asked], found, units))
+
+    def _slot_waits(self, queue: Queue[Any], priority: Priority, placed: Sequence[PlacedCall[Any]]) -> Iterable[Bounds]:
+        first = [self._waiting(each.request_type) for each in queue.order(NEAR)]
+        asked = _asked(len(placed))
+        found = [
+            self._slot_wait(
+                first[: each.place + 1], each.place, priority, queue.arrivals(priority, each.turn, self.now)
+            )
+            for each in (placed[at] for at in asked)
+        ]
+        return _between([placed[at].place for at in asked], found, [each.place for each in placed])
+
+
+def _asked(count: int) -> list[int]:
+    """Return which of so many calls to reckon; the waits of the others lie between theirs."""
+    return sorted({round(count ** (number / PLACES_ASKED)) - 1 for number in range(PLACES_ASKED + 1)})
+
+
+def _between(known: Sequence[int], found: Sequence[Bounds], wanted: Iterable[int]) -> Iterator[Bounds]:
+    """Yield what is found at each of the wanted places, where it is known at some of them; all are in order."""
+    at = 0
+    for each in wanted:
+        while known[at] < each:
+            at += 1
+        if known[at] == each:
+            yield found[at]
+        else:
+            share = (each - known[at - 1]) / (known[at] - known[at - 1])
+            expected, low, high = (
+                a + (b - a) * share if b < math.inf else b for a, b in zip(found[at - 1], found[at], strict=True)
+            )
+            yield expected, low, high
 
 
 def of_newcomer(outlook: Outlook, endpoint: Endpoint[Any], body: JSON | Form, options: Options) -> ExpectedWait:

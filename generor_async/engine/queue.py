@@ -11,23 +11,27 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from generor_async.engine.alarm import ClockAlarm
 from generor_async.engine.loops import call_in
 from generor_async.engine.options import PRIORITIES
 from generor_async.engine.waiters import PriorityClass, QueuedCall
-from generor_async.rules.expected_wait import Arrivals, arrivals_of
+from generor_async.rules.expected_wait import Arrivals, WaitedSeconds, arrivals_of, later_turns
 from generor_async.rules.outcome import CallContext
-from generor_async.rules.priority_order import MAX_PASSED_BY, class_order
+from generor_async.rules.priority_order import MAX_PASSED_BY, class_order, place_in_order
 from generor_async.rules.user_turns import Taken, weight_of
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.values import Clock, Priority, ThrottleScope
 
-__all__ = ["Queue", "QueueTimeoutError"]
+__all__ = ["PlacedCall", "Queue", "QueueTimeoutError"]
 
 P = TypeVar("P")
+
+_place_of: Final = attrgetter("place")
 
 
 class Rule(Protocol[P]):
@@ -49,6 +53,17 @@ class QueueTimeoutError(Exception):
         super().__init__(scope, wait)
         self.scope: ThrottleScope = scope
         self.wait = wait
+
+
+class PlacedCall(NamedTuple, Generic[P]):
+    """A waiting call, and where it is in the order."""
+
+    place: int
+    """How many calls are before it."""
+    priority: Priority
+    turn: int
+    """The round of its turn; -1 where it goes before all others."""
+    call: QueuedCall[P]
 
 
 class _LoopWaiters:
@@ -80,6 +95,7 @@ class Queue(Generic[P]):
         self._nonempty: list[PriorityClass[P]] = []
         """The classes in which calls wait, the most urgent first."""
         self._loops: dict[asyncio.AbstractEventLoop, _LoopWaiters] = {}
+        self._waited = WaitedSeconds()
         self._last_wait: Wait | None = None
         """The rule's last answer to the first calls in the queue."""
 
@@ -96,56 +112,66 @@ class Queue(Generic[P]):
         """Whether calls wait, and no time is known at which the next one may be admitted."""
         return bool(self._loops) and (self._last_wait is None or _alarm_time(self._last_wait) == math.inf)
 
-    def order(self) -> Iterator[QueuedCall[P]]:
-        """Return the waiting calls as they are admitted if nobody comes, goes, or has to be passed.
+    def order(self, most: int | None = None) -> Iterator[QueuedCall[P]]:
+        """Yield the waiting calls, or the first so many, as they are admitted if nobody comes, goes, or is passed.
 
-        The lock has to be held.
+        The lock has to be held, here and below.
         """
-        return (call for _, call in self.order_with_priorities())
+        calls = [each.order(most) for each in self._classes.values()]
+        return (next(calls[number]) for number in islice(self._class_order(), most))
 
-    def order_with_priorities(self) -> Iterator[tuple[Priority, QueuedCall[P]]]:
-        """Yield the same, each with its priority."""
-        calls = [each.order() for each in self._classes.values()]
-        for number in self._class_order():
-            yield PRIORITIES[number], next(calls[number])
+    def placed(self, user: str | None = None) -> list[PlacedCall[P]]:
+        """Return the waiting calls, or those of a user, in that order."""
+        if user is None:
+            calls = [each.order_with_turns() for each in self._classes.values()]
+            order = enumerate(self._class_order())
+            return [PlacedCall(place, PRIORITIES[number], *next(calls[number])) for place, number in order]
+        counts, passed_by = self._class_counts()
+        found: list[PlacedCall[P]] = []
+        for number, (name, each) in enumerate(self._classes.items()):
+            mine = each.places_of(user) if each.count else ()
+            places = place_in_order(counts, passed_by, number, [place for place, *_ in mine])
+            found += [PlacedCall(at, name, turn, call) for at, (_, turn, call) in zip(places, mine, strict=True)]
+        return sorted(found, key=_place_of)
 
     def request_types(self) -> set[RequestType]:
         """Return the types of the requests that wait."""
         return {each for queue in self._nonempty for each in queue.request_types()}
 
+    def units(self) -> int:
+        """Return the units of all calls that wait."""
+        return sum(each.units() for each in self._nonempty)
+
     def ahead_of(self, priority: Priority, user: str | None) -> int:
         """Return about how many calls are before a new one."""
-        with self._lock:
-            own = PRIORITIES.index(priority)
-            left = self._classes[priority].ahead_of(user)
-            if len(self) == self._classes[priority].count:
-                return left
-            for ahead, number in enumerate(self._class_order(own)):
-                if number == own:
-                    if not left:
-                        return ahead
-                    left -= 1
-        raise AssertionError  # the new call itself is among them
+        ahead = self._classes[priority].ahead_of(user)
+        if len(self) == self._classes[priority].count:
+            return ahead
+        number = PRIORITIES.index(priority)
+        return place_in_order(*self._class_counts(newcomer=number), number, [ahead])[0]
 
-    def urgent_arrivals(self, priority: Priority, now: float) -> list[Arrivals]:
-        """Return the calls of higher priorities to be expected, by those that came last."""
+    def next_turn(self, priority: Priority, user: str | None) -> int:
+        """Return the round in which a new call of a user has its turn."""
+        return self._classes[priority].next_turn(user)
+
+    def arrivals(self, priority: Priority, turn: int, now: float) -> list[Arrivals]:
+        """Return the calls to be expected that go before one that has its turn in a round, by those that came last."""
+        now = self._waited.until(now)
         urgent = PRIORITIES[: PRIORITIES.index(priority)]
-        found = (arrivals_of([moment for moment, _ in self._classes[each].arrivals], now) for each in urgent)
+        found = [arrivals_of([moment for moment, _ in self._classes[each].arrivals], now) for each in urgent]
+        own = self._classes[priority]
+        free = {user: turn - own.next_turn(user) for user in {user for _, user in own.arrivals}}
+        found.append(later_turns(own.arrivals, free, now))
         return [each for each in found if each is not None]
 
-    def arrivals(self, priority: Priority, user: str | None, now: float) -> list[Arrivals]:
-        """Return the calls to be expected that go before a new one of a user, by those that came last."""
-        found, own = self.urgent_arrivals(priority, now), self._classes[priority]
-        later = [(moment, whose) for moment, whose in own.arrivals if whose != user]
-        # While the user's own calls are before it, each other user that comes has a turn in each round.
-        most = own.count_of(user) * len({whose for _, whose in later})
-        turns = arrivals_of([moment for moment, _ in later], now, most) if most else None
-        return found if turns is None else [*found, turns]
+    def _class_order(self) -> Iterator[int]:
+        return class_order(*self._class_counts())
 
-    def _class_order(self, newcomer: int | None = None) -> Iterator[int]:
+    def _class_counts(self, newcomer: int | None = None) -> tuple[list[int], list[int]]:
+        """Return how many calls each class has, and how often it was passed by."""
         classes = self._classes.values()
         counts = [each.count + (number == newcomer) for number, each in enumerate(classes)]
-        return class_order(counts, [each.passed_by for each in classes])
+        return counts, [each.passed_by for each in classes]
 
     def enter_nowait(self, now: float, priority: Priority, request_type: RequestType = DEFAULT_TYPE) -> P | None:
         """Return a permit if there is one now; None where the call has to queue."""
@@ -175,6 +201,8 @@ class Queue(Generic[P]):
         began = self._clock.monotonic()
         with self._lock:
             here = self._loops.get(loop)
+            if not self._loops:
+                self._waited.begin(began)
             if here is None:
                 here = self._loops[loop] = _LoopWaiters(ClockAlarm(self._clock, self._ring))
                 self._last_wait = None  # so that its alarm is set
@@ -183,8 +211,8 @@ class Queue(Generic[P]):
             is_first = again or not queue.has(request_type)
             waiter: QueuedCall[P] = QueuedCall(request_type, user, loop, loop.create_future(), deadline, context)
             queue.join(waiter, again=again)
-            if not again:
-                queue.arrivals.append((began, user))
+            if not again and self._waited.counts(began):
+                queue.arrivals.append((self._waited.until(began), user))
             if queue.count == 1:
                 self._update_nonempty()
             wait = self._last_wait
@@ -331,6 +359,7 @@ class Queue(Generic[P]):
         if not waiters.count:
             del self._loops[waiter.loop]
             waiters.alarm.cancel()
+            self._end_if_empty()
 
     def _update_nonempty(self) -> None:
         """Update the classes after one got its first call or lost its last."""
@@ -348,6 +377,11 @@ class Queue(Generic[P]):
                 queue.leave(waiter)
         self._update_nonempty()
         del self._loops[loop]
+        self._end_if_empty()
+
+    def _end_if_empty(self) -> None:
+        if not self._loops:
+            self._waited.end(self._clock.monotonic())
 
     def _ring(self, _: float) -> None:
         with self._lock:

@@ -49,4 +49,4 @@ class PriorityClass(UserTurns[QueuedCall[P]], Generic[P]):
     arrivals: deque[tuple[float, str | None]] = field(
         factory=partial(deque[tuple[float, "str | None"]], (), ARRIVALS_KEPT)
     )
-    """When the last calls joined, and whose they were."""
+    """When the last calls joined, in seconds in which calls waited, and whose they were."""

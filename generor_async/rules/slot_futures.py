@@ -9,12 +9,12 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist, fmean
-from typing import Final, TypeAlias
+from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from generor_async.rules.admission_times import AdmissionTimes
-from generor_async.rules.expected_wait import HIGH, LOW, Arrivals, Bounds
+from generor_async.rules.expected_wait import FUTURES, Arrivals, Bounds, Draw, bounds, normal
 from generor_async.rules.priority_order import MAX_PASSED_BY
 from generor_async.rules.schedule import JobDurations
 from generor_async.rules.slots import FIRST_UNITS
@@ -24,17 +24,15 @@ __all__ = [
     "NEAR",
     "FutureSlots",
     "WaitingUnits",
-    "bounds",
     "doubt",
     "lifetimes",
-    "slot_waits",
+    "slot_wait",
     "strata_for",
 ]
 
-FUTURES: Final = 40
-"""How many futures are played through."""
 NEAR: Final = 60
-"""Calls that are admitted in each of them, a third where others go first; the rest is reckoned by the average."""
+"""Calls that are admitted in each of them; a third where others go first, and where one is asked for that is further
+back. The rest is reckoned by the average."""
 STRATA: Final = 32
 """Into how many equally likely values a duration is divided."""
 LEAST_STRATA: Final = 4
@@ -59,8 +57,6 @@ CEILINGS: Final = 8
 ASSUMED_KNOWN: Final = 2
 """So many jobs are assumed to be known, in the doubt about the average."""
 
-Draw: TypeAlias = Callable[[], float]
-"""Returns a random number in [0, 1)."""
 _NORMAL: Final = NormalDist()
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
@@ -81,8 +77,6 @@ class FutureSlots:
 
     ceiling: int | None = None
     """How many units run at once; None where that is not known yet."""
-    limited: bool = True
-    """Whether calls wait for slots at all."""
     ends: Sequence[tuple[int, Sequence[float]]] = ()
     """Of each running job its units, and equally likely seconds until it frees them."""
     begin: float = 0.0
@@ -136,33 +130,26 @@ def strata_for(jobs: int) -> int:
     return max(LEAST_STRATA, min(STRATA, 256 // max(jobs, 1)))
 
 
-def slot_waits(
+def slot_wait(
     slots: FutureSlots,
     times: Sequence[AdmissionTimes],
     first: Sequence[WaitingUnits],
-    places: Sequence[int],
+    place: int,
     calls: Sequence[Arrivals],
     draw: Draw,
-) -> list[Bounds]:
-    """Return the wait of the calls at these places of the queue, in order; each of the `times` is as likely.
+) -> Bounds:
+    """Return the wait of the call at this place of the queue; each of the `times` is as likely.
 
-    `first` are the calls up to the last of these places, or the first `NEAR` of them.
+    `first` are the calls up to that one, or the first `NEAR` of them.
     """
-    waits: list[list[float]] = [[] for _ in places]
+    waits: list[float] = []
     mean, spread = _average(first[-1].lives)
-    played = first[: NEAR // 3 if slots.limited and (calls or slots.foreign or slots.others) else NEAR]
+    played = first[: NEAR // 3 if calls or slots.foreign or slots.others or place >= NEAR else NEAR]
     for number in range(FUTURES):
         future = _Future(slots, times[number // 2 % len(times)], calls, draw, number)
         near = [future.admit(call) for call in played]
-        for found, place in zip(waits, places, strict=True):
-            found.append(near[place] if place < len(near) else future.far(place - len(near) + 1, mean, spread))
-    return [bounds(sorted(each)) for each in waits]
-
-
-def bounds(waits: Sequence[float]) -> Bounds:
-    """Return the quantiles of sorted waits."""
-    count = len(waits)
-    return waits[count // 2], waits[math.floor(LOW * count)], waits[math.ceil(HIGH * count) - 1]
+        waits.append(near[place] if place < len(near) else future.far(place - len(near) + 1, mean, spread))
+    return bounds(sorted(waits))
 
 
 class _Future:
@@ -173,21 +160,15 @@ class _Future:
     ) -> None:
         self._times = times
         self._draw = draw
-        # Their rate is known only roughly, by as many bursts as were seen.
-        self._calls = [
-            evolve(each, rate=each.rate * math.exp(_normal(draw) / math.sqrt(each.bursts)))
-            for each in (*calls, *slots.foreign)
-        ]
+        self._calls = [each.drawn(draw) for each in (*calls, *slots.foreign)]
         self._own = len(calls)
-        self._scale = math.exp(slots.doubt * _normal(draw))
+        self._scale = math.exp(slots.doubt * normal(draw))
         self._ends: list[float] = []
         for units, ends in slots.ends:
             self._ends += [self._scale * ends[int(draw() * len(ends))]] * units
         used = len(self._ends)
         # A ceiling that isn't known may be the usual one, or there is none.
-        self._ceiling = 0
-        if slots.limited:
-            self._ceiling = slots.ceiling or (max(slots.first, used) if number % CEILINGS else 0)
+        self._ceiling = slots.ceiling or (max(slots.first, used) if number % CEILINGS else 0)
         if self._ceiling and used < self._ceiling:
             self._ends += [0.0] * (self._ceiling - used)
         heapq.heapify(self._ends)
@@ -196,26 +177,39 @@ class _Future:
         self._now = slots.begin
         self._units = slots.before
         self._passed = 0
-        self._luck = _normal(draw)
-        self._next = [self._burst_after(each, 0.0) for each in self._calls]
+        self._luck = normal(draw)
+        self._next = [each.after(0.0, draw) for each in self._calls]
+        """When the next burst of each kind comes, or came that is not over."""
+        self._coming = [each.drawn_size(draw) for each in self._calls]
+        """How many calls of it are still to go before ours."""
         self._left = [each.most for each in self._calls]
         """How many calls of each kind may still come before ours."""
         self._others = slots.others
+        self._alone = bool(self._ceiling) and not self._calls and not self._others
         self._turns = MOST_TURNS * number / (FUTURES - 1)
         """How often each other process has a turn for each of this one: that depends on who asks first."""
         self._more = number * _GOLDEN % 1
         """How many calls each of them gets while one of this process is admitted: it has said how many it had."""
         self._places = self._served = 0
 
-    def _later(self, arrivals: Arrivals, moment: float) -> float:
-        """Return when the next one arrives after one: at the same time where bursts aren't over."""
-        return moment if self._draw() >= 1 / _burst_size(arrivals) else self._burst_after(arrivals, moment)
-
-    def _burst_after(self, arrivals: Arrivals, moment: float) -> float:
-        return moment - math.log1p(-self._draw()) * _burst_size(arrivals) / arrivals.rate
+    def _arrived(self, kind: int) -> None:
+        """Note that a call of a kind goes before ours."""
+        self._left[kind] -= 1
+        self._coming[kind] -= 1
+        if not self._left[kind]:
+            self._next[kind] = math.inf
+        elif not self._coming[kind]:
+            self._next[kind] = self._calls[kind].after(self._next[kind], self._draw)
+            self._coming[kind] = self._calls[kind].drawn_size(self._draw)
 
     def admit(self, call: WaitingUnits) -> float:
         """Admit a call, and before it those that go first; return when."""
+        if self._alone and call.units == 1:  # the usual case, in fewer steps
+            ready = max(self._now, self._times[self._units], self._ends[0])
+            self._now, self._units = ready, self._units + 1
+            lives = call.lives
+            heapq.heapreplace(self._ends, ready + self._scale * lives[int(self._draw() * len(lives))])
+            return ready
         self._places += 1
         while self._served < self._before(self._places):
             self._take(self._ready(1), 1, call.lives)
@@ -226,9 +220,7 @@ class _Future:
             soonest = min(range(len(self._next)), key=self._next.__getitem__)
             if self._next[soonest] > ready:
                 break
-            self._left[soonest] -= 1
-            more = self._left[soonest] > 0
-            self._next[soonest] = self._later(self._calls[soonest], self._next[soonest]) if more else math.inf
+            self._arrived(soonest)
             if soonest < self._own:
                 self._take(ready, 1, call.lives)
             else:
@@ -300,12 +292,3 @@ class _Future:
 def _share_left(calls: Sequence[Arrivals], a_call: float) -> float:
     """Return which part of the calls that are admitted is left beside those that come and go first."""
     return max(1 - sum(each.rate for each in calls) * a_call, 1 / (MAX_PASSED_BY + 1))
-
-
-def _burst_size(arrivals: Arrivals) -> float:
-    """Return how many come at once on average, where the size of bursts is geometric."""
-    return (arrivals.dispersion + 1) / 2
-
-
-def _normal(draw: Draw) -> float:
-    return _NORMAL.inv_cdf(min(max(draw(), 1e-9), 1 - 1e-9))

@@ -14,8 +14,8 @@ so there is a first call for each type of request. Calls without a user are thos
 import heapq
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -287,27 +287,55 @@ class UserTurns(Generic[C]):
 
     # --- the order that follows -----------------------------------------------------------------------------------
 
-    def order(self) -> Iterator[C]:
-        """Yield the calls as they are admitted if nobody comes, goes, or has to be passed; nothing is changed."""
-        yield from self._refused.calls() if self._refused.lines else ()
+    def order(self, most: int | None = None) -> Iterator[C]:
+        """Yield the calls as they are admitted if nobody comes, goes, or has to be passed; nothing is changed.
+
+        `most` is how many are wanted: the calls of users who have no turn among so many are then not looked at.
+        """
+        return (call for _, call in self.order_with_turns(most))
+
+    def order_with_turns(self, most: int | None = None) -> Iterator[tuple[int, C]]:
+        """Yield the same, each with the round of its turn; those that go before all others have their turn in -1."""
+        for call in self._refused.calls() if self._refused.lines else ():
+            yield -1, call
         place, number = self._last_place, self._round
-        turns = [
-            (user.turn, user.place, next(calls := user.calls()), calls) for user in self._users.values() if user.lines
-        ]
+        users = [user for user in self._users.values() if user.lines]
+        if most is not None and most < len(users):
+            users = heapq.nsmallest(most, users, key=_turn_of)
+        turns = [(user.turn, user.place, next(calls := user.calls()), calls) for user in users]
         heapq.heapify(turns)
         while turns:
             turn, _, call, calls = turns[0]
-            yield call
+            yield turn, call
             if (following := next(calls, None)) is None:
                 heapq.heappop(turns)
             else:
                 number, place = max(number, turn), place + 1
                 heapq.heapreplace(turns, (number + self.weigh(call.request_type), place, following, calls))
 
-    def count_of(self, name: str | None) -> int:
-        """Return how many calls of a user wait."""
+    def places_of(self, name: str | None) -> list[tuple[int, int, C]]:
+        """Return the calls of a user: of each how many calls are before it in the order, its turn, and itself."""
         user = self._users.get(name)
-        return 0 if user is None else user.count
+        if user is None or not user.lines:
+            refused = self._refused.calls() if self._refused.lines else ()
+            return [(place, -1, call) for place, call in enumerate(refused) if call.user == name]
+        steps = {each: self._step(each) for each in self._users.values() if each.lines}
+        if self._refused.lines or any(not step or each.turn < self._round for each, step in steps.items()):
+            return [(n, turn, call) for n, (turn, call) in enumerate(self.order_with_turns()) if call.user == name]
+        turns = range(user.turn, user.turn + steps[user] * user.count, steps[user])
+        return list(zip(_places(user, turns, steps), turns, user.calls(), strict=True))
+
+    def _step(self, user: _User[C]) -> int:
+        """Return after how many rounds a user has its next turn; 0 where that is not always the same."""
+        steps = {self.weigh(request_type) for request_type in user.lines}
+        return steps.pop() if len(steps) == 1 else 0
+
+    def next_turn(self, name: str | None) -> int:
+        """Return the round in which a call of a user has its turn that comes now."""
+        user = self._users.get(name)
+        if user is None:
+            return self._round + 1
+        return max(user.turn, self._round) + self._units(user) if user.lines else max(user.turn, self._round + 1)
 
     def ahead_of(self, name: str | None) -> int:
         """Return how many calls are before a new call of a user, of one unit each; otherwise it is about as many."""
@@ -318,15 +346,46 @@ class UserTurns(Generic[C]):
         last = turn + self._units(known)
         ahead = self._refused.count + known.count
         for user in self._users.values():
-            if user is not known and user.lines:
-                goes_first = user.turn > turn or (user.turn == turn and user.place < place)
-                rounds = last - user.turn + goes_first
-                ahead += min(user.count, max(0, math.ceil(rounds * user.count / self._units(user))))
+            if user.lines and user is not known:
+                rounds = last - user.turn + (user.turn > turn or (user.turn == turn and user.place < place))
+                if rounds > 0:
+                    ahead += min(count := user.count, math.ceil(rounds * count / self._units(user)))
         return ahead
+
+    def units(self) -> int:
+        """Return the units of all calls."""
+        return self._units(self._refused) + sum(map(self._units, self._users.values()))
 
     def _units(self, user: _User[C]) -> int:
         """Return the units of all calls of a user."""
         return sum(self.weigh(request_type) * len(line) for request_type, line in user.lines.items())
+
+
+def _places(user: _User[C], turns: range, steps: Mapping[_User[C], int]) -> Iterator[int]:
+    """Yield how many calls are before each of a user's, where each user has its turns at even steps.
+
+    In a round, those come first who have their first turn in it, by their places. Of the others, those come first whose
+    last turn was longer ago, and of these whoever came later: it had its first turn before their next ones.
+    """
+    begin, end = min(each.turn for each in steps), turns[-1] + 1
+    rounds, sooner, first = [0] * (end - begin), [0] * (end - begin), 0
+    rank = -turns.step, -user.turn, user.place
+    for other, step in steps.items():
+        if other is not user and other.turn < end:
+            goes_first = (-step, -other.turn, other.place) < rank
+            for at in range(other.turn - begin, min(other.turn - begin + step * other.count, len(rounds)), step):
+                rounds[at] += 1
+                sooner[at] += goes_first
+            if not goes_first:
+                sooner[other.turn - begin] += 1
+            first += other.turn == user.turn and other.place < user.place
+    before = list(accumulate(rounds, initial=0))
+    for number, turn in enumerate(turns):
+        yield number + before[turn - begin] + (sooner[turn - begin] if number else first)
+
+
+def _turn_of(user: _User[Any]) -> tuple[int, int]:
+    return user.turn, user.place
 
 
 def _order_of(call: WaitingCall) -> tuple[int, int, int]:

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.admission_times import AdmissionTimes, FutureWindow
-from generor_async.rules.expected_wait import HIGH, LOW, Arrivals, Bounds, arrivals_of, count_quantile, window_wait
+from generor_async.rules.expected_wait import (
+    HIGH,
+    LOW,
+    Arrivals,
+    Bounds,
+    WaitedSeconds,
+    arrivals_of,
+    count_quantile,
+    later_turns,
+    window_places,
+)
 from generor_async.rules.priority_order import MAX_PASSED_BY
 from generor_async.rules.schedule import JobDurations
 from generor_async.rules.slot_futures import (
@@ -20,7 +30,7 @@ from generor_async.rules.slot_futures import (
     WaitingUnits,
     doubt,
     lifetimes,
-    slot_waits,
+    slot_wait,
     strata_for,
 )
 
@@ -30,6 +40,15 @@ COVERED = 0.75
 def minute(limit: int = 60) -> AdmissionTimes:
     """Return the times of a window that is full of requests sent evenly."""
     return AdmissionTimes([FutureWindow(limit, 60.0, [60 / limit * (number + 1) for number in range(limit)])])
+
+
+def window_wait(times: AdmissionTimes, units: int, calls: list[Arrivals], foreign: list[Arrivals]) -> Bounds:
+    """Return the wait of the last of so many units."""
+    expected, low, high = (
+        times[int(place)] if place < math.inf else place
+        for place in window_places(times, units, calls, foreign, Random(7).random)
+    )
+    return expected, low, high
 
 
 def burst_times(dice: Random, rate: float, size: int, until: float = math.inf) -> Iterator[float]:
@@ -96,6 +115,23 @@ def test_arrivals_are_known_by_their_moments() -> None:
     assert once.rate < 0.1, "one burst doesn't tell when the next one comes"
 
 
+def test_how_often_calls_come_is_told_by_the_time_in_which_others_waited() -> None:
+    waited = WaitedSeconds()
+    assert not waited.counts(5.0)
+    waited.begin(10.0)
+    assert not waited.counts(10.5), "who made them wait did not come by chance"
+    assert waited.counts(11.0)
+    assert waited.until(15.0) == 4.0
+    waited.end(20.0)
+    assert not waited.counts(100.0)
+    assert waited.until(100.0) == 9.0
+    waited.begin(100.0)
+    waited.end(100.3)
+    assert waited.until(200.0) == 9.0
+    waited.begin(200.0)
+    assert waited.until(203.0) == 11.0
+
+
 def test_without_chance_a_wait_is_the_time_of_its_unit() -> None:
     times = minute()
     assert window_wait(times, 70, [], []) == (times[69], times[69], times[69])
@@ -119,13 +155,23 @@ def test_calls_that_go_first_pass_each_call_nine_times_at_most_and_foreign_users
     assert window_wait(times, 70, [Arrivals(50.0, 20.0, most=4)], [])[2] == times[69 + 4], "in bursts, too"
 
 
+def test_users_have_no_more_turns_before_a_call_than_there_are_rounds() -> None:
+    come = [(float(second), user) for second in range(100) for user in ("ada", "ben", "eve")]
+    found = later_turns(come, {"ada": 5, "ben": 0, "eve": -3}, 100.0)
+    assert found is not None
+    assert found.most == 5
+    assert found.rate == pytest.approx(1.0, rel=0.05), "the others have their turns after it"
+    assert later_turns(come, {"ada": 0, "ben": 0, "eve": -3}, 100.0) is None
+    bursts = [(moment, "ada") for moment in range(0, 1_000, 10) for _ in range(12)]
+    found = later_turns(bursts, {"ada": 2}, 1_000.0)
+    assert found is not None
+    assert found.rate == pytest.approx(0.2, rel=0.05), "of twelve calls at once only two come before it"
+
+
 @pytest.mark.parametrize("units", [5, 20, 40, 100])
 def test_bursts_are_played_through(units: int) -> None:
-    dice, times, one = Random(7), minute(), WaitingUnits(1, (0.0,))
-    calls = [Arrivals(0.3, 10.0)]
-    (found,) = slot_waits(
-        FutureSlots(limited=False), [times], [one] * min(units, NEAR), [units - 1], calls, dice.random
-    )
+    dice, times = Random(7), minute()
+    found = window_wait(times, units, [Arrivals(0.3, 10.0)], [])
     truths = [played_window(dice, times, units, 0.3, 10) for _ in range(300)]
     assert covered(found, truths) >= COVERED
     assert found[2] - found[1] <= 1.5 * (sorted(truths)[270] - sorted(truths)[30]) + 10
@@ -160,7 +206,7 @@ def test_bounds_of_waits_for_a_slot_hold(place: int) -> None:
     ends = [(1, lifetimes(durations, lambda _: 0.0, age=age)) for age in ages]
     slots = FutureSlots(ceiling=5, ends=ends, doubt=doubt(durations.known, call.lives))
     first = [call] * min(place + 1, NEAR)
-    (found,) = slot_waits(slots, [AdmissionTimes([])], first, [place], [], dice.random)
+    found = slot_wait(slots, [AdmissionTimes([])], first, place, [], dice.random)
     truths = [played_slots(dice, ages, 5, place) for _ in range(300)]
     assert covered(found, truths) >= COVERED
     # One who knows the distribution isn't much surer, but of what is far away.
@@ -170,22 +216,25 @@ def test_bounds_of_waits_for_a_slot_hold(place: int) -> None:
 def test_places_free_now_are_not_waited_for_and_a_window_may_be_what_is_waited_for() -> None:
     call = WaitingUnits(1, (40.0,))
     slots = FutureSlots(ceiling=3, ends=[(1, [10.0])])
-    waits = slot_waits(slots, [AdmissionTimes([])], [call] * 4, [0, 1, 2, 3], [], Random(7).random)
+    waits = [
+        slot_wait(slots, [AdmissionTimes([])], [call] * (place + 1), place, [], Random(7).random) for place in range(4)
+    ]
     assert [each[0] for each in waits] == [0, 0, 10, 40]
     times = AdmissionTimes([FutureWindow(1, 60.0, [25.0])])
-    assert slot_waits(slots, [times], [call], [0], [], Random(7).random) == [(25.0, 25.0, 25.0)]
+    assert slot_wait(slots, [times], [call], 0, [], Random(7).random) == (25.0, 25.0, 25.0)
 
 
 @pytest.mark.parametrize("place", [5, 30, 200, 5_000])
 @pytest.mark.parametrize("limited", [True, False])
 def test_no_more_calls_are_reckoned_with_than_can_go_first(place: int, limited: bool) -> None:
     call = WaitingUnits(1, (40.0,))
-    slots = FutureSlots(ceiling=4, limited=limited, ends=[(1, [10.0]), (1, [20.0]), (1, [30.0]), (1, [40.0])])
-    times = AdmissionTimes([]) if limited else minute()
+    slots = FutureSlots(ceiling=4, ends=[(1, [10.0]), (1, [20.0]), (1, [30.0]), (1, [40.0])])
 
     def wait(place: int, *calls: Arrivals) -> float:
+        if not limited:
+            return window_wait(minute(), place + 1, list(calls), [])[2]
         first = [call] * min(place + 1, NEAR)
-        return slot_waits(slots, [times], first, [place], calls, Random(7).random)[0][2]
+        return slot_wait(slots, [AdmissionTimes([])], first, place, calls, Random(7).random)[2]
 
     for calls in (Arrivals(5.0, most=3), Arrivals(5.0, 20.0, most=3)):
         assert wait(place) <= wait(place, calls) <= wait(place + 3) + 10.0
@@ -196,13 +245,13 @@ def test_heavy_calls_wait_for_as_many_slots_and_no_more_than_there_are() -> None
     slots = FutureSlots(ceiling=3, ends=ends)
     for units, expected in ((1, 10.0), (2, 20.0), (3, 30.0), (9, 30.0)):
         call = WaitingUnits(units, (40.0,))
-        assert slot_waits(slots, [AdmissionTimes([])], [call], [0], [], Random(7).random)[0][0] == expected
+        assert slot_wait(slots, [AdmissionTimes([])], [call], 0, [], Random(7).random)[0] == expected
 
 
 def test_while_nothing_is_known_bounds_are_far_apart() -> None:
     call = WaitingUnits(1, lifetimes(JobDurations(30.0), lambda _: 0.0))
     slots = FutureSlots(doubt=doubt(0, call.lives))
-    (found,) = slot_waits(slots, [AdmissionTimes([])], [call] * 25, [24], [], Random(7).random)
+    found = slot_wait(slots, [AdmissionTimes([])], [call] * 25, 24, [], Random(7).random)
     assert found[1] == 0
     assert found[2] > 80
     assert doubt(0, call.lives) > 3 * doubt(ENOUGH_KNOWN, call.lives) > doubt(100, call.lives)
@@ -213,14 +262,14 @@ def test_while_nothing_is_known_bounds_are_far_apart() -> None:
 def test_calls_of_other_processes_have_turns_too() -> None:
     call = WaitingUnits(1, (40.0,))
     alone, beside = (
-        slot_waits(
+        slot_wait(
             FutureSlots(ceiling=1, ends=[(1, [40.0])], others=others),
             [AdmissionTimes([])],
             [call] * 5,
-            [4],
+            4,
             [],
             Random(7).random,
-        )[0]
+        )
         for others in ((), (5, 5))
     )
     assert alone[0] == 200

@@ -322,6 +322,34 @@ def test_the_calls_ahead_of_a_new_one_are_counted(users: list[str | None], admit
     assert list(turns.order()).index(newcomer) == ahead
 
 
+@given(STEPS, st.integers(0, 12))
+@examples(500)
+def test_the_places_of_the_calls_of_a_user_are_those_in_the_order(steps: list[Step], most: int) -> None:
+    turns = play(steps)
+    check_places(turns)
+    assert list(turns.order(most))[:most] == list(turns.order())[:most]
+
+
+@given(st.lists(st.tuples(USERS, st.integers(1, 5)), max_size=12), st.lists(st.integers(0, 5), max_size=30))
+@examples(500)
+def test_so_they_are_where_each_user_has_calls_of_one_type(come: list[tuple[str | None, int]], go: list[int]) -> None:
+    turns, kinds = Turns(), dict[str | None, RequestType]()
+    for user, calls in come:
+        for _ in range(calls):
+            join(turns, user, kinds.setdefault(user, TYPES[len(kinds) % len(TYPES)]))
+        for _ in range(min(go.pop() if go else 0, turns.count)):
+            admit(turns)
+        check_places(turns)
+
+
+def check_places(turns: Turns) -> None:
+    order = list(turns.order_with_turns())
+    for user in {call.user for _, call in order}:
+        mine = [(place, turn, call) for place, (turn, call) in enumerate(order) if call.user == user]
+        assert turns.places_of(user) == mine
+        assert turns.next_turn(user) > max(turn for _, turn, _ in mine)
+
+
 # --- what it costs ------------------------------------------------------------------------------------------------
 
 
