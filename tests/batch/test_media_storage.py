@@ -307,6 +307,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from generor_async import AsyncLuma
 from generor_async.batch.runner import run_batch
+from generor_async.batch.status import read_status
 from generor_async.storage import Storage
 from support.clock import FastClock
 
@@ -317,7 +318,10 @@ async def dies(self, result):
     global saves
     stored = await save(self, result)
     saves += 1
-    if saves == 3:
+    if saves == 3:  # when no other row is being submitted, which would be unknown then
+        counts = {"ready": 1}
+        while any(map(counts.get, ("ready", "leased", "submitting"))):
+            counts = (await read_status(sys.argv[3])).counts
         os.kill(os.getpid(), signal.SIGKILL)
     return stored
 

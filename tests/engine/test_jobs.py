@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from attrs import define, evolve
 from support.calls import KEY, BareLuma, endpoint
-from support.clock import FakeClock
+from support.clock import FakeClock, LoopClock, in_virtual_time
 from support.wire import Step, Wire, answer, hang_up, reset, stall
 
-from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.jobs import JobType, JobWaiter, TrackedJob
 from generor_async.errors import DeadlineExceededError, NotFoundError
 from generor_async.rules.body_decoders import Decoder
@@ -24,6 +23,8 @@ from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted
 from generor_async.values.shapes import Problems
 
 URL = "/generations/gen-1"
+
+anyio_backend = in_virtual_time
 
 
 @define(kw_only=True)
@@ -176,7 +177,7 @@ async def test_the_deadline_error_names_the_job_and_how_to_resume() -> None:
 
 async def test_a_poll_that_lasts_until_the_deadline_ends_the_wait() -> None:
     async with Wire(stall) as wire:
-        watched = Watched(wire, REAL_CLOCK, attempt_timeout=math.inf)
+        watched = Watched(wire, LoopClock(), attempt_timeout=math.inf)
         with pytest.raises(DeadlineExceededError, match=r"gen-1 has not ended within 0\.1 s") as caught:
             await watched.states(timeout=0.1)
     assert (caught.value.waited_for, caught.value.job_id) == ("poll", "gen-1")

@@ -144,6 +144,19 @@ class TestInVirtualTime:
                 await asyncio.gather(*(each.generate(prompt="a heron", **SCHNELL) for each in priced))
                 assert await spent(generor) == ([120.0, 120.0], 120.0)
 
+    async def test_a_client_that_is_closed_while_it_settles_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        async with Simulator(**ACCOUNT) as simulator:
+            async with generor_of(simulator, tmp_path / "calls.sqlite") as generor:
+                await generor.generators.generate(prompt="a heron", **JOKE)
+                await asyncio.sleep(60)
+                simulator.faults.add_spec(f"{TRANSACTIONS}=stall")
+                before = len(simulator.ledger.requests)
+                asked = asyncio.ensure_future(generor.budgets.status())
+                await until(lambda: len(simulator.ledger.requests) > before)
+            with pytest.raises(ClientClosedError, match="was closed"):
+                await asked
+        assert names_in(tmp_path) == ["calls.sqlite"]
+
 
 async def test_accounts_of_past_periods_are_deleted_with_the_calls(tmp_path: Path) -> None:
     path = tmp_path / "calls.sqlite"
@@ -180,20 +193,6 @@ async def spent_as_it_is(path: Path) -> tuple[list[float], float]:
     users = sum(spent for scope, spent, _ in rows if " user " in scope)
     assert total == pytest.approx(users)
     return [total, total], users
-
-
-async def test_a_client_that_is_closed_while_it_settles_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with Simulator(speed=60, **ACCOUNT) as simulator:
-        async with generor_of(simulator, tmp_path / "calls.sqlite") as generor:
-            await generor.generators.generate(prompt="a heron", **JOKE)
-            simulator.advance(60)
-            simulator.faults.add_spec(f"{TRANSACTIONS}=stall")
-            before = len(simulator.ledger.requests)
-            asked = asyncio.ensure_future(generor.budgets.status())
-            await until(lambda: len(simulator.ledger.requests) > before)
-        with pytest.raises(ClientClosedError, match="was closed"):
-            await asked
-    assert names_in(tmp_path) == ["calls.sqlite"]
 
 
 def names_in(folder: Path) -> list[str]:

@@ -149,7 +149,7 @@ def test_a_forked_child_starts_its_own_loop_and_leaves_the_parents_alone(simulat
         import gc, os, sys, threading
         from generor_async import Luma
 
-        luma = Luma(attempt_timeout=3, max_retries=0)  # a connection that is broken can't be made up for
+        luma = Luma(attempt_timeout=300, max_retries=0)  # a connection that is broken can't be made up for
         made = luma.generations.create(prompt="A heron")
         busy = threading.Thread(target=luma.generations.get, args=[made.id], daemon=True)
         busy.start()

@@ -8,7 +8,7 @@ pytest_plugins = ["pytester"]
 TEST = """
     import pytest
 
-    @pytest.mark.simulator(speed=600, luma_rpm=3)
+    @pytest.mark.simulator(speed=30, luma_rpm=3)
     async def test_it(simulator, luma, generor):
         await luma.generations.run(prompt="A red bicycle")
         assert (await generor.users.me()).username
