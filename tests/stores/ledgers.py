@@ -164,12 +164,17 @@ class PostgresLedgers:
             await ledger.close()  # which may be closed already
 
 
+FILLED: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'generor' AND tablename <> 'meta'"
+
+
 async def empty(url: str) -> None:
-    """Delete the tables of a database."""
+    """Delete what is in the tables of a database; to make them anew takes three times as long."""
     import psycopg
 
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute("DROP SCHEMA IF EXISTS generor CASCADE")
+        cursor = await connection.execute(FILLED)
+        for (table,) in await cursor.fetchall():
+            await connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier("generor", table)))
 
 
 def on_postgres(server: PostgresServer) -> type[Ledgers]:

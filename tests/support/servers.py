@@ -151,7 +151,9 @@ class PostgresServer(Server):
         self._databases += 1
         name = f"herons_{self._databases}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            # To copy the files of a template that is small costs less than to log its pages, as later versions do.
+            how = "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
+            connection.execute(f"CREATE DATABASE {name} {how}".encode())
         try:
             yield self._url(name)
         finally:
