@@ -1,7 +1,6 @@
 """Outputs in S3, by moto's server: in parts, aborted, killed, and with little memory."""
 
 import asyncio
-import signal
 import sys
 import urllib.request
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import obstore
 import pytest
 from obstore.store import S3Store, from_url
+from support.forked_programs import ended, fork
 from support.moto import Moto
 from support.wire import Arrived, Peer, Step, Wire, answer, stall
 
@@ -204,10 +204,8 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_a_killed_process_leaves_no_object_and_the_next_ones_save_it_once(moto: Moto, bucket: str) -> None:
     small, endless = picture(LARGE[:1000]), sent_until(PART_BYTES + 1_000_000, stall)
     async with Wire(small, endless, small, picture(LARGE), small, picture(LARGE)) as host, api_of(host) as api:
-        killed = await asyncio.create_subprocess_exec(sys.executable, "-c", SAVE, api.url, bucket)
-        await uploading(moto, bucket)
-        killed.send_signal(signal.SIGKILL)
-        await killed.wait()
+        with ended(fork(["-c", SAVE, api.url, bucket])):
+            await uploading(moto, bucket)
         assert moto.keys(bucket) == []
         assert [await saved(api, bucket), await saved(api, bucket)] == ["[True]", "[False]"]
         assert content(bucket) == LARGE
@@ -215,18 +213,18 @@ async def test_a_killed_process_leaves_no_object_and_the_next_ones_save_it_once(
 
 async def test_processes_that_save_the_same_at_once_store_one_whole_object(moto: Moto, bucket: str) -> None:
     async with Wire(picture(LARGE)) as host, api_of(host) as api:
-        ended = await asyncio.gather(*(saved(api, bucket) for _ in range(3)))
-        assert "[True]" in ended
+        told = await asyncio.gather(*(saved(api, bucket) for _ in range(3)))
+        assert "[True]" in told
         assert content(bucket) == LARGE
         assert (moto.keys(bucket), moto.uploads(bucket)) == ([KEY], [])
 
 
 async def saved(api: Wire, bucket: str) -> str:
     """Save in another process; return what it says of its uploads."""
-    arguments = (sys.executable, "-c", SAVE, api.url, bucket)
-    process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
-    return output.decode().rpartition(" ")[0]
+    with ended(fork(["-c", SAVE, api.url, bucket])) as process:
+        assert process.stdout is not None
+        output = await asyncio.to_thread(process.stdout.read)
+        return output.rpartition(" ")[0]
 
 
 async def test_an_output_of_50_mb_is_never_whole_in_memory(bucket: str) -> None:

@@ -174,7 +174,7 @@ async def empty(url: str) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         cursor = await connection.execute(FILLED)
         for (table,) in await cursor.fetchall():
-            await connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier("generor", table)))
+            await connection.execute(f"DELETE FROM generor.{table}".encode())
 
 
 def on_postgres(server: PostgresServer) -> type[Ledgers]:
