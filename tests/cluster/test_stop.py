@@ -49,8 +49,8 @@ def test_stop_waits_for_jobs_that_are_paid_for_and_stores_their_outputs(fleet: F
     wait_for(lambda: fleet.idle("herons"))
     assert states(fleet) == {"done": stopped_at, "ready": ROWS - stopped_at}
     assert bought(fleet) == stopped_at < ROWS
-    for worker in workers:
-        assert "herons: the shift has ended (interrupted" in fleet.heard(worker)
+    # A worker says so after its lease has ended.
+    wait_for(lambda: all("herons: the shift has ended (interrupted" in fleet.heard(worker) for worker in workers))
     fleet.run("resume")
     wait_for(lambda: states(fleet) == {"done": ROWS})
     fleet.check("herons")
