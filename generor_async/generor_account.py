@@ -49,6 +49,8 @@ class GenerorAccount:
         self._client = client
         self._state = state
         self._clock = ServerClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self._clock.follow_server()
+        self._has_clock = False
         self._calls = _AccountCalls(state)
         self._quick_client = client.with_options(timeout=SETTLE_TIMEOUT)
         """For what a paid call waits for."""
@@ -64,6 +66,7 @@ class GenerorAccount:
 
         What can't be read is left out: then an unknown call can be found, but not be known to have had no effect.
         """
+        await self._set_clock()
         note: JSON = {"balance": None, "transaction": None}
         began = self._clock.time()
         if await self._calls.has_unsettled():
@@ -78,11 +81,22 @@ class GenerorAccount:
     async def _write_beginning(self, began: float, note: JSON) -> None:
         await self._calls.write_note("began", began)
         await self._calls.write_note("account", note)
-        await self._clock.save(self._calls)
+
+    async def _set_clock(self) -> None:
+        """Date calls by the server's time from now on, as the clocks of this state's processes may differ by hours.
+
+        A process whose clock is ahead would take a call that is under way for one that had no effect long ago.
+        """
+        if not self._has_clock:
+            with suppress(APIError, DeadlineExceededError):
+                await self._balance()  # whose answer tells the server's time
+            await self._clock.save(self._calls)
+            self._state.time, self._has_clock = self._clock.time, True
 
     async def look(self) -> Mapping[tuple[int, int], Reason]:
         """Check the account, unless it was checked a minute ago; return why calls are still unknown."""
         async with self._lock:
+            await self._set_clock()
             if await self._calls.read_note("account") is None:
                 await self._write_beginning(self._clock.time(), {"balance": None, "transaction": None})
             with _left_for_later():

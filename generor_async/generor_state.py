@@ -65,7 +65,7 @@ class GenerateJob:
         return found
 
     async def _note_end(self, state: OpenedState) -> None:
-        await state.finish(self._record, Finish(at=state.clock.time(), result=None))
+        await state.finish(self._record, Finish(at=state.time(), result=None))
 
     def __repr__(self) -> str:
         return f"GenerateJob({self.creation_ids})"

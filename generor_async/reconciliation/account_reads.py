@@ -13,14 +13,21 @@ from generor_async.values import maybe, response_to
 
 __all__ = ["read_balance", "read_latest_transaction", "read_spends"]
 
+DATES_READ: Final = 2
+"""How often the balance is read again at most where the dates of the first answers don't agree on the server's time."""
 _UNREADABLE: Final = (NotFoundError, PermissionDeniedError, ResponseShapeError)
 """Errors that say that transactions can never be read."""
 
 
 async def read_balance(client: AccountClient, clock: ServerClock) -> float | None:
-    """Return the account's credits; None if the answer doesn't say."""
+    """Return the account's credits; None if the answer doesn't say. Read again while dates don't tell the time."""
     balance = await client.credits.balance()
     clock.learn_server_time(response_to(balance))
+    for _ in range(DATES_READ):
+        if not clock.wants_date:
+            break
+        balance = await client.credits.balance()
+        clock.learn_server_time(response_to(balance))
     return valid_amount(maybe(balance.total))
 
 

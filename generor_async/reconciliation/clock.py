@@ -63,6 +63,11 @@ class ServerClock:
         self._server = ServerTime.from_json(await journal.read_note(NOTE))
         self._server.begin(self.time())
 
+    @property
+    def wants_date(self) -> bool:
+        """Whether it is to follow the server, and the dates so far don't agree on its time."""
+        return self._follows_server and not self._is_aligned and self._server.is_disputed(self.time())
+
     async def save(self, journal: "KeptCalls") -> None:
         """Save what is known of the server's time for later runs."""
         if self._follows_server:

@@ -14,6 +14,8 @@ __all__ = ["ServerTime"]
 
 AGREE_SECONDS: Final = 5.0
 """Seconds within which differences count as equal: dates are whole seconds, and responses take time."""
+AGREEING: Final = 2
+"""Votes that settle a dispute."""
 DATES_COUNTED: Final = 15
 """Number of dates nearest to a moment that vote."""
 SPANS_KEPT: Final = 200
@@ -79,18 +81,28 @@ class ServerTime:
     def at(self, moment: float) -> float:
         """Return the server's time at a moment of our clock, both in Unix seconds."""
         run = next((run for run in reversed(self._runs) if run.began <= moment), None)
-        return moment + (_ahead(run.stretches, moment) if run is not None else 0.0)
+        return moment + (_ahead(_votes(run.stretches, moment)) if run is not None else 0.0)
+
+    def is_disputed(self, moment: float) -> bool:
+        """Tell whether no two of the dates near a moment, and of our own clock, agree: another date would help."""
+        votes = _votes(self._runs[-1].stretches, moment)
+        return len(votes) > 1 and _agreeing(votes, _ahead(votes)) < AGREEING
 
 
-def _ahead(stretches: Sequence[_OffsetSpan], moment: float) -> float:
-    """Return the difference that most of the nearest dates agree on; a difference of zero has one vote, too."""
+def _ahead(votes: Sequence[tuple[float, int]]) -> float:
+    """Return the difference that most votes agree on, and of equals the smallest."""
+    return max(votes, key=lambda vote: (_agreeing(votes, vote[0]), -abs(vote[0])))[0]
+
+
+def _votes(stretches: Sequence[_OffsetSpan], moment: float) -> list[tuple[float, int]]:
+    """Return the differences of the nearest dates, and how many have each; a difference of zero has one vote, too."""
     votes: list[tuple[float, int]] = [(0.0, 1)]
     missing = DATES_COUNTED
     for one in sorted(stretches, key=lambda one: one.away(moment)):
         if missing > 0:
             votes.append((one.ahead, min(one.count, missing)))
             missing -= one.count
-    return max(votes, key=lambda vote: (_agreeing(votes, vote[0]), -abs(vote[0])))[0]
+    return votes
 
 
 def _agreeing(votes: Iterable[tuple[float, int]], ahead: float) -> int:

@@ -47,6 +47,15 @@ def test_a_first_answer_dated_two_hours_ahead_is_outvoted_by_our_own_clock() -> 
     assert time.at(BEGAN) == BEGAN + 7_200, "many are believed"
 
 
+@given(st.floats(-1e6, 1e6))
+def test_dates_are_disputed_until_two_witnesses_agree(ahead: float) -> None:
+    assert not learned().is_disputed(BEGAN), "no date is there to agree with"
+    far = abs(ahead) > AGREE_SECONDS
+    assert learned((0, ahead)).is_disputed(BEGAN) == far, "the first date has our own clock as its witness, or none"
+    assert not learned((0, ahead), (1, ahead)).is_disputed(BEGAN)
+    assert learned((0, ahead), (1, ahead)).at(BEGAN) == (BEGAN + ahead if far else BEGAN)
+
+
 def test_an_endpoint_that_lies_each_time_is_outvoted_by_two_others() -> None:
     dates = [
         (60.0 * minute + second, 7_200.0 if second == 0 else -300.0) for minute in range(30) for second in range(3)

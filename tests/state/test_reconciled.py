@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import in_virtual_time
+from support.clock import SetClock, in_virtual_time
 from support.generor_service import until
 
-from generor_async import AsyncGeneror, OutcomeUnknownError
+from generor_async import AsyncGeneror, DeadlineExceededError, OutcomeUnknownError
 from generor_async.reconciliation.unresolved import LAG
 from generor_async.rules.creation_matching import GENERATE_SECONDS
 from generor_async.simulator import Simulator
@@ -113,3 +113,31 @@ async def test_a_call_that_is_under_way_is_not_taken_for_the_lost_one(simulator:
         under_way.cancel()
         with pytest.raises(asyncio.CancelledError):
             await under_way
+
+
+@pytest.mark.parametrize("hours", [-2, -1, 0, 1, 2])
+async def test_clocks_of_processes_that_differ_by_hours_never_buy_a_call_twice(
+    simulator: Simulator, path: Path, hours: int
+) -> None:
+    """A call that was begun just now is not taken for one that had no effect long ago."""
+    options: dict[str, Any] = simulator.generor_options
+    clock = SetClock(options["clock"], 3_600.0 * hours)
+    async with (
+        AsyncGeneror(**options, state=path) as watcher,
+        AsyncGeneror(**{**options, "clock": clock}, state=path) as other,
+    ):
+        simulator.faults.add_spec(f"{GENERATE}=stall:before_charge:1x")
+        view = other.with_options(idempotency_key="crane")
+        under_way = asyncio.create_task(view.generators.generate(**CRANE))
+        await until(lambda: any(entry.operation == GENERATE for entry in simulator.ledger.requests))
+        for _ in range(4):
+            simulator.advance(70)
+            async for call in watcher.jobs.unknown():
+                assert "may still be under way" in call.reason
+                assert abs(call.sent_at.timestamp() - simulator.clock.time()) < 600
+        with pytest.raises((OutcomeUnknownError, DeadlineExceededError)):
+            await watcher.with_options(idempotency_key="crane", timeout=1).generators.generate(**CRANE)
+        under_way.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await under_way
+        assert len([entry for entry in simulator.ledger.requests if entry.operation == GENERATE]) == 1

@@ -203,7 +203,7 @@ def applicable(budgets: Iterable[Budget], user: str | None) -> Sequence[Budget]:
 
 def account_key(state: "OpenedState", budget: Budget, user: str | None) -> tuple[AccountKey, BudgetPeriod]:
     """Return the account of a budget for calls of this user now, and its period."""
-    period = budget.period_at(state.clock.time())
+    period = budget.period_at(state.time())
     return (f"{state.address} {budget.scope_of(user)}", period.name), period
 
 

@@ -164,14 +164,14 @@ class StateCalls:
     async def _note_end(state: OpenedState, job_id: str, step: Finish | Fail) -> None:
         await state.ledger()  # which may know the job from an earlier process
         if (record := state.jobs.get(job_id)) is not None:
-            await state.finish(record, evolve(step, at=state.clock.time()))
+            await state.finish(record, evolve(step, at=state.time()))
 
     def forget_job(self, job_id: str) -> None:
         """Note that the API denies a job of this process: what it has cost is unknown."""
         state = self.opened()
         if (record := state.jobs.pop(job_id, None)) is not None:
             problem: JSON = {"message": f"the API says that there is no job {job_id}", "error": NotFoundError.__name__}
-            state.write_soon(record, MarkUnknown(at=state.clock.time(), problem=problem))
+            state.write_soon(record, MarkUnknown(at=state.time(), problem=problem))
 
     # --- a paid call ------------------------------------------------------------------------------------------------
 
@@ -329,7 +329,7 @@ class StateCalls:
         return found is None or not self._ended_long_ago(state, found)
 
     def _ended_long_ago(self, state: OpenedState, record: CallRecord) -> bool:
-        now = state.clock.time()
+        now = state.time()
         return record.state in _ENDED and now - (record.ended_at or now) > self.settings.keep_days * DAY
 
     @staticmethod
@@ -339,7 +339,7 @@ class StateCalls:
             return False
         problem: JSON = {"message": "it failed at no cost, and is made again"}
         with contextlib.suppress(StaleRowError):
-            await (await state.ledger()).release(record, Release(at=state.clock.time(), problem=problem))
+            await (await state.ledger()).release(record, Release(at=state.time(), problem=problem))
         return True
 
     async def _answer(self, state: OpenedState, record: CallRecord, options: Options) -> tuple[Any] | None:

@@ -125,7 +125,7 @@ async def _settle(state: OpenedState, id_: str, ids: Sequence[str] | None) -> No
         raise InvalidRequestError("call", "no unknown call has this id", advice="Look at client.jobs.unknown()")
     try:
         if ids is None:
-            await ledger.release(record, Release(at=state.clock.time(), problem=NO_EFFECT))
+            await ledger.release(record, Release(at=state.time(), problem=NO_EFFECT))
         else:
             await ledger.accept(record, Accept(remote_ids=tuple(ids)))
     except StaleRowError:

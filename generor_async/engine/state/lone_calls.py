@@ -27,7 +27,7 @@ async def spent_by_others(state: OpenedState, call: CallRecord) -> float | None:
     A call for which this is the same after its intent and after its answer ran alone: each call reserves before it is
     sent, and what has cost something since is counted.
     """
-    ledger, now = await state.ledger(), state.clock.time()
+    ledger, now = await state.ledger(), state.time()
     async for other in ledger.scan(*MAY_BE_UNDER_WAY):
         if other.number == call.number or other.place != state.address:
             continue

@@ -98,6 +98,8 @@ class OpenedState:
         self.address = address
         """The API's address: calls of other APIs in the same ledger are left alone."""
         self.clock = clock
+        self.time = clock.time
+        """Returns Unix seconds, by which calls are dated: by the server's clock as soon as an API tells it."""
         self.settings = settings
         self.jobs: dict[str, CallRecord] = {}
         """The calls that were accepted and have not ended, by the id of their job: of this owner, and those that it has
@@ -201,7 +203,7 @@ class OpenedState:
         while claimed := await ledger.claim(TAKEN_AT_A_TIME):
             for call in claimed:
                 with contextlib.suppress(StaleRowError):
-                    await ledger.settle(call, Fail(at=self.clock.time(), problem=ABANDONED, cost=0.0))
+                    await ledger.settle(call, Fail(at=self.time(), problem=ABANDONED, cost=0.0))
 
     async def _know(self, calls: AsyncIterator[CallRecord]) -> None:
         """Have the end of jobs noted when a poll shows it, whichever process has submitted them."""
@@ -236,7 +238,7 @@ class OpenedState:
         return await self._prune(await self.ledger(), seconds)
 
     async def _prune(self, ledger: Ledger, seconds: float) -> int:
-        before = self.clock.time() - max(seconds, SHORTEST_KEPT)
+        before = self.time() - max(seconds, SHORTEST_KEPT)
         await ledger.prune_accounts(PERIOD, ended_before(before))
         self.opened_accounts.clear()
         return await ledger.prune(seconds)
@@ -296,7 +298,7 @@ class OpenedState:
         if call is not None:
             del self.jobs[call.remote_ids[0]]
             end = self._ends.pop(call.number, Finish(at=0.0, result=None))
-            await self.write(call, evolve(end, at=self.clock.time()))
+            await self.write(call, evolve(end, at=self.time()))
 
     def write_soon(self, call: CallRecord, step: RowStep) -> None:
         """Write what became of a call, without waiting for it."""

@@ -128,7 +128,7 @@ class PaidCall:
         if estimated and not terms.fixed:
             needed = (await self._state.charges()).price(terms.model, estimated)
         return Submit(
-            at=self._state.clock.time(),
+            at=self._state.time(),
             request_id=self._request_id,
             model=terms.model,
             estimated=estimated,
@@ -213,7 +213,7 @@ class PaidCall:
             self._state.jobs[result.ids[0]] = record
         if result.is_complete:
             kept = result.raw if self._state.settings.keep_results else None
-            end = Finish(at=self._state.clock.time(), result=kept)
+            end = Finish(at=self._state.time(), result=kept)
             await finished(asyncio.ensure_future(self._state.finish(record, end)))
 
     async def fail(self, error: Exception) -> None:
@@ -226,9 +226,9 @@ class PaidCall:
             case "accepted":
                 await self.accept(PaidResult(ids=verdict.remote_ids, is_complete=self._vendor.name != "luma"))
             case "unknown":
-                await self._write(MarkUnknown(at=self._state.clock.time(), problem=problem))
+                await self._write(MarkUnknown(at=self._state.time(), problem=problem))
             case _:
-                await self._write(Fail(at=self._state.clock.time(), problem=problem, cost=0.0))
+                await self._write(Fail(at=self._state.time(), problem=problem, cost=0.0))
 
     def _verdict(self, error: Exception, record: CallRecord) -> RowVerdict:
         if isinstance(error, APIError | DeadlineExceededError):
@@ -245,9 +245,9 @@ class PaidCall:
             await self.fail(came_of)
         elif self.record.state == "submitting":
             problem: JSON = {"message": STOPPED, "error": OutcomeUnknownError.__name__}
-            await self._write(MarkUnknown(at=self._state.clock.time(), problem=problem))
+            await self._write(MarkUnknown(at=self._state.time(), problem=problem))
         elif self.record.state == "leased":
-            await self._write(Fail(at=self._state.clock.time(), problem=ABANDONED, cost=0.0))
+            await self._write(Fail(at=self._state.time(), problem=ABANDONED, cost=0.0))
 
     async def _write(self, step: RowStep) -> None:
         assert self.record is not None
