@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from generor_async.batch.journal import To, open_journal, open_reader, place_of
 from generor_async.batch.run_key import read_key
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.adopted_jobs import refusal
 from generor_async.rules.row_states import Accept
 from generor_async.stores.ledger import Ledger
 from generor_async.stores.records import CallRecord
@@ -26,7 +27,8 @@ async def adopt_jobs(
         take_over: Whether to use a folder that may be in use.
 
     Raises:
-        InvalidRequestError: There is no such row, or it is not unknown; no row is changed.
+        InvalidRequestError: There is no such row, or it is not unknown; or these can't be the ids of its jobs, such as
+            those of another row's. No row is changed.
     """
     place = place_of(to, name)
     reader = await open_reader(place)
@@ -37,7 +39,7 @@ async def adopt_jobs(
     assert key is not None
     journal = await open_journal(place, key=key, take_over=take_over)
     try:
-        rows = await _unknown_rows(journal, jobs)
+        rows = await _unknown_rows(journal, jobs, api=key.api)
         for row in rows:
             await journal.accept(row, Accept(remote_ids=tuple(jobs[row.id])))
         if rows and place.lease is not None:
@@ -47,9 +49,15 @@ async def adopt_jobs(
         await journal.close()
 
 
-async def _unknown_rows(journal: Ledger, jobs: Mapping[str, Collection[str]]) -> list[CallRecord]:
+async def _unknown_rows(journal: Ledger, jobs: Mapping[str, Collection[str]], *, api: str) -> list[CallRecord]:
     """Return those of the rows that are unknown; raise InvalidRequestError for others that don't have the ids."""
-    found = {row.id: row async for row in journal.scan() if row.id in jobs}
+    found, owners = dict[str, CallRecord](), dict[str, str]()
+    wanted = {id_ for ids in jobs.values() for id_ in ids}
+    async for row in journal.scan():
+        if row.id in jobs:
+            found[row.id] = row
+        else:
+            owners |= {id_: row.id for id_ in row.remote_ids if id_ in wanted}
     if missing := sorted(jobs.keys() - found.keys()):
         raise InvalidRequestError("job", f"there is no row {missing[0]!r}", advice="Give the ids that `export` shows")
     for row in found.values():
@@ -59,4 +67,6 @@ async def _unknown_rows(journal: Ledger, jobs: Mapping[str, Collection[str]]) ->
         if row.state != "unknown" and not set(jobs[row.id]) <= set(row.remote_ids):
             advice = "Leave it out: only rows whose outcome nobody knows can be given a job"
             raise InvalidRequestError("job", f"{row.id!r} is {row.state}", advice=advice)
+    if (problem := refusal(jobs, api=api, owners=owners)) is not None:
+        raise InvalidRequestError("job", problem, advice="Give each row the ids that its error names")
     return [row for row in found.values() if row.state == "unknown"]

@@ -57,3 +57,25 @@ def test_only_unknown_rows_are_given_a_job(fleet: Fleet) -> None:
     row = fleet.rows("herons")[0]
     assert "there is no row 'x'" in fleet.refused("adopt", "--job", "x=1")
     assert f"'{row.id}' is ready. Leave it out" in fleet.refused("adopt", "--job", f"{row.id}=1")
+
+
+def test_a_row_is_not_given_what_belongs_to_another_or_can_be_no_job(fleet: Fleet) -> None:
+    fleet.simulator.faults.add_spec("luma.generations.create=reset:after_charge:2x")
+    worker = fleet.worker(*LEASE)
+    fleet.submit("herons", 4)
+    wait_for(lambda: fleet.states("herons") == {"done": 2, "unknown": 2})
+    rows = {row.state: row for row in fleet.rows("herons")}
+    (taken,), row = rows["done"].remote_ids, rows["unknown"].id
+    assert "is no id of a job" in fleet.refused("adopt", "--job", f"{row}=../x")
+    assert f"{taken} is the job of the row" in fleet.refused("adopt", "--job", f"{row}={taken}")
+    assert "a call makes one job" in fleet.refused("adopt", "--job", f"{row}=x", "--job", f"{row}=y")
+    assert fleet.states("herons") == {"done": 2, "unknown": 2}
+    fleet.run("adopt", "--job", f"{row}=mistyped")
+    wait_for(lambda: "Job mistyped" in fleet.told("status"))
+    assert fleet.states("herons") == {"done": 2, "unknown": 2}, "the row waits for the right one"
+    made = {job.request.prompt: id_ for id_, job in fleet.simulator.luma.generations.items()}
+    right = made[str(rows["unknown"].parameters["prompt"])]
+    fleet.run("adopt", "--job", f"{row}={right}")
+    wait_for(lambda: fleet.states("herons") == {"done": 3, "unknown": 1})
+    assert fleet.end(worker)[0] == 0
+    fleet.check("herons")
