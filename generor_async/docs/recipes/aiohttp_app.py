@@ -37,6 +37,7 @@ LUMA = web.AppKey("LUMA", AsyncLuma)
 routes = web.RouteTableDef()
 logger = logging.getLogger(__name__)
 finishing = dict[str, asyncio.Task[None]]()
+ending = asyncio.Event()
 STATUSES = {
     BudgetExceededError: 402,
     InvalidRequestError: 422,
@@ -48,15 +49,22 @@ STATUSES = {
 
 async def client(app: web.Application) -> AsyncIterator[None]:
     """Open the client, and go on with the jobs of the process before."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     async with AsyncLuma(state=os.environ.get("STATE", "calls.sqlite"), budgets=BUDGETS) as app[LUMA]:
         async for job in app[LUMA].jobs.unfinished():
             finish_soon(app[LUMA], job)
         yield
 
 
+def end() -> None:
+    """End the program at the first SIGTERM; at a second one, aiohttp would cut the drain short."""
+    if not ending.is_set():
+        ending.set()
+        raise web.GracefulExit
+
+
 async def drain(app: web.Application) -> None:
     """On SIGTERM: refuse new calls, give those under way ten seconds, and end the streams of events."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # at a second one, aiohttp would cut this short
     logger.info("calls under way have ten seconds")
     going_on = await app[LUMA].drain(10)
     logger.info("%d jobs go on at the API", len(going_on))
