@@ -98,6 +98,7 @@ class SqliteLedger(SqliteReader, Ledger):
         self._guard = guard
         self._on_close = on_close
         self._lock_of_owner = lock
+        self._watch = owners.Watch()
         self._reading = SqliteReading(rules, run=run)
         self._keeps_parameters = True
         self._has_leftovers = False
@@ -119,11 +120,13 @@ class SqliteLedger(SqliteReader, Ledger):
         """Take over the run's calls of owners whose lease has ended, or of all others if this one is alone."""
 
         def take_over(connection: sqlite3.Connection) -> TakenOver:
+            spared, now = list[int](), self._clock()
             if alone:
                 self._has_leftovers |= owners.end_others(connection, self._owner)
             else:
-                owners.end_dead(connection, self._path, self._owner, self._clock())
-            taker = owners.Taker(run=self._run, owner=self._owner, now=self._clock())
+                owners.end_dead(connection, self._path, self._owner, now)
+                spared = self._watch.living(connection, self._path, self._owner, now)
+            taker = owners.Taker(run=self._run, owner=self._owner, now=now, spared=spared)
             return owners.take_over(connection, taker, resume=resume, place=place)
 
         return await self._write(take_over)

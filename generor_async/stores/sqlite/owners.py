@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,20 @@ from generor_async.errors import OutcomeUnknownError
 from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
 from generor_async.stores.ledger import LEASE_SECONDS
 from generor_async.stores.records import TakenOver
-from generor_async.stores.sqlite.owner_locks import has_died
+from generor_async.stores.sqlite.owner_locks import has_died, is_held
 
-__all__ = ["Taker", "add_owner", "end", "end_dead", "end_others", "has_others", "prune_owners", "renew", "take_over"]
+__all__ = [
+    "Taker",
+    "Watch",
+    "add_owner",
+    "end",
+    "end_dead",
+    "end_others",
+    "has_others",
+    "prune_owners",
+    "renew",
+    "take_over",
+]
 
 INTERRUPTED_PROBLEM: Final = json.dumps(
     {
@@ -28,7 +40,7 @@ REQUEST_ID_NOTE: Final = " (its first request had the id "
 """Goes in the place of `<sent>` if a request may have been sent: the vendor can find it by this id."""
 IS_ORPHAN: Final = """
     run = ? AND state = ? AND (owner IS NULL OR owner NOT IN (SELECT owner FROM owners WHERE lease_until > ?))
-    AND owner IS NOT ?
+    AND owner IS NOT ? AND ifnull(owner NOT IN (SELECT value FROM json_each(?)), TRUE)
 """
 IS_OF_PLACE: Final = "(? IS NULL OR EXISTS (SELECT 1 FROM inputs WHERE number = calls.number AND place = ?))"
 
@@ -71,6 +83,26 @@ def end_dead(connection: sqlite3.Connection, path: Path, owner: int, now: float)
             end(connection, other)
 
 
+class Watch:
+    """Tells, by its own clock alone, which owners renew leases that have ended by that clock: theirs is another."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[float, float]] = {}
+        """Until when the lease of each lasts by its own clock, and since when by ours it has lasted so long."""
+
+    def living(self, connection: sqlite3.Connection, path: Path, owner: int, now: float) -> list[int]:
+        """Return the other owners whose lease has ended, and who hold their lock and may have renewed it since."""
+        query = "SELECT owner, process, lease_until FROM owners WHERE owner <> ? AND lease_until BETWEEN 1 AND ?"
+        ended = connection.execute(query, (owner, now)).fetchall()
+        held = {other: until for other, process, until in ended if is_held(path, process)}
+        before = self._seen
+        self._seen = {
+            other: before[other] if other in before and before[other][0] == until else (until, now)
+            for other, until in held.items()
+        }
+        return [other for other, (_, since) in self._seen.items() if now - since < LEASE_SECONDS]
+
+
 @frozen(kw_only=True)
 class Taker:
     """Who takes over calls."""
@@ -78,6 +110,8 @@ class Taker:
     run: str
     owner: int
     now: float
+    spared: Sequence[int] = ()
+    """Owners whose calls are left to them, though their lease has ended."""
 
 
 def take_over(connection: sqlite3.Connection, taker: Taker, *, resume: bool, place: str | None) -> TakenOver:
@@ -86,7 +120,7 @@ def take_over(connection: sqlite3.Connection, taker: Taker, *, resume: bool, pla
     A lease that ends later than any that was just renewed was begun before the clock was set back: it ends within
     LEASE_SECONDS, unless it is renewed.
     """
-    run, owner, now = taker.run, taker.owner, taker.now
+    run, owner, now, spared = taker.run, taker.owner, taker.now, json.dumps(list(taker.spared))
     latest = now + LEASE_SECONDS
     connection.execute("UPDATE owners SET lease_until = ? WHERE lease_until > ?", (latest, latest))
     taken = dict[str, int]()
@@ -94,13 +128,13 @@ def take_over(connection: sqlite3.Connection, taker: Taker, *, resume: bool, pla
         taken[becomes] = connection.execute(
             "UPDATE calls SET state = ?, owner = NULL,"
             f" problem = replace(?, '<sent>', ifnull(? || request_id || ')', '')) WHERE {IS_ORPHAN}",
-            (becomes, INTERRUPTED_PROBLEM, REQUEST_ID_NOTE, run, state, now, owner),
+            (becomes, INTERRUPTED_PROBLEM, REQUEST_ID_NOTE, run, state, now, owner, spared),
         ).rowcount
     resumed = 0
     for state in PAID_STATES if resume else ():
         resumed += connection.execute(
             f"UPDATE calls SET owner = ? WHERE {IS_ORPHAN} AND {IS_OF_PLACE}",
-            (owner, run, state, now, owner, place, place),
+            (owner, run, state, now, owner, spared, place, place),
         ).rowcount
     return TakenOver(ready=taken["ready"], unknown=taken["unknown"], resumed=resumed)
 
