@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from stores.ledgers import RULES, stored
+from stores.ledgers import RULES, stored, submit, take
+from stores.test_ledger import new_call
 from stores.test_ledger_processes import environment
 
-from generor_async.stores.ledger import NO_RUN
+from generor_async.stores.ledger import LEASE_SECONDS, NO_RUN
 from generor_async.stores.records import TakenOver
 from generor_async.stores.sqlite import open_ledger
 
@@ -72,6 +73,30 @@ async def test_a_process_that_has_closed_its_ledger_is_taken_over_at_once(tmp_pa
         process.communicate("\n")
     ledger = await open_ledger(path, run=NO_RUN, rules=RULES)
     assert await ledger.take_over() == TakenOver(ready=1, unknown=1, resumed=1)
+    await ledger.close()
+
+
+@pytest.mark.parametrize("behind", [-7_200.0, 0.0, 3_600.0])
+async def test_a_process_whose_clock_differs_lives_as_long_as_it_renews_its_lease(
+    tmp_path: Path, behind: float
+) -> None:
+    """As with one that was begun under another time of day: it is measured by the clock of whoever looks."""
+    path, now = tmp_path / "state.sqlite", [1_775_649_600.0]
+    other = await open_ledger(path, run=NO_RUN, rules=RULES, clock=lambda: now[0] - behind)
+    ledger = await open_ledger(path, run=NO_RUN, rules=RULES, clock=lambda: now[0])
+    call, _ = await other.lease(new_call("a"))
+    await take(other, call, submit())
+    for _ in range(20):
+        assert await ledger.take_over() == NOBODY
+        now[0] += LEASE_SECONDS / 4
+        await other.renew()
+    assert await ledger.take_over() == NOBODY
+    taken = list[TakenOver]()
+    for _ in range(3):  # it stands still now
+        now[0] += LEASE_SECONDS
+        taken.append(await ledger.take_over())
+    assert sorted(each.unknown for each in taken) == [0, 0, 1]
+    await other.close()
     await ledger.close()
 
 

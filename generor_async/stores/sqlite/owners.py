@@ -92,7 +92,9 @@ class Watch:
 
     def living(self, connection: sqlite3.Connection, path: Path, owner: int, now: float) -> list[int]:
         """Return the other owners whose lease has ended, and who hold their lock and may have renewed it since."""
-        query = "SELECT owner, process, lease_until FROM owners WHERE owner <> ? AND lease_until BETWEEN 1 AND ?"
+        query = (
+            "SELECT owner, process, lease_until FROM owners WHERE owner <> ? AND lease_until > 0 AND lease_until <= ?"
+        )
         ended = connection.execute(query, (owner, now)).fetchall()
         held = {other: until for other, process, until in ended if is_held(path, process)}
         before = self._seen
