@@ -61,7 +61,8 @@ class Host:
         """Check which pictures the server lists as open; return the ids of the unknown calls."""
         result = await client.call_tool("list_open_pictures", {})
         assert not result.is_error, result.content
-        found: list[dict[str, Any]] = (result.structured_content or {})["result"]
+        told: dict[str, Any] = result.structured_content or {}
+        found: list[dict[str, Any]] = told["result"]
         assert sorted(one["prompt"] for one in found if one["job_id"]) == paid
         calls = [one for one in found if one["call_id"]]
         assert [one["prompt"] for one in calls] == unknown
