@@ -24,6 +24,7 @@ from opentelemetry.semconv._incubating.attributes import (  # pyright: ignore[re
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics  # pyright: ignore[reportMissingTypeStubs] # the same
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes
 from opentelemetry.trace import SpanKind, StatusCode
+from support.clock import patient
 from support.wire import Wire, answer
 
 from generor_async import (
@@ -86,7 +87,7 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
 
 
 async def test_a_run_is_one_client_span(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         generation = await luma.generations.run(prompt="a heron", model="uni-1-max")
     (span,) = telemetry.finished()
@@ -109,7 +110,7 @@ async def test_a_run_is_one_client_span(simulator: Simulator, telemetry: Telemet
 
 
 async def test_the_default_model_names_the_span(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         await luma.generations.run(prompt="a heron")
     (span,) = telemetry.finished()
@@ -118,7 +119,7 @@ async def test_the_default_model_names_the_span(simulator: Simulator, telemetry:
 
 
 async def test_another_call_is_named_by_its_method_and_path(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         with pytest.raises(NotFoundError):
             await luma.generations.get(NOBODY)
@@ -135,7 +136,7 @@ async def test_another_call_is_named_by_its_method_and_path(simulator: Simulator
 
 @pytest.mark.simulator(faults=["luma.files.list=reset:1x"])
 async def test_retries_are_events_of_the_span(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         await luma.files.list().first_page()
     (span,) = telemetry.finished()
@@ -144,7 +145,7 @@ async def test_retries_are_events_of_the_span(simulator: Simulator, telemetry: T
 
 
 async def test_a_failed_job_is_an_error_of_its_class(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         with pytest.raises(ContentModeratedError):
             await luma.generations.run(prompt="[[moderate]]")
@@ -153,7 +154,7 @@ async def test_a_failed_job_is_an_error_of_its_class(simulator: Simulator, telem
 
 
 async def test_a_generators_call_has_its_cost(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncGeneror(**simulator.generor_options) as generor:
+    async with AsyncGeneror(**patient(simulator.generor_options)) as generor:
         instrument(generor, **telemetry.given)
         result = await generor.generators.generate("image", model_id=10001, prompt="a heron")
     (span,) = telemetry.finished()
@@ -166,7 +167,7 @@ async def test_spans_are_children_of_the_callers_and_end_with_their_calls(
     simulator: Simulator, telemetry: Telemetry
 ) -> None:
     tracer = telemetry.tracers.get_tracer("caller")
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
 
         async def handle(name: str) -> None:
@@ -189,7 +190,7 @@ async def test_spans_are_children_of_the_callers_and_end_with_their_calls(
 
 
 def test_blocking_calls_have_spans_in_the_callers_context(simulator: Simulator, telemetry: Telemetry) -> None:
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         stop = instrument(luma, **telemetry.given)
         with telemetry.tracers.get_tracer("caller").start_as_current_span("handler") as own:
             luma.generations.run(prompt="a heron")
@@ -202,7 +203,7 @@ def test_blocking_calls_have_spans_in_the_callers_context(simulator: Simulator, 
 
 
 async def test_calls_under_way_are_reported_to_their_end(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         stop = instrument(luma, **telemetry.given)
 
         def end(event: Event) -> None:
@@ -219,7 +220,7 @@ async def test_calls_under_way_are_reported_to_their_end(simulator: Simulator, t
 async def test_metrics_measure_duration_wait_refusals_spend_and_polls(
     simulator: Simulator, telemetry: Telemetry
 ) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         await luma.generations.run(prompt="a heron")
         simulator.faults.add(operation="luma.generations.create", fault="429", times=1)
@@ -243,7 +244,7 @@ async def test_metrics_measure_duration_wait_refusals_spend_and_polls(
 
 async def test_the_queue_counts_calls_that_were_not_sent(simulator: Simulator, telemetry: Telemetry) -> None:
     counts: list[Any] = []
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
 
         def measure(event: Event) -> None:
@@ -260,7 +261,10 @@ async def test_prompts_are_exported_where_they_are_asked_for_and_stand_in_no_eve
 ) -> None:
     caplog.set_level(logging.DEBUG, "generor_async")
     events = list[Event]()
-    async with AsyncLuma(**simulator.luma_options) as luma, AsyncGeneror(**simulator.generor_options) as generor:
+    async with (
+        AsyncLuma(**patient(simulator.luma_options)) as luma,
+        AsyncGeneror(**patient(simulator.generor_options)) as generor,
+    ):
         stops = [instrument(client, prompts=True, **telemetry.given) for client in (luma, generor)]
         luma.events.subscribe(events.append)
         await luma.generations.run(prompt="a héron")
@@ -277,7 +281,7 @@ async def test_prompts_are_exported_where_they_are_asked_for_and_stand_in_no_eve
 
 
 async def test_a_model_of_extra_body_names_the_span(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         await luma.with_options(extra_body={"model": "uni-1-max"}).generations.run(prompt="a heron", model="uni-1")
     (span,) = telemetry.finished()
@@ -285,7 +289,7 @@ async def test_a_model_of_extra_body_names_the_span(simulator: Simulator, teleme
 
 
 async def test_no_prompt_key_or_presigned_query_is_exported(simulator: Simulator, telemetry: Telemetry) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         instrument(luma, **telemetry.given)
         generation = await luma.generations.run(
             prompt="a secret heron", image_ref=[{"url": "https://example.com/i.png?X-Amz-Signature=abc"}]

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from support.clock import patient
 
 from generor_async import (
     AsyncGeneror,
@@ -33,7 +34,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def client(simulator: Simulator, **options: Any) -> tuple[AsyncLuma, list[Any]]:
-    luma, events = AsyncLuma(**{**simulator.luma_options, **options}), list[Event]()
+    luma, events = AsyncLuma(**{**patient(simulator.luma_options), **options}), list[Event]()
     luma.events.subscribe(events.append)
     return luma, events
 
@@ -166,7 +167,7 @@ async def test_a_cancelled_call_ends(simulator: Simulator) -> None:
 
 async def test_a_generators_call_ends_with_what_it_cost(simulator: Simulator) -> None:
     events: list[Event] = []
-    async with AsyncGeneror(**simulator.generor_options, on_event=events.append) as generor:
+    async with AsyncGeneror(**patient(simulator.generor_options), on_event=events.append) as generor:
         result = await generor.generators.generate("image", model_id=10001, prompt="a heron")
     (started,), (ended,) = calls(events)
     assert (started.method, started.path) == ("POST", "/generators/{slug}/generate")
@@ -226,7 +227,7 @@ async def test_a_subscriber_is_a_plain_function(simulator: Simulator) -> None:
 
 
 async def test_the_log_has_the_events_at_debug(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    async with AsyncLuma(**simulator.luma_options) as luma:
+    async with AsyncLuma(**patient(simulator.luma_options)) as luma:
         for level in (logging.INFO, logging.DEBUG):
             caplog.set_level(level, "generor_async")
             await luma.generations.run(prompt="a heron")
@@ -236,7 +237,7 @@ async def test_the_log_has_the_events_at_debug(simulator: Simulator, caplog: pyt
 
 def test_a_blocking_client_has_the_same_events(simulator: Simulator) -> None:
     events: list[Event] = []
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         stop = luma.events.subscribe(events.append)
         luma.generations.run(prompt="a heron")
         stop()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from state.test_idempotency import told_by
-from support.clock import in_virtual_time
+from support.clock import in_virtual_time, patient
 from support.generor_service import until
 from support.programs import begin
 
@@ -31,7 +31,8 @@ TRANSACTIONS = "generor.credits.list_transactions"
 
 
 def generor_of(simulator: Simulator, path: Path, *budgets: Budget, **options: Any) -> AsyncGeneror:
-    return AsyncGeneror(**simulator.generor_options, state=path, budgets=budgets or BUDGETS, **options)
+    given = patient(simulator.generor_options)
+    return AsyncGeneror(**given, state=path, budgets=budgets or BUDGETS, **options)
 
 
 def charged(simulator: Simulator) -> float:
@@ -201,7 +202,7 @@ def names_in(folder: Path) -> list[str]:
 
 def test_a_blocking_client_is_settled_alike(tmp_path: Path) -> None:
     with Simulator(speed=60, **ACCOUNT) as simulator:
-        options: dict[str, Any] = {**simulator.generor_options, "state": tmp_path / "calls.sqlite"}
+        options: dict[str, Any] = {**patient(simulator.generor_options), "state": tmp_path / "calls.sqlite"}
         with Generor(**options, budgets=BUDGETS) as generor, ThreadPoolExecutor(8) as threads:
 
             def call(number: int) -> None:

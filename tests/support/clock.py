@@ -12,7 +12,7 @@ from generor_async.engine.clock import REAL_CLOCK
 from generor_async.testing import VirtualTimeLoop
 from generor_async.values import Clock
 
-__all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock", "hasten", "in_virtual_time", "patient"]
+__all__ = ["FakeClock", "FastClock", "LoopClock", "PatientClock", "SetClock", "hasten", "in_virtual_time", "patient"]
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,26 @@ class FastClock:
         await asyncio.sleep(seconds / self.pace)
 
 
-def patient(options: Mapping[str, object], pace: float = 60.0) -> dict[str, Any]:
+@define
+class PatientClock:
+    """Another clock, by which a client waits for answers in real time: none is late on a busy machine."""
+
+    clock: Clock
+    speed: float = field(default=1.0, init=False)
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    def time(self) -> float:
+        return self.clock.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+
+
+def patient(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a simulator's options for a client that waits for answers in real time."""
-    return {**options, "clock": FastClock(pace)}
+    return {**options, "clock": PatientClock(options["clock"])}
 
 
 def hasten(pace: float, epoch: float | None = None) -> None:

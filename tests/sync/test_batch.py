@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import patient
 from support.programs import begin, finished
 
 from generor_async import ClientClosedError, Generor, InvalidRequestError, Luma
@@ -34,7 +35,7 @@ def pictures(count: int) -> list[dict[str, Any]]:
 
 
 def test_rows_become_files(simulator: Simulator, tmp_path: Path) -> None:
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         batch = run_batch(luma, pictures(5), to=tmp_path)
         assert batch.estimate().rows == 5
         outcomes = list(batch)
@@ -48,7 +49,7 @@ def test_rows_become_files(simulator: Simulator, tmp_path: Path) -> None:
 
 
 def test_rows_are_read_in_a_thread_that_may_block(simulator: Simulator, tmp_path: Path) -> None:
-    with Generor(**simulator.generor_options) as generor:
+    with Generor(**patient(simulator.generor_options)) as generor:
 
         def rows() -> Iterator[dict[str, Any]]:
             for number in range(3):
@@ -59,7 +60,7 @@ def test_rows_are_read_in_a_thread_that_may_block(simulator: Simulator, tmp_path
 
 
 def test_leaving_the_loop_waits_for_paid_rows_and_a_later_run_continues(simulator: Simulator, tmp_path: Path) -> None:
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         for outcome in run_batch(luma, pictures(12), to=tmp_path, concurrency=4):
             assert outcome.state == "done"
             break
@@ -72,12 +73,12 @@ def test_leaving_the_loop_waits_for_paid_rows_and_a_later_run_continues(simulato
 
 
 def test_closing_the_client_waits_for_paid_rows(simulator: Simulator, tmp_path: Path) -> None:
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         walk = iter(run_batch(luma, pictures(12), to=tmp_path, concurrency=4))
         assert next(walk).state == "done"
     with pytest.raises(ClientClosedError, match="was closed in the middle"):
         next(walk)
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         batch = run_batch(luma, pictures(12), to=tmp_path)
         counts = batch.status().counts
         assert counts["done"] == len(simulator.ledger.charges) < 12
@@ -85,7 +86,7 @@ def test_closing_the_client_waits_for_paid_rows(simulator: Simulator, tmp_path: 
 
 
 def test_another_thread_may_stop_it(simulator: Simulator, tmp_path: Path) -> None:
-    with Luma(**simulator.luma_options) as luma:
+    with Luma(**patient(simulator.luma_options)) as luma:
         batch = run_batch(luma, pictures(12), to=tmp_path, concurrency=4)
         stopping = threading.Thread(target=batch.stop)
         ended = 0
@@ -98,11 +99,11 @@ def test_another_thread_may_stop_it(simulator: Simulator, tmp_path: Path) -> Non
 
 
 def test_errors_are_raised_by_the_call_that_causes_them(simulator: Simulator, tmp_path: Path) -> None:
-    with Luma(**simulator.luma_options) as luma, pytest.raises(InvalidRequestError, match="max_credits"):
+    with Luma(**patient(simulator.luma_options)) as luma, pytest.raises(InvalidRequestError, match="max_credits"):
         run_batch(luma, pictures(1), to=tmp_path, max_credits=-1)
     rows = tmp_path / "none.jsonl"
     rows.write_text("")
-    with Luma(**simulator.luma_options) as luma, pytest.raises(InvalidRequestError, match="no rows"):
+    with Luma(**patient(simulator.luma_options)) as luma, pytest.raises(InvalidRequestError, match="no rows"):
         list(run_batch(luma, rows, to=tmp_path / "out"))
 
 

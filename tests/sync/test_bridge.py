@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import patient
 from support.leaks import leaks
 
 from generor_async import (
@@ -44,7 +45,7 @@ def loops() -> list[str]:
 
 
 def make(simulator: Simulator, **options: Any) -> Luma:
-    return Luma(**{**simulator.luma_options, **options})
+    return Luma(**{**patient(simulator.luma_options), **options})
 
 
 def test_a_generation_is_made_and_downloaded(simulator: Simulator, tmp_path: object) -> None:
@@ -66,7 +67,7 @@ def test_a_jobs_updates_are_iterated(simulator: Simulator) -> None:
 
 
 def test_pages_are_iterated(simulator: Simulator) -> None:
-    with Generor(**simulator.generor_options) as generor:
+    with Generor(**patient(simulator.generor_options)) as generor:
         pages = generor.creations.list_public(per_page=20)
         first = pages.first_page()
         assert first.has_next
@@ -80,7 +81,7 @@ def test_pages_are_iterated(simulator: Simulator) -> None:
 
 
 def test_items_are_fetched_on_demand(simulator: Simulator) -> None:
-    with Generor(**simulator.generor_options) as generor:
+    with Generor(**patient(simulator.generor_options)) as generor:
         items = iter(generor.creations.list_public(per_page=20))
         assert not simulator.ledger.requests
         for _ in range(20):
@@ -92,7 +93,7 @@ def test_items_are_fetched_on_demand(simulator: Simulator) -> None:
 
 def test_clients_share_one_thread_which_ends_with_the_last_of_them(simulator: Simulator) -> None:
     assert loops() == []
-    with make(simulator) as luma, Generor(**simulator.generor_options) as generor:
+    with make(simulator) as luma, Generor(**patient(simulator.generor_options)) as generor:
         assert loops() == []
         luma.generations.create(prompt="A heron")
         generor.users.me()
@@ -267,7 +268,7 @@ def test_a_blocking_call_in_a_callback_is_refused(simulator: Simulator) -> None:
 
 
 def test_an_iteration_does_not_go_on_after_its_client_was_closed(simulator: Simulator) -> None:
-    generor = Generor(**simulator.generor_options)
+    generor = Generor(**patient(simulator.generor_options))
     items = iter(generor.creations.list_public(per_page=20))
     next(items)
     generor.close()
