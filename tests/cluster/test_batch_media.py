@@ -24,6 +24,7 @@ ROWS = [{"id": f"r{n}", "prompt": f"heron {n}"} for n in range(12)]
 
 @pytest.fixture
 def simulator(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    moto.delete_all()  # the server is not this test's alone
     for name, value in moto.environment(SECRET).items():
         monkeypatch.setenv(name, value)
     with Simulator(speed=100.0) as running:
