@@ -8,7 +8,7 @@ the API has accepted are polled on. A share ends when every row of the run has e
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -137,7 +137,7 @@ class SharedBatchRun(BatchRun):
             try:
                 await self.lease.renew()
                 if self._works:
-                    await self._look_at_others()
+                    await self._while_renewed(self._look_at_others())
             except JournalError as error:
                 if not self.waits_for_database(error):
                     self.halt(error)
@@ -149,6 +149,18 @@ class SharedBatchRun(BatchRun):
                 await self._pause(self.lease.pause)
             else:
                 await self.clock.sleep(1.0)
+
+    async def _while_renewed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work that may have to wait for what others have locked, and renew the lease meanwhile."""
+        task = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait([task], timeout=self.lease.pause))[0]:
+                with suppress(JournalError):  # the work will tell
+                    await self.lease.renew()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await task
 
     async def _pause(self, seconds: float) -> None:
         """Wait until the next renewal, or until somebody wants one; the database's time runs as fast as ours."""

@@ -51,6 +51,7 @@ OPTIONS: Final = {
 """Options of connections; those of the URL win."""
 NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
 CREATE: Final = (
+    b"SET LOCAL idle_in_transaction_session_timeout = '5s'",  # a process that is frozen here lets go of its locks
     LOCK.encode(),
     b"CREATE SCHEMA IF NOT EXISTS generor",
     b"""

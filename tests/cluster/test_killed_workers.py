@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import psycopg
 import pytest
 from support.books import made
-from support.freezing import freeze
 from support.servers import PostgresServer
 from support.shift_worker import Order, Worker, client_of, order_of, start_worker
 
@@ -144,8 +142,7 @@ def test_a_worker_that_is_frozen_loses_its_rows_and_goes_on_with_others(postgres
         with workers_on(order, 2) as workers:
             frozen = workers[0]
             wait_until(lambda: len(simulator.ledger.charges) > 5, workers)
-            with psycopg.connect(postgres_url, autocommit=True) as connection:
-                freeze(frozen.send, partial(count_in, connection))
+            frozen.send(signal.SIGSTOP)
             wait_for_all(order, workers)
             frozen.send(signal.SIGCONT)
             for worker in workers:

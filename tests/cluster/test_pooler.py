@@ -8,11 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 from cluster.test_shared_batch import charged
-from stores.ledgers import RULES
+from stores.ledgers import RULES, claimed, reserved_and_spent, submit, take
 from support.commands import Commands
 from support.fleet_commands import Fleet, wait_for
 from support.pooler import Pooler, running_pooler
 from support.servers import PostgresServer
+from support.still_sessions import still_link_to
 
 from generor_async import AsyncLuma, Limits
 from generor_async.batch.runner import run_batch
@@ -68,6 +69,26 @@ def test_a_run_in_transaction_mode_buys_each_row_once(pooler: Pooler, postgres_u
         )
         ((count,),) = connection.execute(sessions)
         assert count <= 3
+
+
+async def test_a_worker_that_is_frozen_in_a_transaction_lets_go_of_its_locks(pooler: Pooler, postgres_url: str) -> None:
+    """The others end the session that the pooler has given it."""
+    url = pooler.url_of(postgres_url)
+    other = await open_ledger(url, run="owls", rules=RULES, lease=1.0)
+    async with still_link_to(pooler.host, pooler.port) as link:
+        through = url.replace(f":{pooler.port}/", f":{link.port}/")
+        frozen = await open_ledger(through, run="herons", rules=RULES, lease=1.0)
+        mine, others = await claimed(frozen), await claimed(other)
+        link.stand_still_after("FROM generor.accounts")
+        waiting = asyncio.ensure_future(take(frozen, mine, submit()))
+        await link.is_still.wait()
+        await take(other, others, submit())
+        assert await reserved_and_spent(other, "all") == (7.0, 0.0)
+        link.wake()
+        await waiting
+        assert await reserved_and_spent(other, "all") == (14.0, 0.0)
+        await frozen.close()
+    await other.close()
 
 
 def test_workers_wait_at_the_server_itself(

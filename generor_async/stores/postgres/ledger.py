@@ -1,7 +1,7 @@
 """Writes the calls of a run in PostgreSQL. A ledger is used in the event loop that opened it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -34,7 +34,7 @@ from generor_async.stores.postgres.accounts import open_account, prune_accounts,
 from generor_async.stores.postgres.charges import correct_costs, refund
 from generor_async.stores.postgres.claims import ClaimBatch, lease_call
 from generor_async.stores.postgres.content import leave_out_page, leave_out_rejects, prune_page
-from generor_async.stores.postgres.database import Connection, Database
+from generor_async.stores.postgres.database import Connection, Database, pipelined
 from generor_async.stores.postgres.failover import mark_lost_calls
 from generor_async.stores.postgres.identity import Identity
 from generor_async.stores.postgres.memory import Memory
@@ -50,6 +50,7 @@ from generor_async.stores.postgres.new_calls import (
 from generor_async.stores.postgres.reader import PostgresReader
 from generor_async.stores.postgres.requests import READ_REQUESTS, RequestIndex
 from generor_async.stores.postgres.restoring import restore_calls
+from generor_async.stores.postgres.sessions import end_sessions
 from generor_async.stores.postgres.steps import StepBatch, dump_accounts
 from generor_async.stores.postgres.writer import POOL_SECONDS, Owner, Patience, Transaction, Writer
 from generor_async.stores.records import Account, AccountKey, AddResult, CallRecord, NewCall, NewRow, Reject, TakenOver
@@ -84,8 +85,8 @@ class PostgresLedger(PostgresReader, Ledger):
         super().__init__(database, pool, owner.run, owner.number)
         self._name = name
         self._owner = owner
-        self._writer = Writer(database, pool, owner, lane=0)
-        self._step_writer = Writer(database, pool, owner, lane=1)
+        self._writer = Writer(database, pool, owner, 0, self._end_sessions)
+        self._step_writer = Writer(database, pool, owner, 1, self._end_sessions)
         """Steps don't wait for what takes longer."""
         self._identity = identity
         writers = self._writer, self._step_writer
@@ -117,15 +118,32 @@ class PostgresLedger(PostgresReader, Ledger):
     async def renew(self) -> None:
         """Renew this owner's lease, whatever is being written."""
         statement, arguments = owners.renewal(self._owner, self._now())
-        patience = Patience("written to", self._database)
+
+        async def renew(connection: Connection) -> None:
+            async with pipelined(connection) as pipeline:
+                transaction = await Transaction.begin(connection, pipeline, self._owner)
+                await transaction.send(statement, *arguments)
+                end = await transaction.send("COMMIT")
+            assert end.statusmessage == "COMMIT", end.statusmessage
+
+        await self._apart(renew)
+
+    async def _apart(self, work: Callable[[Connection], Awaitable[None]]) -> None:
+        """Do some work beside the writers, by a connection of its own; it is tried again, and may be done twice."""
+        patience = Patience("written to", self._database, self._end_sessions)
         while True:
             try:
                 async with self._pool.connection(POOL_SECONDS) as connection:
-                    await connection.execute(statement.encode(), arguments)
+                    await work(connection)
             except psycopg.Error as error:
                 await patience.wait(error)
             else:
                 return
+
+    async def _end_sessions(self) -> None:
+        """End sessions that stand still in a transaction and whose owner's lease has ended."""
+        async with self._pool.connection(POOL_SECONDS) as connection:
+            await end_sessions(connection, self._now())
 
     async def take_over(self, *, alone: bool = False, resume: bool = True, place: str | None = None) -> TakenOver:
         """Take over the run's calls of owners whose lease has ended, or of all others if this one is alone."""
@@ -136,6 +154,7 @@ class PostgresLedger(PostgresReader, Ledger):
             taker = owners.Taker(run=self._run, owner=self.owner, now=self._now())
             return await owners.take_over(transaction, taker, resume=resume, place=place)
 
+        await self._apart(partial(owners.look, now=self._now()))
         return await self._writer.run(take_over)
 
     async def after_failover(self, now: float | None = None) -> int:

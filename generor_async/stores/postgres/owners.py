@@ -9,12 +9,25 @@ from attrs import frozen
 
 from generor_async.errors import OutcomeUnknownError
 from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
+from generor_async.stores.postgres.database import Connection
+from generor_async.stores.postgres.sessions import end_sessions
 from generor_async.stores.postgres.tables import SCHEMA
 from generor_async.stores.postgres.writer import Owner, Transaction, process_name
 from generor_async.stores.records import TakenOver
 from generor_async.stores.steps import dump_json
 
-__all__ = ["ADD_OWNER", "DATABASE_TIME", "RENEW", "Taker", "end", "end_others", "prune_owners", "renewal", "take_over"]
+__all__ = [
+    "ADD_OWNER",
+    "DATABASE_TIME",
+    "RENEW",
+    "Taker",
+    "end",
+    "end_others",
+    "look",
+    "prune_owners",
+    "renewal",
+    "take_over",
+]
 
 DATABASE_TIME: Final = "extract(epoch FROM clock_timestamp())::float8"
 """The database's time, in seconds since the epoch."""
@@ -28,7 +41,11 @@ RENEW: Final = """
     VALUES (%s, %s, %s, %s, %s, {now} + %s)
     ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until
 """
-SHORTEN: Final = "UPDATE generor.owners SET lease_until = {now} + lease WHERE lease_until > {now} + lease"
+SHORTEN: Final = """
+    UPDATE generor.owners SET lease_until = {now} + lease WHERE owner IN (
+        SELECT owner FROM generor.owners WHERE lease_until > {now} + lease FOR UPDATE SKIP LOCKED
+    )
+"""
 """A lease that ends later than any that was just renewed was begun before the clock was set back."""
 FIND_ORPHANS: Final = """
     SELECT number, state, request_id FROM generor.calls
@@ -63,6 +80,16 @@ def renewal(owner: Owner, now: str) -> tuple[str, tuple[object, ...]]:
     return RENEW.format(now=now), given
 
 
+async def look(connection: Connection, now: str) -> None:
+    """Look at owners before their calls are taken over: end sessions that keep calls of some locked.
+
+    A lease that was begun before the clock was set back ends within its length, unless it is renewed. Each statement is
+    a transaction of its own: whoever is frozen here keeps nobody from renewing a lease.
+    """
+    await connection.execute(SHORTEN.format(now=now).encode())
+    await end_sessions(connection, now)
+
+
 async def end(transaction: Transaction, owner: int) -> None:
     """End an owner's lease."""
     await transaction.send("UPDATE generor.owners SET lease_until = 0 WHERE owner = %s", owner)
@@ -84,12 +111,8 @@ class Taker:
 
 
 async def take_over(transaction: Transaction, taker: Taker, *, resume: bool, place: str | None) -> TakenOver:
-    """Take over the run's calls of owners whose lease has ended, accepted ones only to `resume` those of a place.
-
-    A lease that was begun before the clock was set back ends within its length, unless it is renewed.
-    """
+    """Take over the run's calls of owners whose lease has ended, accepted ones only to `resume` those of a place."""
     run, owner, now = taker.run, taker.owner, taker.now
-    await transaction.send(SHORTEN.format(now=now))
     paid = list(PAID_STATES) if resume else []
     found = await transaction.fetch(FIND_ORPHANS.format(now=now), run, [*STATE_AFTER_CRASH], paid, place, place, owner)
     ended = [

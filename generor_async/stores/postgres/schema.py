@@ -40,6 +40,12 @@ META_EXISTS: Final = """
 """A look at the rows: `to_regclass` may still see, in the same transaction, that there was none."""
 OWNER_BITS: Final = 62
 """Numbers of owners are drawn: a sequence that was set back by a failover would give one twice, to two that live."""
+IDLE_SECONDS: Final = 5
+"""A session that leaves a transaction alone for so long is ended by the server, and so lets go of its locks."""
+SET_LOCAL: Final = f"""
+    SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', %s, true),
+        set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)
+"""
 POLL_SECONDS: Final = 1.0
 """How often a migration that waits looks for older workers."""
 OLDER_WORKERS: Final = f"""
@@ -155,10 +161,13 @@ async def fetch(connection: Connection, query: str, *arguments: object) -> list[
 
 
 @asynccontextmanager
-async def transaction(connection: Connection) -> AsyncGenerator[None]:
-    """Run a transaction that lasts until the disk has it."""
+async def transaction(connection: Connection, *, lock_seconds: float = 0.0) -> AsyncGenerator[None]:
+    """Run a transaction that lasts until the disk has it; its statements wait so long for locks, by default any time.
+
+    Each statement is sent as a whole, and the server knows that the session is idle after it.
+    """
     async with connection.transaction():
-        await connection.execute("SET LOCAL synchronous_commit = on")
+        await connection.execute(SET_LOCAL.encode(), (f"{lock_seconds * 1000:.0f}ms",))
         yield
 
 
@@ -177,4 +186,6 @@ async def explained(database: Database, action: str) -> AsyncGenerator[None]:
 def _advice(problem: str) -> str:
     if "statement pooling" in problem:  # what PgBouncer says
         return "Set pool_mode of PgBouncer to transaction or session"
+    if "lock timeout" in problem:
+        return "End the session that has the lock, which `pg_blocking_pids` names, or try again"
     return "Give its user the rights to read and write the schema `generor`, and to create it"

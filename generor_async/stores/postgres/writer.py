@@ -13,6 +13,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import psycopg
@@ -29,6 +30,7 @@ from generor_async.stores.postgres.database import (
     ledger_error,
     pipelined,
 )
+from generor_async.stores.postgres.sessions import NAME_OWNER
 from generor_async.stores.threads import finished
 
 __all__ = ["Owner", "Part", "Patience", "Transaction", "Writer", "process_name"]
@@ -42,14 +44,16 @@ IDLE_LEASES: Final = 6
 """
 SILENT_SECONDS: Final = 10
 """The server gives a connection up whose other end doesn't answer for so long."""
-LOCK_SECONDS: Final = 10
-"""How long a statement waits for others' locks."""
+LOCK_SECONDS: Final = 10.0
+"""How long a statement waits for others' locks, at most, until it looks who has them."""
+LOCK_LEASES: Final = 3
+"""It waits no longer than a third of a lease."""
 LONGEST_DELAY: Final = 1.0
 """Seconds between attempts, at most."""
 MOST_CONFLICTS: Final = 30
-"""How often a transaction that others were in the way of is tried."""
+"""How often a transaction that others were in the way of is tried, beside the times that it has waited for a lock."""
 SET_LOCAL: Final = f"""
-    SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '{LOCK_SECONDS}s', true),
+    SELECT {NAME_OWNER}, set_config('synchronous_commit', 'on', true), set_config('lock_timeout', %s, true),
         set_config('idle_in_transaction_session_timeout', %s, true),
         set_config('tcp_keepalives_idle', '{SILENT_SECONDS // 2}', true),
         set_config('tcp_keepalives_interval', '1', true),
@@ -82,11 +86,12 @@ class Transaction:
         self._pipeline = pipeline
 
     @classmethod
-    async def begin(cls, connection: Connection, pipeline: AsyncPipeline, lease: float) -> Self:
-        """Begin a transaction whose commit has reached the disk when it returns."""
+    async def begin(cls, connection: Connection, pipeline: AsyncPipeline, owner: Owner) -> Self:
+        """Begin a transaction of an owner, whose commit has reached the disk when it returns."""
         begun = cls(connection, pipeline)
         await begun.send("BEGIN")
-        await begun.send(SET_LOCAL, f"{max(1, round(lease / IDLE_LEASES))}s")
+        lock_seconds, idle_seconds = min(LOCK_SECONDS, owner.lease / LOCK_LEASES), owner.lease / IDLE_LEASES
+        await begun.send(SET_LOCAL, owner.number, f"{lock_seconds * 1000:.0f}ms", f"{max(1, round(idle_seconds))}s")
         return begun
 
     async def send(self, query: str, *arguments: object) -> AsyncCursor[tuple[Any, ...]]:
@@ -126,20 +131,27 @@ class Part(Protocol):
 class Patience:
     """Waits between attempts until they have taken WAIT_SECONDS, or nobody waits any more."""
 
-    def __init__(self, action: str, database: Database) -> None:
+    def __init__(
+        self, action: str, database: Database, free_locks: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._action = action
         self._database = database
+        self._free_locks = free_locks
+        """Called after another's lock was waited for."""
         self._until = asyncio.get_running_loop().time() + WAIT_SECONDS
         self._delay = 0.01
         self._conflicts = 0
 
     async def wait(self, error: Exception) -> None:
         """Wait before the next attempt; raise JournalError if there is to be none."""
-        conflict = is_rolled_back(error)
-        self._conflicts += conflict
+        conflict, was_locked = is_rolled_back(error), isinstance(error, psycopg.errors.LockNotAvailable)
+        self._conflicts += conflict and not was_locked
         is_over = asyncio.get_running_loop().time() > self._until or self._conflicts >= MOST_CONFLICTS
         if is_over or self._database.is_given_up or not (conflict or has_lost_connection(error)):
             raise ledger_error(self._action, self._database.name, error) from None
+        if was_locked and self._free_locks is not None:
+            with suppress(psycopg.Error):  # the next attempt tells what is wrong
+                await self._free_locks()
         await asyncio.sleep(self._delay)
         self._delay = min(2 * self._delay, LONGEST_DELAY)
 
@@ -150,10 +162,18 @@ class Writer:
     An owner may have several writers, whose transactions are counted apart by their `lane`.
     """
 
-    def __init__(self, database: Database, pool: ConnectionPool[Connection], owner: Owner, lane: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        pool: ConnectionPool[Connection],
+        owner: Owner,
+        lane: int,
+        free_locks: Callable[[], Awaitable[None]],
+    ) -> None:
         self._database = database
         self._pool = pool
         self._owner = owner
+        self._free_locks = free_locks
         self._lane = lane
         self._next: dict[Hashable, Part] = {}
         self._task: asyncio.Task[None] | None = None
@@ -215,7 +235,7 @@ class Writer:
 
     async def _commit(self, parts: Sequence[Part]) -> None:
         """Write parts in one transaction, which is tried again as long as that is safe."""
-        patience = Patience("written to", self._database)
+        patience = Patience("written to", self._database, self._free_locks)
         while True:
             self._is_committing = False
             try:
@@ -232,7 +252,7 @@ class Writer:
         self._number += 2
         async with self._pool.connection(POOL_SECONDS) as connection:
             async with pipelined(connection) as pipeline:
-                transaction = await Transaction.begin(connection, pipeline, self._owner.lease)
+                transaction = await Transaction.begin(connection, pipeline, self._owner)
                 for part in parts:
                     await part.execute(transaction)
                 self._is_committing = True
@@ -245,7 +265,7 @@ class Writer:
         while True:
             try:
                 async with self._pool.connection(POOL_SECONDS) as connection, pipelined(connection) as pipeline:
-                    transaction = await Transaction.begin(connection, pipeline, self._owner.lease)
+                    transaction = await Transaction.begin(connection, pipeline, self._owner)
                     found = await transaction.fetch(FIND_MARK, self._owner.number, self._lane)
                     last = found[0][0] if found else 0
                     if last < self._number:

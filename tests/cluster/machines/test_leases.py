@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 from support.fleets import Fleet, Site, Worker, fleet, running_site
-from support.freezing import freeze
 from support.machines import Network
 
 SPEED: Final = 20.0
@@ -31,7 +30,7 @@ def kill(team: Fleet, worker: Worker) -> None:
 
 
 def stand_still(team: Fleet, worker: Worker) -> None:
-    freeze(worker.signal, team.site.count)
+    worker.signal(signal.SIGSTOP)
 
 
 def cut_off(team: Fleet, worker: Worker) -> None:
