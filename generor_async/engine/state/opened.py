@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
@@ -120,7 +121,7 @@ class OpenedState:
         self._beginning: asyncio.Future[None] | None = None
         self._is_closed = False
         self._renewing: asyncio.Task[None] | None = None
-        self._looked_at = -math.inf
+        self._looked_at = self._pruned_at = -math.inf
         self._writing: set[asyncio.Task[None]] = set()
         """Steps that nobody waits for."""
         self._late: list[tuple[CallRecord, RowStep]] = []
@@ -245,15 +246,24 @@ class OpenedState:
 
     async def _keep_alive(self, ledger: Ledger) -> None:
         """Renew the lease, write what could not be written, and delete what is old, until cancelled."""
-        pruned_at = -DAY
+        self._pruned_at = -math.inf
+        async with asyncio.TaskGroup() as tasks:  # which ends when both have ended
+            for work in (ledger.renew, partial(self._tidy, ledger)):
+                tasks.create_task(self._repeat(work))
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do some work several times in each lease, until cancelled."""
         while True:
             with contextlib.suppress(JournalError):
-                if self.clock.monotonic() - pruned_at >= DAY:
-                    pruned_at = self.clock.monotonic()
-                    await self._prune(ledger, self.settings.keep_days * DAY)
-                await self._write_late(ledger)
-                await ledger.renew()
+                await work()
             await self.clock.sleep(DATABASE_LEASE_SECONDS / RENEWALS)
+
+    async def _tidy(self, ledger: Ledger) -> None:
+        """Write what could not be written, and delete what is old once a day; either may wait for others' locks."""
+        if self.clock.monotonic() - self._pruned_at >= DAY:
+            self._pruned_at = self.clock.monotonic()
+            await self._prune(ledger, self.settings.keep_days * DAY)
+        await self._write_late(ledger)
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
