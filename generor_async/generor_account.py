@@ -1,7 +1,7 @@
 """Settles the unknown calls in a Generor client's state by what its account shows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -191,7 +191,7 @@ class _AccountCalls:
 
 
 @contextmanager
-def _left_for_later() -> Iterator[None]:
+def _left_for_later() -> Generator[None]:
     """Leave what the API doesn't tell now; where the client was closed, nothing goes on."""
     try:
         yield

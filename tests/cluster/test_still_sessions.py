@@ -126,12 +126,24 @@ async def take_over_all(ledger: Ledger) -> None:
         await asyncio.sleep(LOOK)
 
 
+async def add_row(ledger: Ledger, at: int) -> None:
+    await ledger.add([new_row(f"{at}")])
+
+
+async def write_note(ledger: Ledger, at: int) -> None:
+    await ledger.write_note("note", at)
+
+
+async def open_account(ledger: Ledger, at: int) -> None:
+    await ledger.open_account(ALL, float(at))
+
+
 @pytest.mark.parametrize(
     ("statement", "work"),
     [
-        ("UPDATE generor.runs", lambda ledger, at: ledger.add([new_row(f"{at}")])),
-        ("INSERT INTO generor.notes", lambda ledger, at: ledger.write_note("note", at)),
-        ("INSERT INTO generor.accounts", lambda ledger, at: ledger.open_account(ALL, float(at))),
+        ("UPDATE generor.runs", add_row),
+        ("INSERT INTO generor.notes", write_note),
+        ("INSERT INTO generor.accounts", open_account),
     ],
 )
 async def test_others_write_what_an_owner_that_is_frozen_has_locked(

@@ -121,10 +121,10 @@ async def test_clocks_of_processes_that_differ_by_hours_never_buy_a_call_twice(
 ) -> None:
     """A call that was begun just now is not taken for one that had no effect long ago."""
     options: dict[str, Any] = simulator.generor_options
-    clock = SetClock(options["clock"], 3_600.0 * hours)
+    others: dict[str, Any] = {**options, "clock": SetClock(options["clock"], 3_600.0 * hours)}
     async with (
         AsyncGeneror(**options, state=path) as watcher,
-        AsyncGeneror(**{**options, "clock": clock}, state=path) as other,
+        AsyncGeneror(**others, state=path) as other,
     ):
         view = other.with_options(idempotency_key="crane")
         await lose(simulator, view, "before_charge", prompt="a crane")
