@@ -162,13 +162,10 @@ def delete(
         counts = await _counts(place)
         await delete_run(place.url, place.run, even_paid=force)
         if paid := _paid(counts):
-            print_note(f"the outputs of {paid:,} rows that are paid for are given up")
+            rows = "1 row that is" if paid == 1 else f"{paid:,} rows that are"
+            print_note(f"the outputs of {rows} paid for are given up")
         if unknown := _in_doubt(counts):
-            rows = (
-                "1 row that may have been paid for is"
-                if unknown == 1
-                else f"{unknown:,} rows that may have been paid for are"
-            )
+            rows = "1 row" if unknown == 1 else f"{unknown:,} rows"
             print_note(f"given up: {rows} that may have been paid for")
         typer.echo(f"{place} is deleted")
         return 0
